@@ -1,0 +1,192 @@
+"""The data of Definition 3.1: a feature patch y·v with v = e_1, and a sparse noise patch ξ that carries −α·y on e_1.
+
+Coordinates are counted from 0 here, so the paper's coordinate 1 is index 0 and noise lives on 1 .. d-1.
+
+The randomness of a seed is drawn once, by rank, for unit variance (`NoiseRanks`); s, σ_p and α only select and scale
+it (`make_dataset`). Hence a larger s contains the smaller, and lanes of one seed share their noise.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from adam_vs_gd.types import Array, Key
+
+EXAMPLES_AT_ONCE = 1000  # examples whose coordinates are shuffled together: bounds the memory of d coordinates each
+
+
+class Stream(enum.IntEnum):
+    """Named streams of a seed's randomness. Numbers are never reused: results on disk depend on them."""
+
+    TRAIN = 1
+    TEST = 2
+    WEIGHTS = 3
+
+
+class NoiseRanks(NamedTuple):
+    """The noise of a data set before s, σ_p and α: rank k of example i sits on `coordinate[i, k]`.
+
+    Attributes:
+        coordinate: [n, R] int32 in 1 .. d-1, without repetition along an example.
+        unit: [n, R] standard normals.
+    """
+
+    coordinate: Array
+    unit: Array
+
+
+class Dataset(NamedTuple):
+    """Examples of Definition 3.1.
+
+    Attributes:
+        noise: [n, d] noise patches ξ, −α·y on coordinate 0 included.
+        y: [n] labels, −1 or +1; their feature patches are y·e_1.
+    """
+
+    noise: Array
+    y: Array
+
+    @property
+    def x(self) -> Array:
+        """[n, 2, d] both patches of every example, the feature first."""
+        feature = jnp.zeros_like(self.noise).at[..., 0].set(self.y)
+        return jnp.stack([feature, self.noise], axis=-2)
+
+
+def seed_key(seed: ArrayLike) -> Key:
+    """The root key of a seed, 0 <= seed < 2³². Threefry, because rbg keys are not invariant under vmap."""
+    return jax.random.key(seed, impl="threefry2x32")
+
+
+def stream(key: Key, name: Stream) -> Key:
+    """The key of one named stream of a seed."""
+    return jax.random.fold_in(key, name)
+
+
+def balanced_labels(n: int) -> Array:
+    """[n] labels +1, −1, +1, …: as many of each class for even n. Their order means nothing, the noise is i.i.d."""
+    return 1.0 - 2.0 * (jnp.arange(n) % 2)
+
+
+def random_order(key: Key, d: int, ranks: int) -> Array:
+    """First `ranks` of a uniformly random order of the coordinates 1 .. d-1: a Fisher-Yates shuffle, stopped early.
+
+    Rank k swaps with a place in k .. d-2 that depends on the key and k alone, so more ranks never change the first.
+    """
+    size = d - 1
+    k = jnp.arange(ranks)
+    swap_with = k + jax.random.randint(key, (ranks,), 0, size - k)
+
+    def take(left: Array, swap: tuple[Array, Array]) -> tuple[Array, Array]:
+        k, j = swap
+        taken = left[j]
+        return left.at[j].set(left[k]), taken  # place k is never looked at again
+
+    _, order = jax.lax.scan(take, jnp.arange(1, d), (k, swap_with))
+    return order
+
+
+def draw_noise(key: Key, n: int, d: int, ranks: int, supports: str = "independent") -> NoiseRanks:
+    """Noise coordinates and unit normals, keyed by (key, example, rank).
+
+    Args:
+        key: a JAX key.
+        n: number of examples; example i does not depend on it when supports are independent.
+        d: dimension of a patch.
+        ranks: R, at least the largest s that will be used, at most d-1 (⌊(d-1)/n⌋ when disjoint). Ranks below it do
+            not depend on it.
+        supports: "independent" (Definition 3.1: each example draws its coordinates alone) or "disjoint" (Lemma A.1
+            made exact: one permutation of all coordinates, position ρ going to example ρ mod n at rank ⌊ρ/n⌋).
+
+    Returns:
+        `NoiseRanks` with [n, R] arrays.
+
+    Raises:
+        ValueError: if `supports` is neither, or the ranks asked for do not exist.
+    """
+    available = {"independent": d - 1, "disjoint": (d - 1) // n}.get(supports)
+    if available is None:
+        raise ValueError(f'supports = {supports!r}: must be "independent" or "disjoint"')
+    if not 1 <= ranks <= available:
+        raise ValueError(f"s = {ranks}: must be in 1 .. {available} for {supports} supports of n = {n}, d = {d}")
+    order_key, unit_key = jax.random.split(key)
+    example = jnp.arange(n)
+
+    def unit_of(i: Array) -> Array:
+        return jax.random.normal(jax.random.fold_in(unit_key, i), (ranks,))
+
+    def coordinate_of(i: Array) -> Array:
+        return random_order(jax.random.fold_in(order_key, i), d, ranks)
+
+    if supports == "disjoint":
+        permutation = 1 + jax.random.permutation(order_key, d - 1)
+        coordinate = permutation[: n * ranks].reshape(ranks, n).T
+    else:
+        coordinate = jax.lax.map(coordinate_of, example, batch_size=min(n, EXAMPLES_AT_ONCE))
+    return NoiseRanks(coordinate, jax.vmap(unit_of)(example))
+
+
+def make_dataset(noise: NoiseRanks, y: Array, d: int, s: ArrayLike, sigma_p: ArrayLike, alpha: ArrayLike) -> Dataset:
+    """The data set of given s, σ_p, α: the first s ranks scaled by σ_p, and ξ_1 = −α·y (Definition 3.1).
+
+    Args:
+        noise: [n, R] ranks.
+        y: [n] labels.
+        d: dimension of a patch.
+        s: number of noise coordinates, 1 .. R; may be traced.
+        sigma_p: standard deviation of a noise coordinate; may be traced.
+        alpha: size of the feature noise; may be traced.
+    """
+    ranks = noise.unit.shape[-1]
+    values = jnp.where(jnp.arange(ranks) < s, sigma_p * noise.unit, 0.0)
+
+    def patch(coordinate: Array, value: Array, label: Array) -> Array:
+        return jnp.zeros(d, value.dtype).at[coordinate].set(value, unique_indices=True).at[0].set(-alpha * label)
+
+    y = y.astype(noise.unit.dtype)
+    return Dataset(jax.vmap(patch)(noise.coordinate, values, y), y)
+
+
+def sample_dataset(
+    key: Key,
+    *,
+    n: int = 200,
+    d: int = 1000,
+    s: ArrayLike = 100,
+    sigma_p: ArrayLike = 0.1,
+    alpha: ArrayLike = 0.2,
+    supports: str = "independent",
+    ranks: int | None = None,
+) -> Dataset:
+    """A balanced data set of Definition 3.1; jittable, and vmappable over the key, s, σ_p and α.
+
+    Args:
+        key: a JAX key.
+        n: number of examples, even: n/2 of each class.
+        d: dimension of a patch.
+        s: noise coordinates per example, 1 .. d-1 (n·s <= d-1 when disjoint); may be traced.
+        sigma_p: standard deviation of a noise coordinate, > 0; may be traced.
+        alpha: size α of the feature noise, in [0, 1]; may be traced.
+        supports: "independent" or "disjoint", see `draw_noise`.
+        ranks: a static upper bound of a traced s, which makes sampling cheaper; it does not change the result.
+
+    Returns:
+        `Dataset` of noise [n, d] and y [n].
+
+    Raises:
+        ValueError: if n is odd, or s or `supports` is impossible.
+    """
+    if n < 2 or n % 2:
+        raise ValueError(f"n = {n}: must be even and at least 2, for n/2 examples of each class")
+    if ranks is None:
+        traced = isinstance(s, jax.core.Tracer)
+        most = (d - 1) // n if supports == "disjoint" else d - 1
+        ranks = most if traced else int(s)  # type: ignore[arg-type]
+    noise = draw_noise(key, n, d, ranks, supports)
+    return make_dataset(noise, balanced_labels(n), d, s, sigma_p, alpha)

@@ -1,0 +1,92 @@
+"""The optimizers, as optax transformations whose hyperparameters may be traced.
+
+Given λ, each adds λ·W to the gradient of the data loss before anything else (L2, not decoupled), so the moments of Adam
+see the gradient of the full objective, as in the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from adam_vs_gd.types import Params
+
+
+class PaperAdamState(NamedTuple):
+    """Moments of `scale_by_paper_adam`."""
+
+    mu: Params  # m
+    nu: Params  # v
+
+
+def scale_by_paper_adam(beta1: ArrayLike, beta2: ArrayLike) -> optax.GradientTransformation:
+    """m/√v of equations (3.1)–(3.3): no bias correction, no ε, and 0/0 := 0.
+
+    It deviates from the paper's indices in using the updated moments m^(t+1), v^(t+1): the paper's would divide 0 by 0
+    at t = 0. Where v is 0 the update is 0, also when that comes from g² vanishing in rounding (|g| < 1e-22 in float32).
+
+    Args:
+        beta1: β1 in [0, 1).
+        beta2: β2 in [0, 1).
+    """
+
+    def init(params: Params) -> PaperAdamState:
+        return PaperAdamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params))
+
+    def update(updates: Params, state: PaperAdamState, params: Params = None) -> tuple[Params, PaperAdamState]:
+        del params
+        mu = optax.tree.update_moment(updates, state.mu, beta1, 1)
+        nu = optax.tree.update_moment_per_elem_norm(updates, state.nu, beta2, 2)
+
+        return jax.tree.map(lambda m, v: jnp.where(v == 0, 0, m / jnp.sqrt(v)), mu, nu), PaperAdamState(mu, nu)
+
+    return optax.GradientTransformation(init, update)
+
+
+DIRECTIONS: Mapping[str, Callable[[ArrayLike, ArrayLike, ArrayLike], optax.GradientTransformation]] = {
+    "gd": lambda beta1, beta2, eps: optax.identity(),
+    "signgd": lambda beta1, beta2, eps: optax.scale_by_sign(),
+    "adam": lambda beta1, beta2, eps: optax.scale_by_adam(beta1, beta2, eps),
+    "adam_paper": lambda beta1, beta2, eps: scale_by_paper_adam(beta1, beta2),
+}
+"""name -> (β1, β2, ε) -> the transformation that turns a gradient into a direction, before −η scales it."""
+
+GRADIENT_NORM: Mapping[str, int] = {"gd": 2, "signgd": 1, "adam": 1, "adam_paper": 1}
+"""The norm in which Theorem 4.1 bounds the gradient at W*: 1 for ‖·‖_1, 2 for ‖·‖_F."""
+
+
+def make_optimizer(
+    name: str,
+    *,
+    eta: ArrayLike,
+    lam: ArrayLike | None = None,
+    beta1: ArrayLike = 0.9,
+    beta2: ArrayLike = 0.999,
+    eps: ArrayLike = 1e-8,
+) -> optax.GradientTransformation:
+    """An optax optimizer by its name in a spec; every number may be a tracer.
+
+    Args:
+        name: "gd", "signgd" (sgn(0) = 0), "adam" (bias-corrected, as PyTorch and optax) or "adam_paper".
+        eta: learning rate η > 0.
+        lam: weight λ of the L2 term, added to the gradient before the moments; None leaves it out.
+        beta1: β1 in [0, 1), of the Adams.
+        beta2: β2 in [0, 1), of the Adams.
+        eps: ε >= 0, of "adam". With ε = 0 a zero gradient gives 0/0.
+
+    Raises:
+        ValueError: if there is no optimizer of that name.
+    """
+    if name not in DIRECTIONS:
+        raise ValueError(f"optimizer {name!r}: must be one of {', '.join(DIRECTIONS)}")
+    return optax.chain(
+        optax.identity() if lam is None else optax.add_decayed_weights(lam),
+        DIRECTIONS[name](beta1, beta2, eps),
+        optax.scale_by_learning_rate(eta),
+    )

@@ -1,0 +1,38 @@
+"""The seam between the engine and what it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adam_vs_gd.types import Array, Draws, Key, State
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that the engine knows of a training: pure functions of one lane, free of files, clocks and lane axes.
+
+    The engine gives every lane a `hyper` (any pytree of scalars) and the `draws` of its seed; it vmaps, jits, stores
+    and resumes. `draws` depends on the seed alone, so that lanes of one seed share it.
+
+    Attributes:
+        steps: T, the length of a training.
+        draw: key -> draws, the randomness of a seed.
+        start: (hyper, draws) -> state.
+        advance: (hyper, draws, state, start, stop, length) -> state. Runs steps start .. stop-1; start and stop are
+            traced and shared by all lanes, `length` >= stop - start is static.
+        measure: (hyper, draws, state) -> {name: array}, cheap enough for every point of the `record` grid.
+        test: (hyper, draws, state) -> {name: array}, for the coarser `test_record` grid; one lane at a time.
+        finish: (hyper, draws, state, measured) -> {name: array}, the final values of a lane, `measured` being what
+            `measure` and `test` gave at T.
+    """
+
+    steps: int
+    draw: Callable[[Key], Draws]
+    start: Callable[[Any, Draws], State]
+    advance: Callable[[Any, Draws, State, Array, Array, int], State]
+    measure: Callable[[Any, Draws, State], Mapping[str, Array]]
+    test: Callable[[Any, Draws, State], Mapping[str, Array]]
+    finish: Callable[[Any, Draws, State, Mapping[str, Array]], Mapping[str, Array]]

@@ -1,0 +1,146 @@
+"""One lane: a step, a segment of steps under `lax.scan`, a whole training. Nothing here is jitted or batched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from adam_vs_gd import measure
+from adam_vs_gd.data import Dataset
+from adam_vs_gd.optimizers import GRADIENT_NORM, make_optimizer
+from adam_vs_gd.types import Best, Hyper, TrainState, Windows
+
+if TYPE_CHECKING:
+    from adam_vs_gd.models import Model
+    from adam_vs_gd.types import Array, Params
+
+BEST_EVERY = 10  # W* is looked for every so many steps, and at T
+
+
+class StepInfo(NamedTuple):
+    """What a step knows of the iterate it started from."""
+
+    data_loss: Array  # scalar, without the λ term
+    margin: Array  # [n] F_y − F_{−y}
+    grads: Params  # gradient of the data loss
+
+
+def make_train_step(
+    model: Model, optimizer: optax.GradientTransformation
+) -> Callable[[Params, Any, Dataset], tuple[Params, Any, StepInfo]]:
+    """A full-batch step (params, opt_state, data) -> (params, opt_state, info), jittable and vmappable.
+
+    Args:
+        model: a flax module of this package.
+        optimizer: an optax transformation of the data loss's gradient; `make_optimizer(..., lam=λ)` adds the λ term.
+    """
+
+    def train_step(params: Params, opt_state: Any, data: Dataset) -> tuple[Params, Any, StepInfo]:
+        loss_and_margin = jax.value_and_grad(lambda p: measure.data_loss(model, p, data), has_aux=True)
+        (loss, margin), grads = loss_and_margin(params)
+        updates, opt_state = optimizer.update(grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, StepInfo(loss, margin, grads)
+
+    return train_step
+
+
+def lane_optimizer(name: str, hyper: Hyper) -> optax.GradientTransformation:
+    """The optimizer of a lane, with its λ."""
+    return make_optimizer(
+        name, eta=hyper.eta, lam=hyper.lam, beta1=hyper.beta1, beta2=hyper.beta2, eps=hyper.eps
+    )
+
+
+def start(optimizer: str, hyper: Hyper, weights: Params) -> TrainState:
+    """The state at step 0: W_0 = σ_0·(unit normals of the seed)."""
+    params = optax.tree.scale(hyper.sigma_0, weights)
+    zero = jnp.zeros((), jnp.result_type(float))
+    best = Best(jax.tree.map(jnp.zeros_like, params), zero + jnp.inf, jnp.array(-1, jnp.int32))
+    opt_state = lane_optimizer(optimizer, hyper).init(params)
+    return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero))
+
+
+def consider(optimizer: str, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:
+    """W* after the iterate of step t: it replaces an earlier one only by a smaller gradient norm, and since t_fit."""
+    norm = optax.tree.norm(measure.objective_grad(grads, params, hyper.lam), ord=GRADIENT_NORM[optimizer])
+    better = fitted & (norm < best.grad_norm)
+    return jax.tree.map(lambda new, old: jnp.where(better, new, old), Best(params, norm, t.astype(jnp.int32)), best)
+
+
+def is_fit(info: StepInfo) -> Array:
+    """The condition whose first step is t_fit: train error 0 and data loss <= `FITTED_LOSS`."""
+    return (info.margin > 0).all() & (info.data_loss <= measure.FITTED_LOSS)
+
+
+def window(steps: int) -> int:
+    """5 % of the steps, at least one."""
+    return max(1, steps // 20)
+
+
+def segment(
+    model: Model,
+    optimizer: str,
+    steps: int,
+    hyper: Hyper,
+    data: Dataset,
+    state: TrainState,
+    start: ArrayLike,
+    stop: ArrayLike,
+    length: int,
+) -> TrainState:
+    """Steps start .. stop-1 of a training of `steps` steps.
+
+    Args:
+        model: a flax module of this package.
+        optimizer: its name.
+        steps: T.
+        hyper: the lane's numbers.
+        data: its training set.
+        state: its state at step `start`.
+        start: first step; traced, and shared by all lanes, so that what is done at some steps only stays a branch.
+        stop: step to stop before; traced and shared.
+        length: static, at least stop - start; the rest is skipped, so that all segments share one program.
+    """
+    train_step = make_train_step(model, lane_optimizer(optimizer, hyper))
+
+    def step(state: TrainState, t: Array) -> TrainState:
+        params, opt_state, info = train_step(state.params, state.opt_state, data)
+        fitted = state.fitted | is_fit(info)
+        best = jax.lax.cond(
+            t % BEST_EVERY == 0,
+            lambda best: consider(optimizer, hyper, best, state.params, info.grads, t, fitted),
+            lambda best: best,
+            state.best,
+        )
+
+        def add(windows: Windows) -> Windows:
+            value = measure.objective(info.data_loss, state.params, hyper.lam)
+            reference = jnp.where(t == steps - 2 * window(steps), value, windows.reference)
+            late = t >= steps - window(steps)
+            change = value - reference
+            return Windows(
+                reference,
+                windows.previous + jnp.where(late, 0, change),
+                windows.last + jnp.where(late, change, 0),
+            )
+
+        windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
+        return TrainState(params, opt_state, best, fitted, windows)
+
+    def step_or_skip(state: TrainState, t: Array) -> tuple[TrainState, None]:
+        return jax.lax.cond(t < stop, step, lambda state, t: state, state, t), None
+
+    return jax.lax.scan(step_or_skip, state, start + jnp.arange(length))[0]
+
+
+def objective_change(windows: Windows, steps: int) -> Array:
+    """Relative change of the objective's mean, last 5 % of the steps against the 5 % before; NaN below two steps."""
+    size = window(steps)
+    previous = windows.reference + windows.previous / size
+    change = (windows.last - windows.previous) / size / previous
+    return change if steps >= 2 * size else jnp.full_like(change, jnp.nan)

@@ -1,0 +1,211 @@
+"""The paper's problem as an instance of `Problem`, and one lane of it as a function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.typing import ArrayLike
+
+from adam_vs_gd import measure, train
+from adam_vs_gd.data import Dataset, NoiseRanks, Stream, balanced_labels, draw_noise, make_dataset, seed_key, stream
+from adam_vs_gd.models import make_model
+from adam_vs_gd.optimizers import GRADIENT_NORM
+from adam_vs_gd.problem import Problem
+from adam_vs_gd.types import Hyper, Static, TrainState, record_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from adam_vs_gd.types import Array, Key, Params
+
+
+class TwoPatchDraws(NamedTuple):
+    """What all lanes of a seed share: noise by rank of the training and test sets, and unit normal weights."""
+
+    train: NoiseRanks
+    test: NoiseRanks
+    weights: Params
+
+
+def two_patch(static: Static, ranks: int) -> Problem:
+    """The two-patch problem of given shapes.
+
+    Args:
+        static: shapes, model and optimizer.
+        ranks: R, at least the largest s of the lanes; results do not depend on it.
+    """
+    model = make_model(static.model, static.width, static.q)
+    test_labels = balanced_labels(static.test_size)
+
+    def draw(key: Key) -> TwoPatchDraws:
+        return TwoPatchDraws(
+            train=draw_noise(stream(key, Stream.TRAIN), static.n, static.d, ranks, static.supports),
+            test=draw_noise(stream(key, Stream.TEST), static.test_size, static.d, ranks),
+            weights=model.init(stream(key, Stream.WEIGHTS), jnp.zeros((2, static.d)))["params"],
+        )
+
+    def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Dataset:
+        labels = balanced_labels(static.n)
+        return make_dataset(draws.train, labels, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
+
+    def test_error(hyper: Hyper, draws: TwoPatchDraws, params: Params) -> Array:
+        return measure.test_error(model, params, draws.test, test_labels, static.d, hyper)
+
+    def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
+        return train.start(static.optimizer, hyper, draws.weights)
+
+    def advance(
+        hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array, length: int
+    ) -> TrainState:
+        data = training_set(hyper, draws)
+        return train.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop, length)
+
+    def measure_(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
+        return measure.measure(model, state.params, training_set(hyper, draws), hyper.lam)
+
+    def test(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
+        return {"test_error": test_error(hyper, draws, state.params)}
+
+    def finish(
+        hyper: Hyper, draws: TwoPatchDraws, state: TrainState, measured: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        data = training_set(hyper, draws)
+        (loss, margin), grads = jax.value_and_grad(lambda p: measure.data_loss(model, p, data), has_aux=True)(
+            state.params
+        )
+        fitted = state.fitted | train.is_fit(train.StepInfo(loss, margin, grads))
+        final = jnp.asarray(static.steps)
+        best = train.consider(static.optimizer, hyper, state.best, state.params, grads, final, fitted)
+        finite = measure.is_finite(measured["loss"], state.params)
+        found = (best.step >= 0) & finite
+        norm = jnp.where(found, best.grad_norm, jnp.nan)
+        bound = 1 / (static.steps * hyper.eta)
+        best_margin = measure.margins(model, best.params, data)
+        change = train.objective_change(state.windows, static.steps)
+        return {
+            **measured,
+            "objective_change": change,
+            "best_test_error": jnp.where(found, test_error(hyper, draws, best.params), jnp.nan),
+            "best_train_error": jnp.where(found, measure.error_rate(best_margin), jnp.nan),
+            "best_grad_norm": norm,
+            "best_step": jnp.where(found, best.step, -1),
+            "stationary": (found & (norm ** GRADIENT_NORM[static.optimizer] <= bound)).astype(jnp.int8),
+            "status": measure.classify(
+                finite=finite,
+                train_error=measured["train_error"],
+                data_loss=measured["data_loss"],
+                weight_norm=measured["weight_norm"],
+                start_norm=hyper.sigma_0 * optax.tree.norm(draws.weights),
+                objective_change=change,
+            ),
+        }
+
+    return Problem(static.steps, draw, start, advance, measure_, test, finish)
+
+
+class Training(NamedTuple):
+    """What `train_lane` returns.
+
+    Attributes:
+        params: final weights.
+        best_params: weights W* (zeros where `final["best_step"]` is −1).
+        final: {name: scalar} every final value of the results' Dataset, `status` as in `Status`.
+        path: {name: [record + 1, ...]} the trajectories on the record grid (without the test error).
+    """
+
+    params: Params
+    best_params: Params
+    final: dict[str, Array]
+    path: dict[str, Array]
+
+
+def train_lane(
+    key: Key | int,
+    *,
+    optimizer: str = "adam",
+    eta: ArrayLike = 5e-5,
+    lam: ArrayLike = 1e-5,
+    beta1: ArrayLike = 0.9,
+    beta2: ArrayLike = 0.999,
+    eps: ArrayLike = 1e-8,
+    alpha: ArrayLike = 0.2,
+    s: ArrayLike = 100,
+    sigma_p: ArrayLike = 0.1,
+    sigma_0: ArrayLike = 0.01,
+    supports: str = "independent",
+    model: str = "two_layer_cnn",
+    width: int = 20,
+    q: int = 3,
+    n: int = 200,
+    d: int = 1000,
+    steps: int = 10_000,
+    test_size: int = 10_000,
+    record: int = 0,
+    ranks: int | None = None,
+) -> Training:
+    """One training of Definition 3.1's data from start to end: a `lax.scan`, jittable, vmappable over key and numbers.
+
+    It is the lane that a sweep runs: `train_lane(seed, ...)` gives what the sweep's cell of that seed holds, to
+    rounding.
+
+    Args:
+        key: a JAX key, or a seed as in a spec.
+        optimizer: "gd", "signgd", "adam", "adam_paper".
+        eta: η > 0. The default is Table 1's for Adam; GD's is 0.02.
+        lam: λ >= 0.
+        beta1: β1 in [0, 1).
+        beta2: β2 in [0, 1).
+        eps: ε >= 0.
+        alpha: α in [0, 1].
+        s: noise coordinates, 1 .. d-1.
+        sigma_p: σ_p > 0.
+        sigma_0: σ_0 > 0.
+        supports: "independent" or "disjoint".
+        model: "two_layer_cnn" or "linear" (to which width and q mean nothing).
+        width: m, filters per class.
+        q: power of the activation, >= 2.
+        n: training examples, even.
+        d: dimension of a patch.
+        steps: T.
+        test_size: fresh examples behind the test error, even.
+        record: keep the trajectories at `record` + 1 steps; 0 for none.
+        ranks: a static upper bound of a traced s; speed only.
+
+    Returns:
+        `Training`.
+
+    Raises:
+        ValueError: if n or test_size is odd, record > steps, or a name or s is impossible.
+    """
+    for name, value in (("n", n), ("test_size", test_size)):
+        if value < 2 or value % 2:
+            raise ValueError(f"{name} = {value}: must be even and at least 2, for as many examples of each class")
+    if not 0 <= record <= steps:
+        raise ValueError(f"record = {record}: must be in 0 .. steps = {steps}")
+    if isinstance(key, int):
+        key = seed_key(key)
+    if ranks is None:
+        most = (d - 1) // n if supports == "disjoint" else d - 1
+        ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
+    problem = two_patch(Static(optimizer, model, supports, "", steps, n, d, width, q, test_size), ranks)
+    dtype = jnp.result_type(float)
+    hyper = Hyper(*(jnp.asarray(v, dtype) for v in (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)))
+
+    draws = problem.draw(key)
+    state = problem.start(hyper, draws)
+    grid = record_steps(steps, record) if record else np.array([0, steps])
+    length = int(np.diff(grid).max())
+
+    def interval(state: TrainState, ends: Array) -> tuple[TrainState, dict[str, Array]]:
+        measured = problem.measure(hyper, draws, state) if record else {}
+        return problem.advance(hyper, draws, state, ends[0], ends[1], length), dict(measured)
+
+    state, path = jax.lax.scan(interval, state, jnp.stack([grid[:-1], grid[1:]], 1))
+    measured = dict(problem.measure(hyper, draws, state))
+    path = {name: jnp.concatenate([values, measured[name][None]]) for name, values in path.items()}
+    final = problem.finish(hyper, draws, state, {**measured, **problem.test(hyper, draws, state)})
+    return Training(state.params, state.best.params, dict(final), path)

@@ -1,0 +1,101 @@
+"""What the rest of the package passes around. Nothing here imports JAX.
+
+Axis letters used in every docstring:
+
+    L  lanes of a chunk (one lane = one training)
+    K  distinct seeds of a chunk
+    n  training examples;  N  test examples
+    d  coordinates of a patch
+    m  filters per class;  J  filter banks (2 for the CNN, one per class j = -1, +1; 1 for the linear model)
+    R  ranks: the number of noise coordinates drawn per example, at least the largest sparsity s in use
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import jax
+
+    Array: TypeAlias = jax.Array
+    Scalar: TypeAlias = jax.Array | np.ndarray | float | int
+    Key: TypeAlias = jax.Array
+    Params: TypeAlias = Any
+    Draws: TypeAlias = Any
+    State: TypeAlias = Any
+
+
+TEST_RECORD = 10  # intervals of the test_record grid
+
+
+class Hyper(NamedTuple):
+    """Numbers that may differ from lane to lane without recompiling: scalars of one lane, or [L] arrays of a chunk.
+
+    Numbers that the lane's optimizer does not have (β1 for GD) are 0 and never read.
+    """
+
+    alpha: Scalar  # α, size of the feature noise, in [0, 1]
+    s: Scalar  # s, noise coordinates of an example, an integer in 1 .. min(R, d-1)
+    sigma_p: Scalar  # σ_p > 0, standard deviation of a noise coordinate
+    sigma_0: Scalar  # σ_0 > 0, standard deviation of an initial weight
+    lam: Scalar  # λ >= 0, weight of the L2 term
+    eta: Scalar  # η > 0, learning rate
+    beta1: Scalar = 0.0  # β1 in [0, 1)
+    beta2: Scalar = 0.0  # β2 in [0, 1)
+    eps: Scalar = 0.0  # ε >= 0, outside the root
+
+
+@dataclass(frozen=True)
+class Static:
+    """What decides the shape of a lane's arrays or the program that trains it: lanes that agree here run together."""
+
+    optimizer: str = "adam"
+    model: str = "two_layer_cnn"
+    supports: str = "independent"
+    precision: str = "float32"
+    steps: int = 10_000  # T
+    n: int = 200
+    d: int = 1000
+    width: int = 20  # m; 1 for the linear model
+    q: int = 3  # 1 for the linear model
+    test_size: int = 10_000
+
+
+class Best(NamedTuple):
+    """W* of Theorem 4.1 so far: the iterate of smallest gradient norm since t_fit."""
+
+    params: Params
+    grad_norm: Array  # in the optimizer's own norm; inf while there is no candidate
+    step: Array  # -1 while there is no candidate
+
+
+class Windows(NamedTuple):
+    """Sums of the full objective over the last 5 % of the steps and the 5 % before, relative to a reference."""
+
+    reference: Array
+    previous: Array
+    last: Array
+
+
+class TrainState(NamedTuple):
+    """What a lane carries from step to step."""
+
+    params: Params
+    opt_state: Any
+    best: Best
+    fitted: Array  # whether t_fit has been reached, bool
+    windows: Windows
+
+
+def record_steps(steps: int, record: int) -> np.ndarray:
+    """[record + 1] steps round(i·steps/record) at which trajectories are kept; empty for record = 0."""
+    return np.rint(np.arange(record + 1) * steps / record).astype(int) if record else np.array([], int)
+
+
+def test_steps(steps: int, record: int) -> np.ndarray:
+    """The part of `record_steps`, about ten points, at which the test error is measured too; ends at T."""
+    grid = record_steps(steps, record)
+    return grid[np.rint(np.linspace(0, record, min(record, TEST_RECORD) + 1)).astype(int)] if record else grid
