@@ -188,7 +188,7 @@ def show(value: Any) -> str:
         return "{ " + ", ".join(f"{k} = {show(v)}" for k, v in value.items()) + " }"
     if isinstance(value, Sequence):
         return "[" + ", ".join(show(v) for v in value) + "]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value)
 
 
 def is_number(value: Any) -> bool:

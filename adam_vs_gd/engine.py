@@ -1,0 +1,200 @@
+"""The host's loop: plan -> chunks -> segments -> rows -> Dataset. Knows a `Problem`, and nothing of what it trains."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from adam_vs_gd.chunk import Programs, make_programs, numerics
+from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, describe, make_plan, segment_ends
+from adam_vs_gd.progress import Progress, duration, progress_on
+from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.store import Folder, Rows, to_dataset
+from adam_vs_gd.two_patch import two_patch
+from adam_vs_gd.types import Hyper, Static, record_steps, test_steps
+
+CHUNK_MEMORY = {"cpu": 2**26}
+"""Bytes of a chunk's lanes by platform: what stays near the cache on a CPU."""
+ACCELERATOR_MEMORY = 2**32
+
+
+def run_sweep(
+    spec: SweepSpec, out: str | Path | None = None, *, overwrite: bool = False, quiet: bool = False
+) -> xr.Dataset:
+    """Train every lane of a sweep that is not there yet, and return all results.
+
+    Args:
+        spec: the sweep.
+        out: its folder; what it holds of this sweep is kept and not computed again. None keeps everything in memory.
+        overwrite: move a folder that is there aside first.
+        quiet: no progress on stderr.
+
+    Returns:
+        The Dataset of `load_results`.
+
+    Raises:
+        FolderError: if the folder holds something else, or a sweep that disagrees; before anything is computed.
+    """
+    folder = None if out is None else Folder(out)
+    with progress_on(quiet=quiet) as progress:
+        aside = folder.set_aside() if folder and overwrite else None
+        if aside:
+            progress.note(f"moved what was there to {aside}")
+        if folder:
+            folder.check(spec)
+        progress.note(f"{spec.name}: starting JAX on {jax.default_backend()}, {jax.devices()[0].device_kind}")
+        plan = plan_sweep(spec, folder)
+        about = provenance()
+        if folder:
+            folder.open(spec)
+            log(folder, f"start: {about}", describe(plan))
+        progress.begin(plan.lanes, plan.lane_steps)
+        rows: list[Rows] = []
+
+        def keep(chunk: Chunk, found: Rows, seconds: float) -> None:
+            if folder is None:
+                rows.append({"lane": np.array([lane.digest for lane in chunk.lanes]), **found})
+            else:
+                folder.commit(chunk, found, about)
+                log(folder, f"chunk {chunk.digest[:32]}: {len(chunk.lanes)} lanes in {seconds:.1f} s")
+
+        started = time.monotonic()
+        run_plan(plan, progress, keep)
+        if folder is None:
+            return to_dataset(spec, rows, about)
+        results = folder.dataset(spec)
+        folder.consolidate(results)
+        log(folder, f"done: {plan.lanes} lanes in {duration(time.monotonic() - started)}")
+        return results
+
+
+def plan_sweep(spec: SweepSpec, folder: Folder | None = None) -> Plan:
+    """The plan of what a sweep still has to compute on this machine."""
+    done = folder.done() if folder else set()
+    lanes = (lane for _, lane in cells(spec) if lane.digest not in done)
+    return make_plan(lanes, CHUNK_MEMORY.get(jax.default_backend(), ACCELERATOR_MEMORY))
+
+
+def run_plan(plan: Plan, progress: Progress, keep: Callable[[Chunk, Rows, float], None]) -> None:
+    """Run every chunk and hand its rows to `keep` when it ends."""
+    for g, group in enumerate(plan.groups):
+        stops = record_steps(group.static.steps, group.record)
+        ends = segment_ends(group.static.steps, stops)
+        length = max(b - a for a, b in zip([0, *ends[:-1]], ends, strict=True))
+        with numerics(group.static.precision):
+            programs = programs_of(group.static, group.ranks, length)
+            progress.note(
+                f"group {g + 1} of {len(plan.groups)}: {group.static.optimizer}, {group.lanes} lanes in "
+                f"{len(group.chunks)} chunks of {group.width}; compiling"
+            )
+            for chunk in group.chunks:
+                started = time.monotonic()
+                rows = run_chunk(programs, group, chunk, ends, progress)
+                keep(chunk, rows, time.monotonic() - started)
+                progress.advance(0, len(chunk.lanes))
+
+
+@functools.lru_cache(maxsize=64)
+def programs_of(static: Static, ranks: int, length: int) -> Programs:
+    """The jitted programs of a group, kept so that the next sweep of the same shapes in this process reuses them."""
+    return make_programs(two_patch(static, ranks), length)
+
+
+def run_chunk(programs: Programs, group: Group, chunk: Chunk, ends: Sequence[int], progress: Progress) -> Rows:
+    """Train the lanes of a chunk from start to end.
+
+    Args:
+        programs: the jitted functions of the group.
+        group: shapes, record, padded widths.
+        chunk: the lanes.
+        ends: the steps at which the host looks; the last is T.
+        progress: told after every segment.
+
+    Returns:
+        {name: [lanes, ...]} of final values, and trajectories [lanes, record + 1, ...] as `<name>_path`.
+    """
+    hyper, slot, seeds = padded(chunk, group)
+    draws = programs.draw(seeds)
+    state = programs.start(hyper, slot, draws)
+    grids = {
+        "measure": set(record_steps(group.static.steps, group.record)),
+        "test": set(test_steps(group.static.steps, group.record)),
+    }
+    paths: dict[str, list[Any]] = {}
+
+    def look(step: int, last: bool = False) -> dict[str, Any]:
+        found = {}
+        for which in ("measure", "test"):
+            if step in grids[which] or last:
+                values = getattr(programs, which)(hyper, slot, draws, state)
+                found.update(values)
+                if step in grids[which]:
+                    for name, value in values.items():
+                        paths.setdefault(name, []).append(value)
+        return found
+
+    look(0)
+    reached = 0
+    for end in ends:
+        state = programs.advance(hyper, slot, draws, state, reached, end)
+        measured = look(end, last=end == ends[-1])
+        jax.block_until_ready(state)
+        progress.advance((end - reached) * len(chunk.lanes))
+        reached = end
+    final = programs.finish(hyper, slot, draws, state, measured)
+    rows = {name: np.asarray(value)[: len(chunk.lanes)] for name, value in final.items()}
+    for name, values in paths.items():
+        rows[f"{name}_path"] = np.stack([np.asarray(v)[: len(chunk.lanes)] for v in values], axis=1)
+    return rows
+
+
+def padded(chunk: Chunk, group: Group) -> tuple[Hyper, np.ndarray, np.ndarray]:
+    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its last lane and seed."""
+    lanes: list[Lane] = [*chunk.lanes, *[chunk.lanes[-1]] * (group.width - len(chunk.lanes))]
+    seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
+    real = np.dtype(group.static.precision)
+    columns = zip(*(lane.hyper for lane in lanes), strict=True)
+    named = zip(Hyper._fields, columns, strict=True)
+    hyper = Hyper(*(np.array(column, np.int32 if name == "s" else real) for name, column in named))
+    slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
+    return hyper, slot, np.array(seeds, np.uint32)
+
+
+def provenance() -> Mapping[str, str]:
+    """What computed a result: versions, device, commit."""
+    try:
+        from adam_vs_gd._version import commit_id
+    except ImportError:
+        commit_id = None
+    packages = ("adam-vs-gd", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
+    found = {}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    device = jax.devices()[0]
+    return {
+        "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
+        "python": platform.python_version(),
+        "platform": device.platform,
+        "device": device.device_kind,
+        "commit": commit_id or "unknown",
+    }
+
+
+def log(folder: Folder, *lines: str) -> None:
+    """Add lines to the folder's log."""
+    with folder.log_file.open("a", encoding="utf-8") as file:
+        for line in lines:
+            print(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}", file=file)
