@@ -1,12 +1,15 @@
-"""Means and 95 % intervals over seeds (NumPy)."""
+"""Means and 95 % intervals over seeds."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import stats
+
+from adam_vs_gd.variables import ERRORS, STATUSES
 
 LEVEL = 0.95
 
@@ -67,3 +70,31 @@ def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1) -> In
     mean, low, high, count = student(errors, axis)
     pooled = wilson(mean, np.maximum(count, 1) * np.asarray(examples))
     return Interval(mean, np.clip(np.fmin(low, pooled[0]), 0, 1), np.clip(np.fmax(high, pooled[1]), 0, 1), count)
+
+
+def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
+    """Mean, interval and count of a variable over the seeds of a result.
+
+    Pending and diverged lanes do not count, and collapsed ones do not count in errors (rounding noise at the origin).
+
+    Args:
+        results: the Dataset of a sweep.
+        name: one of its variables, final or a trajectory.
+
+    Returns:
+        `mean`, `low`, `high` (95 %) and `count`, without the dimension `seed`.
+    """
+    base = name.removesuffix("_path")
+    values = results[name]
+    left_out = ["pending", "diverged", *(["collapsed"] if base in ERRORS else [])]
+    values = values.where(~results.status.isin([STATUSES.index(status) for status in left_out]))
+    dims = [dim for dim in values.dims if dim != "seed"]
+    array = values.transpose(*dims, "seed").values
+    if base in ERRORS:
+        examples = results["n" if "train" in base else "test_size"]
+        others = values.isel(seed=0, drop=True).transpose(*dims)
+        interval = error_interval(array, examples.broadcast_like(others).transpose(*dims).values)
+    else:
+        interval = student(array)
+    coords = {key: coord for key, coord in values.coords.items() if "seed" not in coord.dims}
+    return xr.Dataset({field: (dims, getattr(interval, field)) for field in Interval._fields}, coords)

@@ -37,6 +37,10 @@ class FolderError(ValueError):
     """An output folder that cannot be used for this sweep, and why."""
 
 
+class DamageError(RuntimeError):
+    """A committed chunk that is not what was written."""
+
+
 class Folder:
     """A sweep's folder: `spec.toml`, `journal/`, `dataset.zarr`, `figures/`, `log.txt`."""
 
@@ -114,14 +118,14 @@ class Folder:
         """Every committed chunk. zip's CRC-32 of each array is checked as it is read.
 
         Raises:
-            FolderError: naming a chunk that is damaged.
+            DamageError: naming a chunk that is damaged.
         """
         for path in sorted(self.journal.glob("*.npz")):
             try:
                 with np.load(path) as stored:
                     yield path, {name: stored[name] for name in stored.files}
             except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
-                raise FolderError(f"{path}: is damaged ({error}); delete it and run the sweep again") from None
+                raise DamageError(f"{path}: is damaged ({error}); delete it and run the sweep again") from None
 
     def done(self) -> set[str]:
         """Digests of the lanes that are committed."""
@@ -298,6 +302,7 @@ def load_results(path: str | Path) -> xr.Dataset:
         NaN, its `status` 0 (pending).
 
     Raises:
-        FolderError: if the folder holds no sweep, or a damaged one.
+        FolderError: if the folder holds no sweep.
+        DamageError: if a chunk in it is damaged.
     """
     return Folder(path).dataset()

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from adam_vs_gd import measure, train
+from adam_vs_gd import measurements, training
 from adam_vs_gd.data import Dataset, NoiseRanks, Stream, balanced_labels, draw_noise, make_dataset, seed_key, stream
 from adam_vs_gd.models import make_model
 from adam_vs_gd.optimizers import GRADIENT_NORM
@@ -53,19 +53,19 @@ def two_patch(static: Static, ranks: int) -> Problem:
         return make_dataset(draws.train, labels, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
 
     def test_error(hyper: Hyper, draws: TwoPatchDraws, params: Params) -> Array:
-        return measure.test_error(model, params, draws.test, test_labels, static.d, hyper)
+        return measurements.test_error(model, params, draws.test, test_labels, static.d, hyper)
 
     def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
-        return train.start(static.optimizer, hyper, draws.weights)
+        return training.start(static.optimizer, hyper, draws.weights)
 
     def advance(
         hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array, length: int
     ) -> TrainState:
         data = training_set(hyper, draws)
-        return train.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop, length)
+        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop, length)
 
-    def measure_(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
-        return measure.measure(model, state.params, training_set(hyper, draws), hyper.lam)
+    def measure(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
+        return measurements.measure(model, state.params, training_set(hyper, draws), hyper.lam)
 
     def test(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
         return {"test_error": test_error(hyper, draws, state.params)}
@@ -74,27 +74,27 @@ def two_patch(static: Static, ranks: int) -> Problem:
         hyper: Hyper, draws: TwoPatchDraws, state: TrainState, measured: Mapping[str, Array]
     ) -> dict[str, Array]:
         data = training_set(hyper, draws)
-        (loss, margin), grads = jax.value_and_grad(lambda p: measure.data_loss(model, p, data), has_aux=True)(
+        (loss, margin), grads = jax.value_and_grad(lambda p: measurements.data_loss(model, p, data), has_aux=True)(
             state.params
         )
-        fitted = state.fitted | train.is_fit(train.StepInfo(loss, margin, grads))
+        fitted = state.fitted | training.is_fit(training.StepInfo(loss, margin, grads))
         final = jnp.asarray(static.steps)
-        best = train.consider(static.optimizer, hyper, state.best, state.params, grads, final, fitted)
-        finite = measure.is_finite(measured["loss"], state.params)
+        best = training.consider(static.optimizer, hyper, state.best, state.params, grads, final, fitted)
+        finite = measurements.is_finite(measured["loss"], state.params)
         found = (best.step >= 0) & finite
         norm = jnp.where(found, best.grad_norm, jnp.nan)
         bound = 1 / (static.steps * hyper.eta)
-        best_margin = measure.margins(model, best.params, data)
-        change = train.objective_change(state.windows, static.steps)
+        best_margin = measurements.margins(model, best.params, data)
+        change = training.objective_change(state.windows, static.steps)
         return {
             **measured,
             "objective_change": change,
             "best_test_error": jnp.where(found, test_error(hyper, draws, best.params), jnp.nan),
-            "best_train_error": jnp.where(found, measure.error_rate(best_margin), jnp.nan),
+            "best_train_error": jnp.where(found, measurements.error_rate(best_margin), jnp.nan),
             "best_grad_norm": norm,
             "best_step": jnp.where(found, best.step, -1),
             "stationary": (found & (norm ** GRADIENT_NORM[static.optimizer] <= bound)).astype(jnp.int8),
-            "status": measure.classify(
+            "status": measurements.classify(
                 finite=finite,
                 train_error=measured["train_error"],
                 data_loss=measured["data_loss"],
@@ -104,11 +104,11 @@ def two_patch(static: Static, ranks: int) -> Problem:
             ),
         }
 
-    return Problem(static.steps, draw, start, advance, measure_, test, finish)
+    return Problem(static.steps, draw, start, advance, measure, test, finish)
 
 
 class Training(NamedTuple):
-    """What `train_lane` returns.
+    """What `train` returns.
 
     Attributes:
         params: final weights.
@@ -123,7 +123,7 @@ class Training(NamedTuple):
     path: dict[str, Array]
 
 
-def train_lane(
+def train(
     key: Key | int,
     *,
     optimizer: str = "adam",
@@ -149,7 +149,7 @@ def train_lane(
 ) -> Training:
     """One training of Definition 3.1's data from start to end: a `lax.scan`, jittable, vmappable over key and numbers.
 
-    It is the lane that a sweep runs: `train_lane(seed, ...)` gives what the sweep's cell of that seed holds, to
+    It is the lane that a sweep runs: `train(seed, ...)` gives what the sweep's cell of that seed holds, to
     rounding.
 
     Args:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from adam_vs_gd import measure
+from adam_vs_gd import measurements
 from adam_vs_gd.data import Dataset
 from adam_vs_gd.optimizers import GRADIENT_NORM, make_optimizer
 from adam_vs_gd.types import Best, Hyper, TrainState, Windows
@@ -41,7 +41,7 @@ def make_train_step(
     """
 
     def train_step(params: Params, opt_state: Any, data: Dataset) -> tuple[Params, Any, StepInfo]:
-        loss_and_margin = jax.value_and_grad(lambda p: measure.data_loss(model, p, data), has_aux=True)
+        loss_and_margin = jax.value_and_grad(lambda p: measurements.data_loss(model, p, data), has_aux=True)
         (loss, margin), grads = loss_and_margin(params)
         updates, opt_state = optimizer.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, StepInfo(loss, margin, grads)
@@ -67,14 +67,14 @@ def start(optimizer: str, hyper: Hyper, weights: Params) -> TrainState:
 
 def consider(optimizer: str, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:
     """W* after the iterate of step t: it replaces an earlier one only by a smaller gradient norm, and since t_fit."""
-    norm = optax.tree.norm(measure.objective_grad(grads, params, hyper.lam), ord=GRADIENT_NORM[optimizer])
+    norm = optax.tree.norm(measurements.objective_grad(grads, params, hyper.lam), ord=GRADIENT_NORM[optimizer])
     better = fitted & (norm < best.grad_norm)
     return jax.tree.map(lambda new, old: jnp.where(better, new, old), Best(params, norm, t.astype(jnp.int32)), best)
 
 
 def is_fit(info: StepInfo) -> Array:
     """The condition whose first step is t_fit: train error 0 and data loss <= `FITTED_LOSS`."""
-    return (info.margin > 0).all() & (info.data_loss <= measure.FITTED_LOSS)
+    return (info.margin > 0).all() & (info.data_loss <= measurements.FITTED_LOSS)
 
 
 def window(steps: int) -> int:
@@ -119,7 +119,7 @@ def segment(
         )
 
         def add(windows: Windows) -> Windows:
-            value = measure.objective(info.data_loss, state.params, hyper.lam)
+            value = measurements.objective(info.data_loss, state.params, hyper.lam)
             reference = jnp.where(t == steps - 2 * window(steps), value, windows.reference)
             late = t >= steps - window(steps)
             change = value - reference

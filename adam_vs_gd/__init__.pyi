@@ -1,0 +1,40 @@
+from . import plot
+from .chunk import numerics
+from .data import Dataset, sample_dataset, seed_key
+from .engine import run_sweep
+from .measurements import Status, measure
+from .models import Linear, TwoLayerCNN
+from .optimizers import make_optimizer
+from .problem import Problem
+from .spec import SpecError, SweepSpec, load_spec
+from .store import DamageError, FolderError, load_results
+from .training import make_train_step
+from .two_patch import Training, train, two_patch
+from .types import Hyper, Static
+
+__all__ = [
+    "DamageError",
+    "Dataset",
+    "FolderError",
+    "Hyper",
+    "Linear",
+    "Problem",
+    "SpecError",
+    "Static",
+    "Status",
+    "SweepSpec",
+    "Training",
+    "TwoLayerCNN",
+    "load_results",
+    "load_spec",
+    "make_optimizer",
+    "make_train_step",
+    "measure",
+    "numerics",
+    "plot",
+    "run_sweep",
+    "sample_dataset",
+    "seed_key",
+    "train",
+    "two_patch",
+]

@@ -1,0 +1,16 @@
+"""The paper's results, each computed, printed and written beside the paper's figure.
+
+Each module has `reproduce(out, seeds, quick, quiet) -> text`, and writes what it draws into `out`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from adam_vs_gd.experiments import figure2, table1
+
+Reproduce: TypeAlias = Callable[[Path, int, bool, bool], str]
+
+EXPERIMENTS: dict[str, Reproduce] = {"table1": table1.reproduce, "figure2": figure2.reproduce}

@@ -1,0 +1,42 @@
+"""Figure 2: feature learning and noise memorization along the training, for Adam and GD."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adam_vs_gd import plot
+from adam_vs_gd.engine import run_sweep
+from adam_vs_gd.experiments.table1 import table1_spec
+from adam_vs_gd.show import columns, number
+from adam_vs_gd.statistics import over_seeds
+
+SHOWN = ("feature_learning_path", "noise_memorization_path")
+POINTS = 10  # rows of the printed table
+
+
+def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = False) -> str:
+    """Train both optimizers at Table 1's configuration and draw the paper's two panels, with a band over seeds.
+
+    Args:
+        out: folder of the sweep; `figure2.png`, `figure2.pdf` and `figure2.csv` are written into it.
+        seeds: how many.
+        quick: a quarter of the steps: a try, not a reproduction.
+        quiet: no progress.
+    """
+    results = run_sweep(table1_spec("figure2", seeds, quick), out, quiet=quiet)
+    figure = plot.trajectories(results)
+    for ending in ("png", "pdf"):
+        plot.save(figure, out / f"figure2.{ending}")
+    summaries = {name: over_seeds(results, name) for name in SHOWN}
+    lines = ["optimizer,step,variable,mean,low,high,seeds"]
+    rows = [["optimizer", "step", "feature learning", "noise memorization"]]
+    for k, label in enumerate(results.optimizer.values):
+        for i, step in enumerate(results.step.values):
+            at = [summaries[name].isel(optimizer=k, record=i) for name in SHOWN]
+            for name, point in zip(SHOWN, at, strict=True):
+                numbers = ",".join(f"{float(point[field]):.6g}" for field in ("mean", "low", "high", "count"))
+                lines.append(f"{label},{step},{name.removesuffix('_path')},{numbers}")
+            if i % (len(results.step) // POINTS) == 0:
+                rows.append([str(label), str(step), *map(number, at)])
+    (out / "figure2.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return columns(rows) + f"\n{out / 'figure2.png'}"
