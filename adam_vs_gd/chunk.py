@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 
 from adam_vs_gd.data import seed_key
 
 if TYPE_CHECKING:
     from adam_vs_gd.problem import Problem
+    from adam_vs_gd.types import Draws, Key
 
 
 class Programs(NamedTuple):
@@ -20,7 +25,6 @@ class Programs(NamedTuple):
     `slot` [L] says which of the K seeds a lane belongs to.
 
     Attributes:
-        draw: (seeds [K]) -> draws [K, ...].
         start: (hyper [L], slot, draws) -> state [L, ...].
         advance: (hyper, slot, draws, state, start, stop) -> state; the state handed in is given up (donated).
         measure: (hyper, slot, draws, state) -> {name: [L, ...]}.
@@ -28,7 +32,6 @@ class Programs(NamedTuple):
         finish: (hyper, slot, draws, state, measured) -> {name: [L, ...]}, lane after lane.
     """
 
-    draw: Callable[..., Any]
     start: Callable[..., Any]
     advance: Callable[..., Any]
     measure: Callable[..., Any]
@@ -54,23 +57,59 @@ def make_programs(problem: Problem, length: int) -> Programs:
 
     def one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
         def chunk(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
-            return jax.lax.map(
-                lambda lane: f(lane[0], draws_of(lane[1], draws), *lane[2]), (hyper, slot, rest)
-            )
+            return jax.lax.map(lambda lane: f(lane[0], draws_of(lane[1], draws), *lane[2]), (hyper, slot, rest))
 
         return chunk
 
     def advance(hyper: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
         return problem.advance(hyper, draws, state, start, stop, length)
 
+    jit = functools.partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
     return Programs(
-        draw=jax.jit(jax.vmap(lambda seed: problem.draw(seed_key(seed)))),
-        start=jax.jit(side_by_side(problem.start)),
-        advance=jax.jit(side_by_side(advance, None, None), donate_argnums=3),
-        measure=jax.jit(side_by_side(problem.measure)),
-        test=jax.jit(one_by_one(problem.test)),
-        finish=jax.jit(one_by_one(problem.finish)),
+        start=jit(side_by_side(problem.start)),
+        advance=jit(side_by_side(advance, None, None), donate_argnums=3),
+        measure=jit(side_by_side(problem.measure)),
+        test=jit(one_by_one(problem.test)),
+        finish=jit(one_by_one(problem.finish)),
     )
+
+
+@functools.cache
+def compiler_options(platform: str) -> dict[str, str]:
+    """What keeps rounding independent of a chunk's width.
+
+    XLA hands reductions on a CPU to a library from a certain total size on, and they then add up in another order: a
+    lane's norms would depend on how many lanes run beside it. Matrix products may be handed over; they do not.
+    """
+    wanted = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
+    if platform != "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x, compiler_options=wanted)(0.0)
+    except jax.errors.JaxRuntimeError:  # an XLA without the option
+        return {}
+    return wanted
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def draw_seed(draw: Callable[[Key], Draws], seed: ArrayLike) -> Draws:
+    """The draws of one seed. Never several at once: rounding must not depend on how many seeds a chunk has."""
+    return draw(seed_key(seed))
+
+
+class SeedDraws:
+    """The draws of the seeds in use, so that chunks and groups that share a seed draw it once."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Any, Draws] = {}
+
+    def stack(self, draw: Callable[[Key], Draws], seeds: Sequence[int]) -> Draws:
+        """Draws [K, ...] of the seeds, in their order; only these are kept."""
+        found = {seed: self.kept.get((draw, seed)) for seed in seeds}
+        self.kept = {
+            (draw, seed): draw_seed(draw, np.uint32(seed)) if draws is None else draws for seed, draws in found.items()
+        }
+        return jax.tree.map(lambda *a: jnp.stack(a), *(self.kept[draw, seed] for seed in seeds))
 
 
 @contextlib.contextmanager

@@ -27,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("adam-vs-gd: interrupted; what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        print(
+            "adam-vs-gd: interrupted; what is finished is kept, and the same command goes on from there",
+            file=sys.stderr,
+        )
         return INTERRUPTED
 
 
@@ -36,14 +39,16 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="adam-vs-gd",
         description="Sweeps of Adam against gradient descent, and the phase diagrams of their test error.",
-        epilog="Exit status: 0 done; 1 something could not be computed or is damaged; 2 bad input, nothing was started; "
+        epilog="Exit status: 0 done; 1 something could not be computed, or is damaged; 2 bad input, nothing started; "
         "130 or 143 interrupted, and resumable.",
     )
     commands = top.add_subparsers(required=True, metavar="command")
 
     sweep = commands.add_parser("sweep", help="run or resume a sweep, and draw its phase diagrams")
     sweep.add_argument("spec", metavar="SPEC.toml", type=Path, help="what to sweep; see sweeps/ for examples")
-    sweep.add_argument("--out", metavar="DIR", type=Path, help="folder of the results (default: runs/<name of the spec>)")
+    sweep.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder of the results (default: runs/<name of the spec>)"
+    )
     sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[], nargs="+",
                        help="override a key of the spec, for instance data.alpha=0.3; may be repeated")  # fmt: skip
     sweep.add_argument("--dry-run", action="store_true", help="print the plan and stop")
@@ -66,7 +71,9 @@ def parser() -> argparse.ArgumentParser:
     plot.add_argument("--out", metavar="FILE", type=Path, help=".png, .pdf or .svg (default: under DIR/figures)")
     plot.set_defaults(run=run_plot)
 
-    reproduce = commands.add_parser("reproduce", help="compute one of the paper's results and set it beside the paper's")
+    reproduce = commands.add_parser(
+        "reproduce", help="compute one of the paper's results and set it beside the paper's"
+    )
     reproduce.add_argument("what", choices=EXPERIMENTS, help="which result")
     reproduce.add_argument("--out", metavar="DIR", type=Path, help="folder of the results (default: runs/<what>)")
     reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5; 2 with --quick)")
@@ -136,11 +143,11 @@ def run_plot(options: argparse.Namespace) -> int:
 
 def run_reproduce(options: argparse.Namespace) -> int:
     """`adam-vs-gd reproduce`."""
-    from adam_vs_gd.experiments import EXPERIMENTS as reproduce
+    from adam_vs_gd import experiments
 
     seeds = options.seeds or (2 if options.quick else 5)
     out = options.out or Path("runs") / options.what
-    print(reproduce[options.what](out, seeds, options.quick, options.quiet))
+    print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet))
     return DONE
 
 

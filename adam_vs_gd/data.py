@@ -147,7 +147,13 @@ def make_dataset(noise: NoiseRanks, y: Array, d: int, s: ArrayLike, sigma_p: Arr
     values = jnp.where(jnp.arange(ranks) < s, sigma_p * noise.unit, 0.0)
 
     def patch(coordinate: Array, value: Array, label: Array) -> Array:
-        return jnp.zeros(d, value.dtype).at[coordinate].set(value, unique_indices=True).at[0].set(-alpha * label)
+        return (
+            jnp.zeros(d, value.dtype)
+            .at[coordinate]
+            .set(value, unique_indices=True)
+            .at[0]
+            .set(-jnp.asarray(alpha) * label)
+        )
 
     y = y.astype(noise.unit.dtype)
     return Dataset(jax.vmap(patch)(noise.coordinate, values, y), y)

@@ -15,17 +15,18 @@ import jax
 import numpy as np
 import xarray as xr
 
-from adam_vs_gd.chunk import Programs, make_programs, numerics
+from adam_vs_gd.chunk import Programs, SeedDraws, make_programs, numerics
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, describe, make_plan, segment_ends
+from adam_vs_gd.problem import Problem
 from adam_vs_gd.progress import Progress, duration, progress_on
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.store import Folder, Rows, to_dataset
 from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Hyper, Static, record_steps, test_steps
 
-CHUNK_MEMORY = {"cpu": 2**26}
-"""Bytes of a chunk's lanes by platform: what stays near the cache on a CPU."""
-ACCELERATOR_MEMORY = 2**32
+CHUNK_LIMITS = {"cpu": (2**25, 32)}
+"""Bytes and number of a chunk's lanes by platform. On a CPU wider is no faster: what stays near the cache is enough."""
+ACCELERATOR_LIMITS = (2**32, 512)
 
 
 def run_sweep(
@@ -82,50 +83,55 @@ def plan_sweep(spec: SweepSpec, folder: Folder | None = None) -> Plan:
     """The plan of what a sweep still has to compute on this machine."""
     done = folder.done() if folder else set()
     lanes = (lane for _, lane in cells(spec) if lane.digest not in done)
-    return make_plan(lanes, CHUNK_MEMORY.get(jax.default_backend(), ACCELERATOR_MEMORY))
+    return make_plan(lanes, *CHUNK_LIMITS.get(jax.default_backend(), ACCELERATOR_LIMITS))
 
 
 def run_plan(plan: Plan, progress: Progress, keep: Callable[[Chunk, Rows, float], None]) -> None:
     """Run every chunk and hand its rows to `keep` when it ends."""
+    seed_draws = SeedDraws()
     for g, group in enumerate(plan.groups):
         stops = record_steps(group.static.steps, group.record)
         ends = segment_ends(group.static.steps, stops)
         length = max(b - a for a, b in zip([0, *ends[:-1]], ends, strict=True))
         with numerics(group.static.precision):
-            programs = programs_of(group.static, group.ranks, length)
+            problem, programs = programs_of(group.static, group.ranks, length)
             progress.note(
                 f"group {g + 1} of {len(plan.groups)}: {group.static.optimizer}, {group.lanes} lanes in "
                 f"{len(group.chunks)} chunks of {group.width}; compiling"
             )
             for chunk in group.chunks:
                 started = time.monotonic()
-                rows = run_chunk(programs, group, chunk, ends, progress)
+                hyper, slot, seeds = padded(chunk, group)
+                draws = seed_draws.stack(problem.draw, seeds)
+                rows = run_chunk(programs, group, chunk, (hyper, slot, draws), ends, progress)
                 keep(chunk, rows, time.monotonic() - started)
                 progress.advance(0, len(chunk.lanes))
 
 
 @functools.lru_cache(maxsize=64)
-def programs_of(static: Static, ranks: int, length: int) -> Programs:
-    """The jitted programs of a group, kept so that the next sweep of the same shapes in this process reuses them."""
-    return make_programs(two_patch(static, ranks), length)
+def programs_of(static: Static, ranks: int, length: int) -> tuple[Problem, Programs]:
+    """A group's problem and its jitted programs, kept so that the next sweep of the same shapes here reuses them."""
+    problem = two_patch(static, ranks)
+    return problem, make_programs(problem, length)
 
 
-def run_chunk(programs: Programs, group: Group, chunk: Chunk, ends: Sequence[int], progress: Progress) -> Rows:
+def run_chunk(
+    programs: Programs, group: Group, chunk: Chunk, inputs: tuple[Any, ...], ends: Sequence[int], progress: Progress
+) -> Rows:
     """Train the lanes of a chunk from start to end.
 
     Args:
         programs: the jitted functions of the group.
         group: shapes, record, padded widths.
         chunk: the lanes.
+        inputs: hyper [L], slot [L] and draws [K, ...] of the padded chunk.
         ends: the steps at which the host looks; the last is T.
         progress: told after every segment.
 
     Returns:
         {name: [lanes, ...]} of final values, and trajectories [lanes, record + 1, ...] as `<name>_path`.
     """
-    hyper, slot, seeds = padded(chunk, group)
-    draws = programs.draw(seeds)
-    state = programs.start(hyper, slot, draws)
+    state = programs.start(*inputs)
     grids = {
         "measure": set(record_steps(group.static.steps, group.record)),
         "test": set(test_steps(group.static.steps, group.record)),
@@ -136,7 +142,7 @@ def run_chunk(programs: Programs, group: Group, chunk: Chunk, ends: Sequence[int
         found = {}
         for which in ("measure", "test"):
             if step in grids[which] or last:
-                values = getattr(programs, which)(hyper, slot, draws, state)
+                values = getattr(programs, which)(*inputs, state)
                 found.update(values)
                 if step in grids[which]:
                     for name, value in values.items():
@@ -146,19 +152,19 @@ def run_chunk(programs: Programs, group: Group, chunk: Chunk, ends: Sequence[int
     look(0)
     reached = 0
     for end in ends:
-        state = programs.advance(hyper, slot, draws, state, reached, end)
+        state = programs.advance(*inputs, state, reached, end)
         measured = look(end, last=end == ends[-1])
         jax.block_until_ready(state)
         progress.advance((end - reached) * len(chunk.lanes))
         reached = end
-    final = programs.finish(hyper, slot, draws, state, measured)
+    final = programs.finish(*inputs, state, measured)
     rows = {name: np.asarray(value)[: len(chunk.lanes)] for name, value in final.items()}
     for name, values in paths.items():
         rows[f"{name}_path"] = np.stack([np.asarray(v)[: len(chunk.lanes)] for v in values], axis=1)
     return rows
 
 
-def padded(chunk: Chunk, group: Group) -> tuple[Hyper, np.ndarray, np.ndarray]:
+def padded(chunk: Chunk, group: Group) -> tuple[Hyper, np.ndarray, list[int]]:
     """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its last lane and seed."""
     lanes: list[Lane] = [*chunk.lanes, *[chunk.lanes[-1]] * (group.width - len(chunk.lanes))]
     seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
@@ -167,7 +173,7 @@ def padded(chunk: Chunk, group: Group) -> tuple[Hyper, np.ndarray, np.ndarray]:
     named = zip(Hyper._fields, columns, strict=True)
     hyper = Hyper(*(np.array(column, np.int32 if name == "s" else real) for name, column in named))
     slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
-    return hyper, slot, np.array(seeds, np.uint32)
+    return hyper, slot, seeds
 
 
 def provenance() -> Mapping[str, str]:

@@ -16,7 +16,6 @@ from adam_vs_gd.types import Hyper, Static
 
 NUMERICS = 1  # version of the numbers: raised whenever the same lane would come out different
 MIN_WIDTH = 4  # narrower chunks round differently
-MAX_WIDTH = 256
 MAX_SEGMENT = 500  # steps between two looks of the host
 
 
@@ -110,11 +109,13 @@ def cells(spec: SweepSpec) -> Iterator[tuple[tuple[int, ...], Lane]]:
     """
     dimensions = list(axes(spec))
     keys = [name.removesuffix("_index") for name, _ in dimensions]
-    sizes = [len(values) if values else index_length(spec, key) for key, (_, values) in zip(keys, dimensions)]
-    for o, (label, optimizer) in enumerate(spec.optimizers.items()):
+    sizes = [
+        len(values) if values else index_length(spec, key) for key, (_, values) in zip(keys, dimensions, strict=True)
+    ]
+    for o, optimizer in enumerate(spec.optimizers.values()):
         has = KINDS[optimizer["kind"]]
         for index in itertools.product(*map(range, sizes)):
-            at = dict(zip(keys, index))
+            at = dict(zip(keys, index, strict=True))
 
             def number(key: str) -> Any:
                 value = optimizer.get(key, 0.0) if key in OPTIMIZER else spec.number(key)  # noqa: B023
@@ -163,25 +164,26 @@ def test_bytes(static: Static) -> int:
     return (8 if static.precision == "float64" else 4) * min(1000, static.test_size) * static.d
 
 
-def make_plan(lanes: Iterable[Lane], memory: int) -> Plan:
+def make_plan(lanes: Iterable[Lane], memory: int, max_width: int) -> Plan:
     """Lanes grouped by program, in chunks of one width per group, lanes of one seed and s side by side.
 
     Args:
         lanes: what is to be computed; the same lane twice is computed once.
         memory: bytes that the lanes of one chunk may take while they train.
+        max_width: lanes of a chunk at most.
     """
     grouped: dict[Static, list[Lane]] = {}
     for lane in {lane.digest: lane for lane in lanes}.values():
         grouped.setdefault(lane.static, []).append(lane)
-    return Plan(tuple(make_group(static, members, memory) for static, members in grouped.items()))
+    return Plan(tuple(make_group(static, members, memory, max_width) for static, members in grouped.items()))
 
 
-def make_group(static: Static, lanes: Sequence[Lane], memory: int) -> Group:
+def make_group(static: Static, lanes: Sequence[Lane], memory: int, max_width: int) -> Group:
     """One group; its chunks are as even as can be, so that little is padding."""
     lanes = sorted(lanes, key=lambda lane: (lane.seed, lane.hyper.s))
-    most = min(MAX_WIDTH, max(MIN_WIDTH, memory // lane_bytes(static)))
+    most = min(max_width, max(MIN_WIDTH, memory // lane_bytes(static)))
     count = math.ceil(len(lanes) / most)
-    width = math.ceil(len(lanes) / count / MIN_WIDTH) * MIN_WIDTH
+    width = max(MIN_WIDTH, math.ceil(len(lanes) / count))
     chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, len(lanes), width))
     return Group(
         static,

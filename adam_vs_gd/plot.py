@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.lines
+import matplotlib.ticker
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -18,7 +20,7 @@ from matplotlib.patches import Patch, Rectangle
 from adam_vs_gd.statistics import over_seeds
 from adam_vs_gd.variables import ERRORS, STATUSES
 
-STYLE: Mapping[str, Any] = {
+STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
@@ -129,7 +131,7 @@ def phase_diagram(
     else:
         finite = summary["mean"].values[np.isfinite(summary["mean"].values)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    with mpl.rc_context(dict(STYLE)):
+    with mpl.rc_context(STYLE):
         shape = (len(points), len(labels))
         figure = Figure(figsize=(PANEL * shape[1] + 0.9, PANEL * 0.92 * shape[0] + 0.7), layout="constrained")
         panels = figure.subplots(*shape, squeeze=False)
@@ -179,7 +181,7 @@ def curves(
         raise PlotError(f"curves need one axis, not {len(axes)} ({', '.join(axes)}): fix the others with --sel (sel=)")
     check_value(results, value)
     summary = over_seeds(results, value)
-    with mpl.rc_context(dict(STYLE)):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.4, 3.1), layout="constrained")
         panel = figure.subplots()
         for k, label in enumerate(results.optimizer.values):
@@ -221,7 +223,7 @@ def trajectories(
     if swept(results):
         raise PlotError(f"trajectories are of one point: fix {', '.join(swept(results))} with --sel (sel=)")
     names = ("feature_learning", "noise_memorization")
-    with mpl.rc_context(dict(STYLE)):
+    with mpl.rc_context(STYLE):
         columns = results.sizes["optimizer"]
         figure = Figure(figsize=(PANEL * columns + 0.6, PANEL), layout="constrained")
         panels = figure.subplots(1, columns, squeeze=False)[0]
@@ -231,7 +233,9 @@ def trajectories(
                 attrs = results[name].attrs
                 panel.plot(results.step, summary["mean"], color=colour, label=f"{attrs['long_name']} {attrs['symbol']}")
                 shown = np.isfinite(summary["low"]) & np.isfinite(summary["high"])
-                panel.fill_between(results.step, summary["low"], summary["high"], where=shown, color=colour, alpha=0.25, lw=0)
+                panel.fill_between(
+                    results.step, summary["low"], summary["high"], where=shown, color=colour, alpha=0.25, lw=0
+                )
             panel.axhline(0, color="0.7", linewidth=0.6, zorder=0)
             panel.set_title(str(results.optimizer.values[k]))
             panel.set_xlabel("training step $t$")
@@ -301,7 +305,9 @@ def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str,
 
 def check_value(results: xr.Dataset, value: str) -> None:
     """Whether a variable can be drawn."""
-    drawable = [str(name) for name, v in results.data_vars.items() if not {"record", "test_record", "class"} & set(v.dims)]
+    drawable = [
+        str(name) for name, v in results.data_vars.items() if not {"record", "test_record", "class"} & set(v.dims)
+    ]
     if value not in drawable:
         raise PlotError(f"{value}: not a variable that can be drawn; there are {', '.join(drawable)}")
 
@@ -309,7 +315,12 @@ def check_value(results: xr.Dataset, value: str) -> None:
 def positions(results: xr.Dataset, dim: str) -> np.ndarray:
     """Values along an axis; of an `_index` axis those of the one optimizer in `results`, where it has any."""
     own = results.coords.get(dim.removesuffix("_index"))
-    if own is not None and own.dims == (dim,) and np.isfinite(own.values).all() and np.unique(own.values).size == own.size:
+    if (
+        own is not None
+        and own.dims == (dim,)
+        and np.isfinite(own.values).all()
+        and np.unique(own.values).size == own.size
+    ):
         return own.values
     return results[dim].values
 
@@ -365,7 +376,7 @@ def heatmap(panel: Axes, x: np.ndarray, y: np.ndarray, mean: np.ndarray, low: fl
         axis.set_minor_locator(mpl.ticker.NullLocator())
         if len(values) <= AXIS_TICKS or is_log(values):
             shown = np.sort(values)[:: math.ceil(len(values) / AXIS_TICKS)]
-            axis.set_major_locator(mpl.ticker.FixedLocator(shown))
+            axis.set_major_locator(mpl.ticker.FixedLocator(shown.tolist()))
             axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:.3g}"))
     if len(x) > 6:
         panel.tick_params(axis="x", rotation=45)
@@ -409,7 +420,9 @@ def legend_handles(seen: Iterable[str]) -> list[Any]:
     for name in [status for status in STATUSES if status in seen]:
         if name == "diverged":
             handles.append(
-                mpl.lines.Line2D([], [], marker="x", color="#D55E00", linestyle="", markeredgewidth=1.4, label="diverged")
+                mpl.lines.Line2D(
+                    [], [], marker="x", color="#D55E00", linestyle="", markeredgewidth=1.4, label="diverged"
+                )
             )
         elif name == "pending":
             handles.append(Patch(facecolor=NOT_COMPUTED, edgecolor="none", label="not computed"))

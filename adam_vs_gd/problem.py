@@ -19,7 +19,7 @@ class Problem:
 
     Attributes:
         steps: T, the length of a training.
-        draw: key -> draws, the randomness of a seed.
+        draw: key -> draws, the randomness of a seed; the same function object for problems that draw alike.
         start: (hyper, draws) -> state.
         advance: (hyper, draws, state, start, stop, length) -> state. Runs steps start .. stop-1; start and stop are
             traced and shared by all lanes, `length` >= stop - start is static.

@@ -96,7 +96,7 @@ class Bar:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.bar.__exit__(kind, error, trace)  # type: ignore[arg-type]
+        self.bar.__exit__(kind, error, trace)
 
     def begin(self, lanes: int, lane_steps: int) -> None:
         """Show the bar."""

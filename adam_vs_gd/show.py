@@ -61,9 +61,12 @@ def table(results: xr.Dataset) -> str:
         found = here.status.values
         odd = {name: int((found == k).sum()) for k, name in enumerate(STATUSES) if name != "fitted"}
         note = ", ".join(f"{count} {name}" for name, count in odd.items() if count)
-        counted = int(summaries["data_loss"]["count"].isel(at))
+        counted = int(summaries["data_loss"]["seeds"].isel(at))
         rows.append([str(here.optimizer.item()), *values, str(counted), *cells, note])
-    return columns(rows) + "\n(mean over seeds, 95 % interval in brackets; diverged lanes count in none, collapsed in no error)"
+    return (
+        columns(rows)
+        + "\n(mean over seeds, 95 % interval in brackets; diverged lanes count in none, collapsed in no error)"
+    )
 
 
 def number(interval: xr.Dataset) -> str:
@@ -77,4 +80,6 @@ def number(interval: xr.Dataset) -> str:
 def columns(rows: list[list[str]]) -> str:
     """Rows of text in aligned columns."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

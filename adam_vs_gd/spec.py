@@ -219,41 +219,49 @@ def expand_range(value: Mapping[str, Any]) -> list[float]:
     return [float(f"{x:.{RANGE_DIGITS}g}") for x in spaced]
 
 
-def check_number(path: str, number: Number, value: Any, mistakes: list[str]) -> Value | None:
-    """A scalar, or a tuple for an axis; what is wrong with it is added to `mistakes`."""
+def is_axis(value: Any) -> bool:
+    """Whether a value of a spec is a list or a range, and not a scalar."""
+    return isinstance(value, Mapping | Sequence | np.ndarray) and not isinstance(value, str)
 
-    def wrong(problem: str) -> None:
-        mistakes.append(f"{path} = {show(value)}: {problem}")
 
-    from_range = isinstance(value, Mapping)
+def accept_number(number: Number, value: Any) -> Value:
+    """A scalar, or a tuple for an axis.
+
+    Raises:
+        ValueError: saying what is wrong, without the key.
+    """
+    hint = ""
+    items: list[Any] = [value]
     if isinstance(value, Mapping):
-        try:
-            items: list[Any] = list(expand_range(value))
-        except ValueError as error:
-            return wrong(str(error))
+        items = list(expand_range(value))
         if number.kind is int:
             items = [round(x) if abs(x - round(x)) < 1e-9 * max(1, abs(x)) else x for x in items]
-    elif isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+            hint = " (list the integers instead of a range that passes between them)"
+    elif is_axis(value):
         items = list(value)
-        if not items:
-            return wrong("an axis needs at least one value")
-    else:
-        items = [value]
-
+    if not items:
+        raise ValueError("an axis needs at least one value")
     accepted = []
     for item in items:
-        where = "" if len(items) == 1 else f"{show(item)}: "
-        if not is_number(item) or (number.kind is int and not isinstance(item, int | np.integer)):
-            hint = " (list the integers instead of a range that passes between them)" if from_range else ""
-            return wrong(f"{where}must be {number.allowed}{hint}")
+        where = f"{show(item)} " if is_axis(value) else ""
+        integral = isinstance(item, int | np.integer)
+        if not is_number(item) or (number.kind is int and not integral):
+            raise ValueError(f"{where}must be {number.allowed}{hint}")
         if not number.holds(item):
-            return wrong(f"{where}must be {number.allowed}")
+            raise ValueError(f"{where}must be {number.allowed}")
+        if item in accepted:
+            raise ValueError(f"{show(item)} appears twice; the values of an axis must differ")
         accepted.append(number.kind(item))
-    repeated = [item for i, item in enumerate(accepted) if item in accepted[:i]]
-    if repeated:
-        return wrong(f"{show(repeated[0])} appears twice; the values of an axis must differ")
-    is_axis = from_range or (isinstance(value, Sequence | np.ndarray) and not isinstance(value, str))
-    return tuple(accepted) if is_axis else accepted[0]
+    return tuple(accepted) if is_axis(value) else accepted[0]
+
+
+def check_number(path: str, number: Number, value: Any, mistakes: list[str]) -> Value | None:
+    """A scalar, or a tuple for an axis; None, and a line in `mistakes`, where it is wrong."""
+    try:
+        return accept_number(number, value)
+    except ValueError as error:
+        mistakes.append(f"{path} = {show(value)}: {error}")
+        return None
 
 
 def check_section(name: str, given: Any, mistakes: list[str]) -> dict[str, Any]:
@@ -291,7 +299,9 @@ def check_optimizer(label: str, given: Any, mistakes: list[str]) -> dict[str, An
     kind = given.get("kind", label)
     if kind not in KINDS:
         key = f"{path}.kind" if "kind" in given else path
-        mistakes.append(f"{key} = {show(given.get('kind', given))}: unknown optimizer; {nearest(str(kind), list(KINDS))}")
+        mistakes.append(
+            f"{key} = {show(given.get('kind', given))}: unknown optimizer; {nearest(str(kind), list(KINDS))}"
+        )
         known: Mapping[str, float] = {}
     else:
         known = KINDS[kind]

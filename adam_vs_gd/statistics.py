@@ -15,12 +15,12 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """Mean, interval and count over seeds; arrays of one shape. Where count is 0 everything else is NaN."""
+    """Mean, interval, and how many seeds are behind them; arrays of one shape. Without a seed the rest is NaN."""
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    count: np.ndarray
+    seeds: np.ndarray
 
 
 def student(values: ArrayLike, axis: int = -1) -> Interval:
@@ -39,7 +39,8 @@ def student(values: ArrayLike, axis: int = -1) -> Interval:
     freedom = np.maximum(count - 1, 1)
     half = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(square / freedom / np.maximum(count, 1))
     half = np.where(count > 1, half, np.inf)
-    return Interval(mean, *(np.where(count > 0, mean + sign * half, np.nan) for sign in (-1, 1)), count)
+    low, high = (np.where(count > 0, mean + sign * half, np.nan) for sign in (-1, 1))
+    return Interval(mean, low, high, count)
 
 
 def wilson(rate: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +83,7 @@ def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
         name: one of its variables, final or a trajectory.
 
     Returns:
-        `mean`, `low`, `high` (95 %) and `count`, without the dimension `seed`.
+        `mean`, `low`, `high` (95 %) and `seeds` (how many count), without the dimension `seed`.
     """
     base = name.removesuffix("_path")
     values = results[name]

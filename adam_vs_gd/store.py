@@ -212,7 +212,9 @@ def to_dataset(spec: SweepSpec, chunks: Iterable[Rows], about: Mapping[str, Any]
     variables: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]] = {}
     for name, tail, dtype in layout(spec, chunks):
         tail_dims, tail_shape = tuple(tail), tuple(tail.values())
-        values = np.zeros(shape + tail_shape, np.int8) if name == "status" else np.full(shape + tail_shape, np.nan, dtype)
+        values = (
+            np.zeros(shape + tail_shape, np.int8) if name == "status" else np.full(shape + tail_shape, np.nan, dtype)
+        )
         for c, rows in enumerate(chunks):
             mine = at_rows[:, 0] == c
             values[tuple(a[mine] for a in at)] = rows[name][at_rows[mine, 1]]

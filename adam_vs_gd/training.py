@@ -51,9 +51,7 @@ def make_train_step(
 
 def lane_optimizer(name: str, hyper: Hyper) -> optax.GradientTransformation:
     """The optimizer of a lane, with its λ."""
-    return make_optimizer(
-        name, eta=hyper.eta, lam=hyper.lam, beta1=hyper.beta1, beta2=hyper.beta2, eps=hyper.eps
-    )
+    return make_optimizer(name, eta=hyper.eta, lam=hyper.lam, beta1=hyper.beta1, beta2=hyper.beta2, eps=hyper.eps)
 
 
 def start(optimizer: str, hyper: Hyper, weights: Params) -> TrainState:
@@ -132,7 +130,7 @@ def segment(
         windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
         return TrainState(params, opt_state, best, fitted, windows)
 
-    def step_or_skip(state: TrainState, t: Array) -> tuple[TrainState, None]:
+    def step_or_skip(state: TrainState, t: Any) -> tuple[TrainState, None]:
         return jax.lax.cond(t < stop, step, lambda state, t: state, state, t), None
 
     return jax.lax.scan(step_or_skip, state, start + jnp.arange(length))[0]

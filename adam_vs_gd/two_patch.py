@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -20,6 +22,7 @@ from adam_vs_gd.types import Hyper, Static, TrainState, record_steps
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from adam_vs_gd.models import Model
     from adam_vs_gd.types import Array, Key, Params
 
 
@@ -31,6 +34,22 @@ class TwoPatchDraws(NamedTuple):
     weights: Params
 
 
+@functools.lru_cache(maxsize=64)
+def draw_function(
+    model: Model, n: int, d: int, test_size: int, supports: str, ranks: int
+) -> Callable[[Key], TwoPatchDraws]:
+    """Key -> draws. One function for all problems that draw alike, so that the engine can tell that they do."""
+
+    def draw(key: Key) -> TwoPatchDraws:
+        return TwoPatchDraws(
+            train=draw_noise(stream(key, Stream.TRAIN), n, d, ranks, supports),
+            test=draw_noise(stream(key, Stream.TEST), test_size, d, ranks),
+            weights=model.init(stream(key, Stream.WEIGHTS), jnp.zeros((2, d)))["params"],
+        )
+
+    return draw
+
+
 def two_patch(static: Static, ranks: int) -> Problem:
     """The two-patch problem of given shapes.
 
@@ -40,13 +59,6 @@ def two_patch(static: Static, ranks: int) -> Problem:
     """
     model = make_model(static.model, static.width, static.q)
     test_labels = balanced_labels(static.test_size)
-
-    def draw(key: Key) -> TwoPatchDraws:
-        return TwoPatchDraws(
-            train=draw_noise(stream(key, Stream.TRAIN), static.n, static.d, ranks, static.supports),
-            test=draw_noise(stream(key, Stream.TEST), static.test_size, static.d, ranks),
-            weights=model.init(stream(key, Stream.WEIGHTS), jnp.zeros((2, static.d)))["params"],
-        )
 
     def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Dataset:
         labels = balanced_labels(static.n)
@@ -104,6 +116,7 @@ def two_patch(static: Static, ranks: int) -> Problem:
             ),
         }
 
+    draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
     return Problem(static.steps, draw, start, advance, measure, test, finish)
 
 

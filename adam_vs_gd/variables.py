@@ -32,7 +32,9 @@ VARIABLES: Mapping[str, Variable] = {
     "grad_norm_l1": Variable("l1 norm of the gradient", r"$\|\nabla L\|_1$"),
     "grad_norm_l2": Variable("Frobenius norm of the gradient", r"$\|\nabla L\|_F$"),
     "weight_norm": Variable("Frobenius norm of the weights", r"$\|W\|_F$"),
-    "objective_change": Variable("change of the objective's mean, last 5 % of the steps against 5 % before", r"$\Delta L/L$"),
+    "objective_change": Variable(
+        "change of the objective's mean, last 5 % of the steps against 5 % before", r"$\Delta L/L$"
+    ),
     "best_test_error": Variable("test error at W*", r"$P[F_y(W^*) \leq F_{-y}(W^*)]$"),
     "best_train_error": Variable("training error at W*", r"$\frac{1}{n}\#\{i: F_{y_i}(W^*) \leq F_{-y_i}(W^*)\}$"),
     "best_grad_norm": Variable("smallest gradient norm since t_fit, l1 or (for gd) Frobenius", r"$\|\nabla L(W^*)\|$"),

@@ -34,7 +34,7 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
         for i, step in enumerate(results.step.values):
             at = [summaries[name].isel(optimizer=k, record=i) for name in SHOWN]
             for name, point in zip(SHOWN, at, strict=True):
-                numbers = ",".join(f"{float(point[field]):.6g}" for field in ("mean", "low", "high", "count"))
+                numbers = ",".join(f"{float(point[field]):.6g}" for field in ("mean", "low", "high", "seeds"))
                 lines.append(f"{label},{step},{name.removesuffix('_path')},{numbers}")
             if i % (len(results.step) // POINTS) == 0:
                 rows.append([str(label), str(step), *map(number, at)])

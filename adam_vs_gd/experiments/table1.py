@@ -13,14 +13,22 @@ from adam_vs_gd.statistics import over_seeds
 from adam_vs_gd.variables import STATUSES
 
 PAPER = {"train_error": {"adam": "0", "gd": "0"}, "test_error": {"adam": "0.884", "gd": "0"}}
-ROWS = ("train_error", "test_error", "data_loss", "feature_learning", "noise_memorization", "best_test_error", "best_step")
+ROWS = (
+    "train_error",
+    "test_error",
+    "data_loss",
+    "feature_learning",
+    "noise_memorization",
+    "best_test_error",
+    "best_step",
+)
+STEPS = 10_000
 QUICK_STEPS = 2500
 
 
 def table1_spec(name: str, seeds: int, quick: bool) -> SweepSpec:
     """The paper's configuration, which is what a spec's keys are when left out; `quick` trains a quarter as long."""
-    short = {"steps": QUICK_STEPS} if quick else {}
-    return SweepSpec(name=name, seeds=seeds, **short, optimizers={"adam": {}, "gd": {}})
+    return SweepSpec(name=name, seeds=seeds, steps=QUICK_STEPS if quick else STEPS, optimizers={"adam": {}, "gd": {}})
 
 
 def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = False) -> str:
@@ -59,7 +67,5 @@ def table(results: xr.Dataset) -> str:
         "\n".join(f"| {' | '.join(row)} |" for row in rows)
         + f"\n\nMeans over {seeds} seeds after {steps} steps, {results.attrs['precision']}, "
         + f"{results.attrs['platform']}; {results.attrs['versions']}."
-        + ("" if steps == 10_000 else "\nNOT the paper's configuration: fewer steps (--quick).")
+        + ("" if steps == STEPS else "\nNOT the paper's configuration: fewer steps (--quick).")
     )
-
-

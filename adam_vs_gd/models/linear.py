@@ -34,7 +34,7 @@ class Linear(nn.Module):
 
     def readout(self, *products: Array) -> Array:
         """[n] log-odds from the [1, 1, n] products of each patch."""
-        return sum(products)[0, 0]
+        return sum(products, jnp.zeros(()))[0, 0]
 
     def by_class(self, products: Array) -> Array:
         """[2, 1, ...]: one filter j·w a class, j = −1, +1."""

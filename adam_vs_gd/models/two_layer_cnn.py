@@ -43,7 +43,7 @@ class TwoLayerCNN(nn.Module):
 
     def readout(self, *products: Array) -> Array:
         """[n] F_{+1} − F_{−1} from the [2, m, n] products of each patch."""
-        outputs = sum(self.activation(z) for z in products).sum(1)
+        outputs = sum((self.activation(z) for z in products), jnp.zeros(())).sum(1)
         return outputs[1] - outputs[0]
 
     def by_class(self, products: Array) -> Array:
