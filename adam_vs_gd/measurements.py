@@ -62,9 +62,14 @@ def data_loss(model: Model, params: Params, data: Dataset) -> tuple[Array, Array
     return jax.nn.softplus(-margin).mean(), margin
 
 
+def is_correct(margin: Array) -> Array:
+    """Whether F_y > F_{−y}; ties are errors, and so is an output that is not finite."""
+    return (margin > 0) & jnp.isfinite(margin)
+
+
 def error_rate(margin: Array) -> Array:
-    """Fraction of examples with F_y <= F_{−y}: ties, and whatever is not a number, are errors."""
-    return (~(margin > 0)).sum() / margin.size
+    """Fraction of examples that are errors."""
+    return (~is_correct(margin)).sum() / margin.size
 
 
 def objective(loss: Array, params: Params, lam: ArrayLike) -> Array:

@@ -72,7 +72,7 @@ def consider(optimizer: str, hyper: Hyper, best: Best, params: Params, grads: Pa
 
 def is_fit(info: StepInfo) -> Array:
     """The condition whose first step is t_fit: train error 0 and data loss <= `FITTED_LOSS`."""
-    return (info.margin > 0).all() & (info.data_loss <= measurements.FITTED_LOSS)
+    return measurements.is_correct(info.margin).all() & (info.data_loss <= measurements.FITTED_LOSS)
 
 
 def window(steps: int) -> int:

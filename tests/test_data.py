@@ -1,0 +1,130 @@
+"""The sampler against Definition 3.1 and Lemma A.1."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import adam_vs_gd as ag
+from adam_vs_gd.data import draw_noise, random_order, seed_key
+
+
+def dataset(key=0, **keys):
+    data = ag.sample_dataset(jax.random.key(key), **keys)
+    return np.asarray(data.noise), np.asarray(data.y)
+
+
+@pytest.mark.parametrize("supports", ["independent", "disjoint"])
+def test_supports_and_feature_noise(supports):
+    n, d, s, alpha = 30, 400, 13, 0.37
+    xi, y = dataset(n=n, d=d, s=s, sigma_p=0.5, alpha=alpha, supports=supports)
+    assert xi.shape == (n, d)
+    np.testing.assert_array_equal(xi[:, 0], -np.float32(alpha) * y)
+    support = xi[:, 1:] != 0
+    assert (support.sum(1) == s).all()
+    assert sorted(y) == [-1] * (n // 2) + [1] * (n // 2)
+    if supports == "disjoint":
+        assert support.sum(0).max() == 1
+    else:
+        assert support.sum(0).max() > 1
+
+
+def test_alpha_zero_leaves_no_feature_noise():
+    xi, _ = dataset(n=4, d=20, s=3, alpha=0.0)
+    np.testing.assert_array_equal(xi[:, 0], 0)
+
+
+@pytest.mark.parametrize("supports", ["independent", "disjoint"])
+def test_coordinates_are_uniform(supports):
+    d, s, n = 41, 4, 10
+    keys = jax.random.split(jax.random.key(5), 800)
+    coordinates = np.asarray(jax.vmap(lambda k: draw_noise(k, n, d, s, supports).coordinate)(keys))
+    assert coordinates.min() == 1
+    assert coordinates.max() == d - 1
+    counts = np.bincount(coordinates.ravel(), minlength=d)[1:]
+    if supports == "disjoint":  # here every data set uses every coordinate once
+        np.testing.assert_array_equal(counts, 800)
+    for rank in range(s):  # each rank of an example on its own
+        counts = np.bincount(coordinates[:, 3, rank], minlength=d)[1:]
+        assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_pairs_of_ranks_are_uniform():
+    """Drawing without replacement: all ordered pairs of different coordinates are equally likely."""
+    size, draws = 5, 20_000
+    keys = jax.random.split(jax.random.key(1), draws)
+    order = np.asarray(jax.vmap(lambda k: random_order(k, size + 1, 2))(keys)) - 1
+    counts = np.zeros((size, size))
+    np.add.at(counts, (order[:, 0], order[:, 1]), 1)
+    assert (np.diag(counts) == 0).all()
+    assert stats.chisquare(counts[~np.eye(size, dtype=bool)]).pvalue > 1e-4
+
+
+@given(d=st.integers(2, 60), seed=st.integers(0, 2**32 - 1))
+def test_random_order_is_a_permutation(d, seed):
+    order = np.asarray(random_order(seed_key(seed), d, d - 1))
+    assert sorted(order) == list(range(1, d))
+
+
+def test_noise_moments():
+    sigma = 0.3
+    xi, _ = dataset(key=2, n=400, d=500, s=100, sigma_p=sigma)
+    values = xi[:, 1:][xi[:, 1:] != 0] / sigma
+    error = 1 / np.sqrt(values.size)
+    assert abs(values.mean()) < 5 * error
+    assert abs((values**2).mean() - 1) < 5 * np.sqrt(2) * error
+    assert abs((values**4).mean() - 3) < 5 * np.sqrt(96) * error
+
+
+@pytest.mark.parametrize("supports", ["independent", "disjoint"])
+def test_larger_s_contains_the_smaller(supports):
+    keys = {"n": 6, "d": 100, "alpha": 0.1, "supports": supports}
+    small, _ = dataset(s=5, **keys)
+    large, _ = dataset(s=16, **keys)
+    np.testing.assert_array_equal(large[small != 0], small[small != 0])
+
+
+def test_ranks_beyond_s_change_nothing():
+    key = jax.random.key(7)
+    few, many = (ag.sample_dataset(key, n=6, d=50, s=5, ranks=ranks) for ranks in (5, 49))
+    np.testing.assert_array_equal(few.noise, many.noise)
+
+
+def test_more_examples_keep_the_first():
+    few, _ = dataset(n=6, d=50, s=5)
+    many, _ = dataset(n=1400, d=50, s=5)
+    np.testing.assert_array_equal(few, many[:6])
+
+
+def test_sampling_is_vmappable_over_everything_traced():
+    batch = jax.vmap(lambda key, s, a: ag.sample_dataset(key, n=4, d=30, s=s, sigma_p=0.5, alpha=a, ranks=20))
+    keys, s, alpha = jax.random.split(jax.random.key(0), 3), np.array([3, 10, 20]), np.array([0.0, 0.5, 1.0])
+    together = batch(keys, s, alpha)
+    for i in range(3):
+        alone = ag.sample_dataset(keys[i], n=4, d=30, s=int(s[i]), sigma_p=0.5, alpha=alpha[i])
+        np.testing.assert_array_equal(together.noise[i], alone.noise)
+
+
+def test_x_holds_both_patches():
+    data = ag.sample_dataset(jax.random.key(0), n=4, d=6, s=2)
+    x = np.asarray(data.x)
+    assert x.shape == (4, 2, 6)
+    np.testing.assert_array_equal(x[:, 0], np.asarray(data.y)[:, None] * np.eye(6)[0])
+    np.testing.assert_array_equal(x[:, 1], data.noise)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"n": 5}, "n = 5: must be even"),
+        ({"n": 4, "d": 10, "s": 10}, "s = 10: must be in 1 .. 9"),
+        ({"n": 4, "d": 10, "s": 0}, "s = 0: must be in 1 .. 9"),
+        ({"n": 4, "d": 10, "s": 3, "supports": "disjoint"}, "s = 3: must be in 1 .. 2"),
+        ({"n": 4, "d": 10, "s": 3, "supports": "joint"}, 'must be "independent" or "disjoint"'),
+    ],
+)
+def test_impossible_data_sets_are_refused(keys, said):
+    with pytest.raises(ValueError, match=said):
+        dataset(**keys)
