@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
-import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from adam_vs_gd.chunk import Programs, SeedDraws, make_programs, numerics
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, describe, make_plan, segment_ends
 from adam_vs_gd.problem import Problem
 from adam_vs_gd.progress import Progress, duration, progress_on
+from adam_vs_gd.provenance import provenance
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.store import Folder, Rows, to_dataset
 from adam_vs_gd.two_patch import two_patch
@@ -55,7 +54,8 @@ def run_sweep(
             folder.check(spec)
         progress.note(f"{spec.name}: starting JAX on {jax.default_backend()}, {jax.devices()[0].device_kind}")
         plan = plan_sweep(spec, folder)
-        about = provenance()
+        device = jax.devices()[0]
+        about = provenance() | {"platform": device.platform, "device": device.device_kind}
         if folder:
             folder.open(spec)
             log(folder, f"start: {about}", describe(plan))
@@ -174,29 +174,6 @@ def padded(chunk: Chunk, group: Group) -> tuple[Hyper, np.ndarray, list[int]]:
     hyper = Hyper(*(np.array(column, np.int32 if name == "s" else real) for name, column in named))
     slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
     return hyper, slot, seeds
-
-
-def provenance() -> Mapping[str, str]:
-    """What computed a result: versions, device, commit."""
-    try:
-        from adam_vs_gd._version import commit_id
-    except ImportError:
-        commit_id = None
-    packages = ("adam-vs-gd", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
-    found = {}
-    for name in packages:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    device = jax.devices()[0]
-    return {
-        "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
-        "python": platform.python_version(),
-        "platform": device.platform,
-        "device": device.device_kind,
-        "commit": commit_id or "unknown",
-    }
 
 
 def log(folder: Folder, *lines: str) -> None:

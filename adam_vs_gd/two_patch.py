@@ -137,7 +137,7 @@ class Training(NamedTuple):
 
 
 def train(
-    key: Key | int,
+    key: Key | ArrayLike,
     *,
     optimizer: str = "adam",
     eta: ArrayLike = 5e-5,
@@ -166,7 +166,7 @@ def train(
     rounding.
 
     Args:
-        key: a JAX key, or a seed as in a spec.
+        key: a JAX key, or a seed as in a spec; may be traced.
         optimizer: "gd", "signgd", "adam", "adam_paper".
         eta: η > 0. The default is Table 1's for Adam; GD's is 0.02.
         lam: λ >= 0.
@@ -199,7 +199,7 @@ def train(
             raise ValueError(f"{name} = {value}: must be even and at least 2, for as many examples of each class")
     if not 0 <= record <= steps:
         raise ValueError(f"record = {record}: must be in 0 .. steps = {steps}")
-    if isinstance(key, int):
+    if not jnp.issubdtype(jnp.asarray(key).dtype, jax.dtypes.prng_key):
         key = seed_key(key)
     if ranks is None:
         most = (d - 1) // n if supports == "disjoint" else d - 1
