@@ -184,7 +184,7 @@ def show(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f'"{value}"'
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         return "{ " + ", ".join(f"{k} = {show(v)}" for k, v in value.items()) + " }"
     if isinstance(value, Sequence):
         return "[" + ", ".join(show(v) for v in value) + "]"

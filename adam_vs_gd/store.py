@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
+import io
 import itertools
 import json
 import os
 import shutil
 import tempfile
 import tomllib
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ Rows = Mapping[str, np.ndarray]
 """{name: [lanes, ...]} of a chunk, trajectories under `<name>_path`."""
 
 COMPRESSION = 3
+DIGEST_BYTES = 32
 
 
 class FolderError(ValueError):
@@ -108,24 +110,25 @@ class Folder:
 
     def commit(self, chunk: Chunk, rows: Rows, about: Mapping[str, Any]) -> None:
         """Write a finished chunk: complete under its name, or not at all. A second writer of it changes nothing."""
-        with tempfile.SpooledTemporaryFile() as file:
-            digests = np.array([lane.digest for lane in chunk.lanes])
-            np.savez(file, **{"lane": digests, "about": np.array(json.dumps(about)), **rows})  # type: ignore[arg-type]
-            file.seek(0)
-            publish(self.journal / f"{chunk.digest[:32]}.npz", file.read(), replace=False)
+        file = io.BytesIO()
+        digests = np.array([lane.digest for lane in chunk.lanes])
+        np.savez(file, **{"lane": digests, "about": np.array(json.dumps(about)), **rows})  # type: ignore[arg-type]
+        content = file.getvalue()
+        publish(self.journal / f"{chunk.digest[:32]}.npz", content + hashlib.sha256(content).digest(), replace=False)
 
     def chunks(self) -> Iterable[tuple[Path, dict[str, np.ndarray]]]:
-        """Every committed chunk. zip's CRC-32 of each array is checked as it is read.
+        """Every committed chunk: an .npz and the SHA-256 of it, which is checked as it is read.
 
         Raises:
             DamageError: naming a chunk that is damaged.
         """
         for path in sorted(self.journal.glob("*.npz")):
-            try:
-                with np.load(path) as stored:
-                    yield path, {name: stored[name] for name in stored.files}
-            except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
-                raise DamageError(f"{path}: is damaged ({error}); delete it and run the sweep again") from None
+            written = path.read_bytes()
+            content, digest = written[:-DIGEST_BYTES], written[-DIGEST_BYTES:]
+            if hashlib.sha256(content).digest() != digest:
+                raise DamageError(f"{path}: is damaged (its SHA-256 is wrong); delete it and run the sweep again")
+            with np.load(io.BytesIO(content)) as stored:
+                yield path, {name: stored[name] for name in stored.files}
 
     def done(self) -> set[str]:
         """Digests of the lanes that are committed."""

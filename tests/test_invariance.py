@@ -14,7 +14,7 @@ from adam_vs_gd import engine, measurements
 from adam_vs_gd.data import Dataset
 from adam_vs_gd.models import make_model
 from adam_vs_gd.optimizers import make_optimizer
-from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells
+from adam_vs_gd.plan import Chunk, Group, Lane, Plan
 from adam_vs_gd.progress import Silent
 from adam_vs_gd.training import make_train_step
 from adam_vs_gd.types import Hyper, Static

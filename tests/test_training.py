@@ -78,7 +78,8 @@ def test_numbers_seeds_and_segments_never_recompile(optimizer):
     betas = {key: [0.5, 0.7] for key in ("beta1", "beta2", "eps") if key in KINDS[optimizer]}
     swept = small.spec(
         seeds=3, steps=30, record=4, data={"alpha": [0.0, 0.3], "s": [3, 20], "sigma_p": [0.1, 1.0]},
-        model={"sigma_0": [0.01, 0.1]}, train={"lam": [0.0, 0.1]}, optimizers={optimizer: {"eta": [1e-3, 0.1], **betas}},
+        model={"sigma_0": [0.01, 0.1]}, train={"lam": [0.0, 0.1]},
+        optimizers={optimizer: {"eta": [1e-3, 0.1], **betas}},
     )  # fmt: skip
     (group,) = engine.make_plan([lane for _, lane in engine.cells(swept)], memory=0, max_width=4).groups
     group = dataclasses.replace(group, seed_slots=4)

@@ -1,0 +1,181 @@
+"""The command line as its user meets it: real processes."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import adam_vs_gd as ag
+
+SWEEPS = Path(__file__).parent.parent / "sweeps"
+SPEC = """
+name = "tiny"
+seeds = 2
+steps = 8
+record = 4
+[data]
+n = 4
+d = 12
+s = [2, 3]
+alpha = [0.0, 0.3, 0.6]
+test_size = 10
+[model]
+width = 2
+[optimizers.adam]
+[optimizers.gd]
+"""
+
+
+def run(*arguments, cwd, expected=0):
+    environment = {**os.environ, "PYTHONWARNINGS": "default"}
+    done = subprocess.run(
+        [sys.executable, "-m", "adam_vs_gd.cli", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == expected, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "tiny.toml").write_text(SPEC)
+    return folder, run("sweep", "tiny.toml", cwd=folder)
+
+
+def test_sweep_writes_the_dataset_and_its_diagram(swept):
+    folder, done = swept
+    out = folder / "runs" / "tiny"
+    assert (out / "figures" / "test_error-alpha-s.png").stat().st_size > 10_000
+    assert (out / "dataset.zarr").is_dir()
+    assert (ag.load_results(out).status > 0).all()
+    assert "24 of 24 cells computed" in done.stdout
+    assert "compiling" in done.stderr
+    assert "24/24 lanes" in done.stderr
+    log = (out / "log.txt").read_text()
+    assert "jax" in log
+    assert "24 lanes to train" in log
+
+
+def test_sweeping_again_goes_on_where_it_stopped(swept):
+    folder, _ = swept
+    again = run("sweep", "tiny.toml", "--dry-run", cwd=folder)
+    assert again.stdout.startswith("0 lanes to train")
+    more = run("sweep", "tiny.toml", "--dry-run", "--set", "seeds=3", cwd=folder)
+    assert more.stdout.startswith("12 lanes to train")
+
+
+def test_dry_run_plans_and_writes_nothing(swept):
+    folder, _ = swept
+    plan = run("sweep", "tiny.toml", "--out", "other", "--dry-run", cwd=folder).stdout
+    assert "24 lanes to train" in plan
+    assert "2 groups" in plan
+    assert "12 lanes in 1 chunks of 12" in plan
+    assert "memory: about" in plan
+    assert not (folder / "other").exists()
+
+
+def test_show_tells_means_with_intervals(swept):
+    folder, _ = swept
+    text = run("show", "runs/tiny", cwd=folder).stdout
+    assert "24 of 24 cells computed" in text
+    assert "undertrained" in text
+    assert len([line for line in text.splitlines() if line.startswith("adam")]) == 1 + 6
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_plot_writes_what_its_name_says(swept, ending):
+    folder, _ = swept
+    file = folder / f"figure.{ending}"
+    run(
+        "plot",
+        "runs/tiny",
+        "--x",
+        "s",
+        "--y",
+        "alpha",
+        "--value",
+        "loss",
+        "--optimizer",
+        "adam",
+        "--out",
+        file,
+        cwd=folder,
+    )
+    assert file.read_bytes().startswith({"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[ending])
+
+
+def test_plot_of_one_axis_and_of_none(swept):
+    folder, _ = swept
+    one = run("plot", "runs/tiny", "--sel", "s=3", cwd=folder).stdout
+    assert "test_error-alpha.png" in one
+    none = run("plot", "runs/tiny", "--sel", "s=3", "alpha=0.3", cwd=folder).stdout
+    assert "trajectories.png" in none
+
+
+BAD = {
+    "no such file": (["sweep", "nowhere.toml"], ["nowhere.toml", "cannot be read"]),
+    "unknown key by --set": (["sweep", "tiny.toml", "--set", "data.alhpa=0.1"], ["data.alhpa", "did you mean alpha?"]),
+    "--set without a value": (["sweep", "tiny.toml", "--set", "data.alpha"], ["must be key=value"]),
+    "a folder of something else": (["sweep", "tiny.toml", "--out", "notes"], ["notes", "not a sweep", "--out"]),
+    "another sweep's folder": (["sweep", "tiny.toml", "--out", "runs/tiny", "--set", "data.n=6"],
+                               ["data.n: 4 there, 6 here", "--out", "--overwrite"]),
+    "unknown command": (["swep"], ["invalid choice: 'swep'"]),
+    "unknown option": (["sweep", "tiny.toml", "--dryrun"], ["unrecognized arguments: --dryrun"]),
+    "show of nothing": (["show", "nowhere"], ["nowhere", "holds no sweep"]),
+    "plot of an unknown axis": (["plot", "runs/tiny", "--x", "beta2"], ["beta2", "s, alpha"]),
+    "plot of an unknown value": (["plot", "runs/tiny", "--value", "tset_error"], ["tset_error", "test_error"]),
+    "plot at an unknown value": (["plot", "runs/tiny", "--sel", "alpha=0.31"], ["alpha = 0.31", "0.0, 0.3, 0.6"]),
+    "plot of an unknown optimizer": (["plot", "runs/tiny", "--optimizer", "sgd"], ["sgd", "adam, gd"]),
+    "a picture of an unknown kind": (["plot", "runs/tiny", "--out", "figure.gif"], ["figure.gif", ".svg"]),
+    "reproduce nothing": (["reproduce", "table2"], ["invalid choice: 'table2'"]),
+    "no seeds": (["reproduce", "table1", "--seeds", "0"], ["--seeds", "an integer >= 1"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", BAD)
+def test_bad_input_ends_with_2_and_writes_nothing(swept, mistake):
+    folder, _ = swept
+    (folder / "notes").mkdir(exist_ok=True)
+    (folder / "notes" / "thesis.tex").touch()
+    before = sorted(folder.rglob("*"))
+    arguments, said = BAD[mistake]
+    done = run(*arguments, cwd=folder, expected=2)
+    for part in said:
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sweep", "--help"], ["swep"]])
+def test_help_and_command_line_errors_are_instant_and_need_no_jax(arguments, tmp_path):
+    script = (
+        "import sys\nfrom adam_vs_gd.cli import main\n"
+        f"try: main({arguments})\nexcept SystemExit: pass\n"
+        "heavy = {'jax', 'numpy', 'xarray', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 5  # about 0.05 s on an idle machine
+
+
+def test_a_damaged_chunk_ends_with_1_and_names_it(swept, tmp_path):
+    folder, _ = swept
+    import shutil
+
+    shutil.copytree(folder / "runs" / "tiny", tmp_path / "copy")
+    chunk = next((tmp_path / "copy" / "journal").iterdir())
+    chunk.write_bytes(chunk.read_bytes()[:-100])
+    assert chunk.name in run("show", "copy", cwd=tmp_path, expected=1).stderr
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_sweeps_are_valid_and_say_what_to_look_for(path):
+    spec = ag.load_spec(path)
+    assert spec.name == path.stem
+    assert "Look for" in path.read_text()

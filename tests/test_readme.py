@@ -1,0 +1,45 @@
+"""The README's examples run as they stand, one after the other, as a reader would."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    return tmp_path_factory.mktemp("readme")
+
+
+@pytest.mark.parametrize("name", ["launch", "plot", "reuse"])
+def test_example(name, elsewhere, monkeypatch, capsys):
+    monkeypatch.chdir(elsewhere)
+    exec(compile(EXAMPLES[name], f"README.md:{name}", "exec"), {})
+    assert capsys.readouterr().out
+    if name == "plot":
+        assert (elsewhere / "runs" / "small" / "adam.pdf").stat().st_size > 5000
+
+
+def test_spec_in_the_readme_is_valid(tmp_path):
+    import adam_vs_gd as ag
+
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "spec.toml").write_text(text)
+    assert ag.load_spec(tmp_path / "spec.toml").name == "alpha-by-s"
+
+
+def test_the_two_commands_are_there():
+    commands = re.findall(r"^python -m pip install.*$", README, re.MULTILINE)
+    assert commands == [
+        "python -m pip install . && adam-vs-gd sweep sweeps/quickstart.toml",
+        "python -m pip install '.[test]' && python -m pytest",
+    ]
+
+
+def test_links_lead_somewhere():
+    root = Path(__file__).parent.parent
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (root / target).exists(), target

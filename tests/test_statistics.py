@@ -1,0 +1,78 @@
+"""Means and intervals against scipy and closed forms."""
+
+import numpy as np
+import pytest
+import small
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import adam_vs_gd as ag
+from adam_vs_gd.statistics import error_interval, over_seeds, student, wilson
+from adam_vs_gd.variables import STATUSES
+
+
+def test_student_is_scipy_s():
+    values = np.random.default_rng(0).standard_normal((3, 7))
+    found = student(values)
+    low, high = stats.t.interval(0.95, 6, values.mean(1), stats.sem(values, axis=1))
+    np.testing.assert_allclose(found.low, low)
+    np.testing.assert_allclose(found.high, high)
+
+
+def test_missing_seeds_are_left_out():
+    with_missing = student([1.0, np.nan, 3.0, 5.0])
+    without = student([1.0, 3.0, 5.0])
+    np.testing.assert_allclose(with_missing, without)
+    nothing = student([np.nan, np.nan])
+    assert nothing.seeds == 0
+    assert np.isnan([nothing.mean, nothing.low, nothing.high]).all()
+
+
+def test_one_seed_knows_nothing_of_the_others():
+    one = student([0.3])
+    assert (one.mean, one.low, one.high) == (0.3, -np.inf, np.inf)
+
+
+@given(successes=st.integers(0, 50), trials=st.integers(50, 500))
+def test_wilson_is_scipy_s(successes, trials):
+    low, high = wilson(successes / trials, trials)
+    theirs = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    np.testing.assert_allclose([max(low, 0), high], [theirs.low, theirs.high], atol=1e-12)
+
+
+def test_seeds_that_all_say_zero_have_a_width():
+    found = error_interval(np.zeros(5), 10_000)
+    assert found.low == 0
+    assert 0 < found.high < 1e-4
+    np.testing.assert_allclose(found.high, wilson(0, 50_000)[1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.integers(2, 1000))
+def test_an_error_interval_holds_both_and_stays_in_range(errors, examples):
+    found, plain = error_interval(errors, examples), student(errors)
+    low, high = wilson(plain.mean, examples * len(errors))
+    tiny = 1e-9
+    assert 0 <= found.low <= max(0, min(plain.low, low)) + tiny
+    assert 1 >= found.high >= min(1, max(plain.high, high)) - tiny
+
+
+def test_collapsed_diverged_and_pending_lanes_do_not_count():
+    results = ag.run_sweep(small.spec(seeds=6, steps=4, record=2, optimizers={"gd": {}}), quiet=True)
+    status = [
+        STATUSES.index(name) for name in ("fitted", "collapsed", "diverged", "pending", "undertrained", "underfit")
+    ]
+    results["status"] = results.status.copy(data=np.array([status], np.int8))
+    kept = results.test_error.isel(seed=[0, 4, 5]).mean("seed")
+    np.testing.assert_allclose(over_seeds(results, "test_error")["mean"], kept)
+    assert over_seeds(results, "test_error")["seeds"] == 3
+    assert over_seeds(results, "loss")["seeds"] == 4, "only errors of collapsed lanes are noise"
+    assert over_seeds(results, "loss_path")["mean"].dims == ("optimizer", "record")
+
+
+@pytest.mark.parametrize("name", ["train_error", "test_error"])
+def test_pooled_examples_are_those_behind_the_rate(name):
+    results = ag.run_sweep(small.spec(seeds=2, steps=4, record=2, optimizers={"gd": {}}), quiet=True)
+    results[name] = results[name] * 0
+    examples = {"train_error": 20, "test_error": 100}[name]
+    np.testing.assert_allclose(over_seeds(results, name)["high"], wilson(0, 2 * examples)[1], rtol=1e-6)

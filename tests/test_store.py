@@ -1,0 +1,215 @@
+"""The folder, the journal, and the labelled Dataset."""
+
+import json
+
+import numpy as np
+import pytest
+import small
+import xarray as xr
+
+import adam_vs_gd as ag
+from adam_vs_gd import engine
+from adam_vs_gd.plan import cells, make_plan
+from adam_vs_gd.store import Folder, publish, to_dataset
+from adam_vs_gd.variables import STATUSES, VARIABLES
+
+TINY = {"steps": 8, "record": 4, "data": {"n": 4, "d": 12, "s": 3, "test_size": 10}, "model": {"width": 2}}
+
+
+def tiny(**keys):
+    merged = {**TINY, **keys}
+    for table in ("data", "model"):
+        merged[table] = {**TINY[table], **keys.get(table, {})}
+    return small.spec(**merged)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "sweep"
+    spec = tiny(data={"alpha": [0.0, 0.3, 0.6]})
+    return spec, out, ag.run_sweep(spec, out, quiet=True)
+
+
+def test_the_dataset_is_labelled_as_the_spec_says(finished):
+    _, _, results = finished
+    assert dict(results.sizes) == {"optimizer": 2, "alpha": 3, "seed": 2, "record": 5, "test_record": 5, "class": 2}
+    assert results.test_error.dims == ("optimizer", "alpha", "seed")
+    assert results.test_error_path.dims == ("optimizer", "alpha", "seed", "test_record")
+    assert results.capital_gamma_path.dims == ("optimizer", "alpha", "seed", "record", "class")
+    assert results["class"].values.tolist() == [-1, 1]
+    assert results.step.values.tolist() == [0, 2, 4, 6, 8]
+    assert results.eta.dims == ("optimizer",)
+    assert results.beta1.sel(optimizer="adam") == 0.9
+    assert np.isnan(results.beta1.sel(optimizer="gd"))
+    assert results.d.item() == 12
+    for name, variable in VARIABLES.items():
+        assert results[name].attrs["long_name"] == variable.long_name
+        assert results[name].attrs["symbol"]
+        assert np.isfinite(results[name]).all() or name.startswith("best")
+    assert results.status.attrs["flag_meanings"].split() == list(STATUSES)
+    assert results.status.attrs["flag_values"].tolist() == list(range(len(STATUSES)))
+    assert results.status.dtype == np.int8
+    assert {"spec", "versions", "device", "precision", "commit"} <= set(results.attrs)
+    np.testing.assert_array_equal(results.test_error, results.test_error_path.isel(test_record=-1))
+    np.testing.assert_array_equal(results.loss, results.loss_path.isel(record=-1))
+
+
+def test_what_is_on_disk_is_what_was_returned(finished):
+    _, out, results = finished
+    xr.testing.assert_identical(ag.load_results(out), results)
+    with xr.open_zarr(out / "dataset.zarr", consolidated=False) as stored:
+        xr.testing.assert_allclose(stored.load(), results)
+    metadata = json.loads((out / "dataset.zarr" / "test_error" / "zarr.json").read_text())
+    assert metadata["zarr_format"] == 3
+    assert {"name": "zstd", "configuration": {"level": 3, "checksum": True}} in metadata["codecs"]
+    assert {"spec.toml", "journal", "dataset.zarr", "log.txt"} <= {path.name for path in out.iterdir()}
+
+
+def test_running_again_computes_nothing(finished):
+    spec, out, results = finished
+    before = {path: path.stat().st_mtime_ns for path in (out / "journal").iterdir()}
+    xr.testing.assert_identical(ag.run_sweep(spec, out, quiet=True), results)
+    assert {path: path.stat().st_mtime_ns for path in (out / "journal").iterdir()} == before
+
+
+def test_extending_axes_seeds_and_optimizers_reuses_what_stands(finished, tmp_path):
+    spec, _, _ = finished
+    first = ag.run_sweep(spec, tmp_path / "sweep", quiet=True)
+    before = {path: path.read_bytes() for path in (tmp_path / "sweep" / "journal").iterdir()}
+    optimizers = {**spec.optimizers, "signgd": {}}
+    more = tiny(seeds=3, data={"alpha": [0.0, 0.1, 0.3, 0.6]}, optimizers=optimizers)
+    assert engine.plan_sweep(more, Folder(tmp_path / "sweep")).lanes == 3 * 4 * 3 - 2 * 3 * 2
+    extended = ag.run_sweep(more, tmp_path / "sweep", quiet=True)
+    assert (extended.status != 0).all()
+    shared = extended.sel(alpha=first.alpha, seed=first.seed, optimizer=first.optimizer)
+    for name in first.data_vars:
+        np.testing.assert_array_equal(shared[name], first[name])
+    for path, content in before.items():
+        assert path.read_bytes() == content
+
+
+def test_a_running_sweep_shows_what_is_there(finished, tmp_path):
+    spec, out, results = finished
+    partial = Folder(tmp_path / "partial")
+    partial.open(spec)
+    for path in list((out / "journal").iterdir())[:1]:
+        (partial.journal / path.name).write_bytes(path.read_bytes())
+    seen = ag.load_results(tmp_path / "partial")
+    pending = seen.status == STATUSES.index("pending")
+    assert 0 < int(pending.sum()) < pending.size
+    assert np.isnan(seen.test_error.where(pending, drop=True)).all()
+    for name in ("test_error", "loss"):
+        np.testing.assert_array_equal(seen[name].where(~pending), results[name].where(~pending))
+
+
+def test_an_empty_journal_is_all_pending():
+    seen = to_dataset(tiny(), [])
+    assert (seen.status == 0).all()
+    assert np.isnan(seen.test_error).all()
+
+
+def test_static_axes_and_steps(tmp_path):
+    spec = tiny(seeds=1, steps=[4, 8], data={"d": [12, 16]}, optimizers={"gd": {}})
+    results = ag.run_sweep(spec, quiet=True)
+    assert results.test_error.dims == ("optimizer", "steps", "d", "seed")
+    assert results.step.dims == ("steps", "record")
+    assert results.step.sel(steps=4).values.tolist() == [0, 1, 2, 3, 4]
+    assert results.test_step.sel(steps=8).values.tolist() == [0, 2, 4, 6, 8]
+    assert (results.status > 0).all()
+    alone = ag.run_sweep(tiny(seeds=1, steps=8, data={"d": 16}, optimizers={"gd": {}}), quiet=True)
+    np.testing.assert_array_equal(alone.loss, results.loss.sel(steps=8, d=16))
+
+
+def test_optimizers_with_lists_of_their_own(tmp_path):
+    optimizers = {"adam": {"eta": [1e-3, 1e-2]}, "gd": {"eta": [0.1, 0.3]}, "slow": {"kind": "gd", "eta": 0.01}}
+    results = ag.run_sweep(tiny(seeds=1, optimizers=optimizers), tmp_path / "out", quiet=True)
+    assert results.test_error.dims == ("optimizer", "eta_index", "seed")
+    assert results.eta.dims == ("optimizer", "eta_index")
+    assert results.eta.sel(optimizer="gd").values.tolist() == [0.1, 0.3]
+    slow = results.sel(optimizer="slow")
+    np.testing.assert_array_equal(slow.loss.isel(eta_index=0), slow.loss.isel(eta_index=1))
+    assert engine.plan_sweep(ag.SweepSpec(**tiny(seeds=1, optimizers=optimizers).to_dict())).lanes == 5
+
+
+def test_no_trajectories():
+    results = ag.run_sweep(tiny(record=0, seeds=1), quiet=True)
+    assert not [name for name in results.data_vars if name.endswith("_path")]
+    assert np.isfinite(results.test_error).all()
+
+
+def test_linear_model_has_no_width():
+    results = ag.run_sweep(small.spec(seeds=1, steps=5, record=1, model={"name": "linear"}), quiet=True)
+    assert not {"width", "q"} & set(results.coords)
+    assert (results.capital_lambda.sel({"class": 1}) == results.feature_learning).all()
+
+
+def test_folders_that_cannot_be_used(finished, tmp_path):
+    spec, out, _ = finished
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.tex").write_text("x")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ag.FolderError, match="holds something that is not a sweep"):
+        ag.run_sweep(spec, tmp_path / "notes", quiet=True)
+    with pytest.raises(ag.FolderError, match="is a file"):
+        ag.run_sweep(spec, tmp_path / "file", quiet=True)
+    with pytest.raises(ag.FolderError, match=r"data\.s: 3 there, 4 here"):
+        ag.run_sweep(tiny(data={"s": 4}), out, quiet=True)
+    with pytest.raises(ag.FolderError, match=r"optimizers.gd.eta: 0.1 there, 0.2 here"):
+        ag.run_sweep(tiny(optimizers={"adam": {"eta": 1e-3}, "gd": {"eta": 0.2}}), out, quiet=True)
+    with pytest.raises(ag.FolderError, match="holds no sweep"):
+        ag.load_results(tmp_path / "nowhere")
+    assert (tmp_path / "notes" / "thesis.tex").read_text() == "x"
+
+
+def test_overwrite_moves_the_old_folder_aside(tmp_path):
+    spec = tiny(seeds=1, optimizers={"gd": {}})
+    ag.run_sweep(spec, tmp_path / "sweep", quiet=True)
+    ag.run_sweep(tiny(seeds=1, data={"s": 4}, optimizers={"gd": {}}), tmp_path / "sweep", overwrite=True, quiet=True)
+    assert ag.load_results(tmp_path / "sweep").s == 4
+    (aside,) = [path for path in tmp_path.iterdir() if path.name.startswith("sweep.")]
+    assert ag.load_results(aside).s == 3
+
+
+def test_a_damaged_chunk_is_never_served(finished, tmp_path):
+    spec, out, _ = finished
+    (path, *_) = sorted((out / "journal").iterdir())
+    good = path.read_bytes()
+    copy = Folder(tmp_path / "copy")
+    copy.open(spec)
+    rng = np.random.default_rng(0)
+    for where in rng.integers(0, len(good), 60):
+        bad = bytearray(good)
+        bad[where] ^= 1 << rng.integers(8)
+        (copy.journal / path.name).write_bytes(bad)
+        with pytest.raises(ag.DamageError, match=path.name):
+            list(copy.chunks())
+    for bad in (good[:-1], good[: len(good) // 2], b"", bytes(len(good))):
+        (copy.journal / path.name).write_bytes(bad)
+        with pytest.raises(ag.DamageError, match=path.name):
+            list(copy.chunks())
+    (copy.journal / path.name).write_bytes(good)
+    assert len(list(copy.chunks())) == 1
+
+
+def test_publishing_is_all_or_nothing(tmp_path):
+    publish(tmp_path / "a", b"first", replace=False)
+    publish(tmp_path / "a", b"second", replace=False)
+    assert (tmp_path / "a").read_bytes() == b"first"
+    publish(tmp_path / "a", b"third", replace=True)
+    assert (tmp_path / "a").read_bytes() == b"third"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_plan_is_even_grouped_and_never_narrow():
+    spec = tiny(seeds=7, data={"alpha": [0.0, 0.1, 0.2], "d": [12, 16]})
+    lanes = [lane for _, lane in cells(spec)]
+    plan = make_plan([*lanes, *lanes], memory=0, max_width=4)
+    assert plan.lanes == len(lanes)
+    assert len(plan.groups) == 4, "two optimizers, two dimensions"
+    for group in plan.groups:
+        assert group.width == 4
+        assert all(len(chunk.lanes) <= 4 for chunk in group.chunks)
+        assert len({lane.static for chunk in group.chunks for lane in chunk.lanes}) == 1
+        assert group.seed_slots == max(len(chunk.seeds) for chunk in group.chunks)
+    wide = make_plan(lanes, memory=2**40, max_width=16)
+    assert {(group.width, len(group.chunks)) for group in wide.groups} == {(11, 2)}
