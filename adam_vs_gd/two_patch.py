@@ -199,8 +199,8 @@ def train(
             raise ValueError(f"{name} = {value}: must be even and at least 2, for as many examples of each class")
     if not 0 <= record <= steps:
         raise ValueError(f"record = {record}: must be in 0 .. steps = {steps}")
-    if not jnp.issubdtype(jnp.asarray(key).dtype, jax.dtypes.prng_key):
-        key = seed_key(key)
+    given = jnp.asarray(key)
+    root = given if jnp.issubdtype(given.dtype, jax.dtypes.prng_key) else seed_key(given)
     if ranks is None:
         most = (d - 1) // n if supports == "disjoint" else d - 1
         ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
@@ -208,7 +208,7 @@ def train(
     dtype = jnp.result_type(float)
     hyper = Hyper(*(jnp.asarray(v, dtype) for v in (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)))
 
-    draws = problem.draw(key)
+    draws = problem.draw(root)
     state = problem.start(hyper, draws)
     grid = record_steps(steps, record) if record else np.array([0, steps])
     length = int(np.diff(grid).max())
