@@ -117,19 +117,16 @@ def draw_noise(key: Key, n: int, d: int, ranks: int, supports: str = "independen
         raise ValueError(f"s = {ranks}: must be in 1 .. {available} for {supports} supports of n = {n}, d = {d}")
     order_key, unit_key = jax.random.split(key)
     example = jnp.arange(n)
-
-    def unit_of(i: Array) -> Array:
-        return jax.random.normal(jax.random.fold_in(unit_key, i), (ranks,))
-
-    def coordinate_of(i: Array) -> Array:
-        return random_order(jax.random.fold_in(order_key, i), d, ranks)
-
+    unit_keys = jax.vmap(jax.random.fold_in, (None, 0))(unit_key, example)
     if supports == "disjoint":
         permutation = 1 + jax.random.permutation(order_key, d - 1)
         coordinate = permutation[: n * ranks].reshape(ranks, n).T
     else:
-        coordinate = jax.lax.map(coordinate_of, example, batch_size=min(n, EXAMPLES_AT_ONCE))
-    return NoiseRanks(coordinate, jax.vmap(unit_of)(example))
+        order_keys = jax.vmap(jax.random.fold_in, (None, 0))(order_key, example)
+        coordinate = jax.lax.map(
+            lambda key: random_order(key, d, ranks), order_keys, batch_size=min(n, EXAMPLES_AT_ONCE)
+        )
+    return NoiseRanks(coordinate, jax.vmap(lambda key: jax.random.normal(key, (ranks,)))(unit_keys))
 
 
 def make_dataset(noise: NoiseRanks, y: Array, d: int, s: ArrayLike, sigma_p: ArrayLike, alpha: ArrayLike) -> Dataset:

@@ -62,7 +62,7 @@ def test_pairs_of_ranks_are_uniform():
     assert stats.chisquare(counts[~np.eye(size, dtype=bool)]).pvalue > 1e-4
 
 
-@given(d=st.integers(2, 60), seed=st.integers(0, 2**32 - 1))
+@given(d=st.sampled_from([2, 3, 4, 33, 60]), seed=st.integers(0, 2**32 - 1))
 def test_random_order_is_a_permutation(d, seed):
     order = np.asarray(random_order(seed_key(seed), d, d - 1))
     assert sorted(order) == list(range(1, d))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import small
 
 import adam_vs_gd as ag
-from adam_vs_gd.experiments import EXPERIMENTS, table1
+from adam_vs_gd.experiments import EXPERIMENTS
 from adam_vs_gd.variables import STATUSES
 
 
@@ -30,7 +31,7 @@ def test_table_1(tmp_path):
 
 @pytest.mark.parametrize("what", list(EXPERIMENTS))
 def test_experiments_write_what_they_print(what, tmp_path, monkeypatch):
-    monkeypatch.setattr(table1, "QUICK_STEPS", 20)
+    monkeypatch.setattr(f"adam_vs_gd.experiments.{what}.table1_spec", lambda *_: small.spec(steps=20, record=20))
     text = EXPERIMENTS[what](tmp_path, 1, True, True)
     assert text
     names = {path.name for path in tmp_path.iterdir()}

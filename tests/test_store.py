@@ -138,7 +138,9 @@ def test_no_trajectories():
 
 
 def test_linear_model_has_no_width():
-    results = ag.run_sweep(small.spec(seeds=1, steps=5, record=1, model={"name": "linear"}), quiet=True)
+    results = ag.run_sweep(
+        small.spec(seeds=1, steps=5, record=1, model={"name": "linear"}, optimizers={"gd": {}}), quiet=True
+    )
     assert not {"width", "q"} & set(results.coords)
     assert (results.capital_lambda.sel({"class": 1}) == results.feature_learning).all()
 

@@ -124,7 +124,9 @@ def test_ties_and_what_is_not_finite_are_errors():
 
 def test_a_start_at_the_origin_is_all_ties():
     """σ_0 so small that σ(z) underflows: every F is 0, every example a tie, every error 1."""
-    results = ag.run_sweep(small.spec(model={"sigma_0": 1e-30}, steps=1, record=1, seeds=1), quiet=True)
+    results = ag.run_sweep(
+        small.spec(model={"sigma_0": 1e-30}, steps=1, record=1, seeds=1, optimizers={"gd": {}}), quiet=True
+    )
     assert (results.train_error_path.isel(record=0) == 1).all()
     assert (results.test_error_path.isel(test_record=0) == 1).all()
 
@@ -164,7 +166,7 @@ def test_gd_with_a_huge_step_diverges_within_ten():
 
 
 def test_fitted():
-    results, found = statuses(seeds=[0], steps=400, record=4, optimizers={"gd": {"eta": 0.5}})
+    results, found = statuses(seeds=[0], steps=1500, record=5, optimizers={"gd": {"eta": 0.5}})
     assert found == [Status.FITTED]
     assert (results.train_error == 0).all()
     assert (results.data_loss <= 0.1).all()
