@@ -71,10 +71,11 @@ def table(results: xr.Dataset) -> str:
 
 def number(interval: xr.Dataset) -> str:
     """Mean and interval of one cell."""
-    mean, low, high = (float(interval[name]) for name in ("mean", "low", "high"))
-    if np.isnan(mean):
+    found = [float(interval[name]) for name in ("mean", "low", "high")]
+    if np.isnan(found[0]):
         return "-"
-    return f"{mean:.3g} [{low:.3g}, {high:.3g}]"
+    mean, low, high = (f"{x:.0f}" if 1000 <= abs(x) < np.inf else f"{x:.3g}" for x in found)
+    return f"{mean} [{low}, {high}]"
 
 
 def columns(rows: list[list[str]]) -> str:
