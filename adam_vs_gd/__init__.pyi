@@ -2,14 +2,15 @@ from . import plot
 from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
+from .errors import DamageError, FolderError, PlotError, SpecError
 from .measurements import Status, measure
 from .models import Linear, TwoLayerCNN
 from .optimizers import make_optimizer
 from .problem import Problem
-from .spec import SpecError, SweepSpec, load_spec
-from .store import DamageError, FolderError, load_results
+from .spec import SweepSpec, load_spec
+from .store import load_results
 from .training import make_train_step
-from .two_patch import Training, train, two_patch
+from .two_patch import Training, train
 from .types import Hyper, Static
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "FolderError",
     "Hyper",
     "Linear",
+    "PlotError",
     "Problem",
     "SpecError",
     "Static",
@@ -36,5 +38,4 @@ __all__ = [
     "sample_dataset",
     "seed_key",
     "train",
-    "two_patch",
 ]

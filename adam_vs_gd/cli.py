@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from adam_vs_gd.errors import DamageError, FolderError, PlotError, SpecError
+
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXPERIMENTS = ("table1", "figure2")
 
@@ -14,10 +16,6 @@ EXPERIMENTS = ("table1", "figure2")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     options = parser().parse_args(arguments)
-    from adam_vs_gd.plot import PlotError
-    from adam_vs_gd.spec import SpecError
-    from adam_vs_gd.store import DamageError, FolderError
-
     try:
         return options.run(options)
     except (SpecError, FolderError, PlotError) as error:
@@ -93,11 +91,15 @@ def positive(text: str) -> int:
 def run_sweep(options: argparse.Namespace) -> int:
     """`adam-vs-gd sweep`."""
     from adam_vs_gd.spec import load_spec, parse_override
-    from adam_vs_gd.store import Folder
 
     overrides = dict(parse_override(text) for texts in options.overrides for text in texts)
     spec = load_spec(options.spec, overrides)
     out = options.out or Path("runs") / spec.name
+    if not options.quiet:
+        print(f"{spec.name}: loading JAX", file=sys.stderr, flush=True)
+
+    from adam_vs_gd.store import Folder
+
     folder = Folder(out)
     if not options.overwrite:
         folder.check(spec)
@@ -112,7 +114,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     try:
         name, figure = plot.suitable(results)
         print(plot.save(figure, folder.figures / f"{name}.png"))
-    except plot.PlotError as error:
+    except PlotError as error:
         print(f"no picture: {error}")
     print(folder.zarr)
     return DONE

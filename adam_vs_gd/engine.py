@@ -21,7 +21,7 @@ from adam_vs_gd.provenance import provenance
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.store import Folder, Rows, to_dataset
 from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import Hyper, Static, record_steps, test_steps
+from adam_vs_gd.types import Static, record_steps, test_steps
 
 CHUNK_LIMITS = {"cpu": (2**25, 32)}
 """Bytes and number of a chunk's lanes by platform. On a CPU wider is no faster: what stays near the cache is enough."""
@@ -86,15 +86,27 @@ def plan_sweep(spec: SweepSpec, folder: Folder | None = None) -> Plan:
     return make_plan(lanes, *CHUNK_LIMITS.get(jax.default_backend(), ACCELERATOR_LIMITS))
 
 
-def run_plan(plan: Plan, progress: Progress, keep: Callable[[Chunk, Rows, float], None]) -> None:
-    """Run every chunk and hand its rows to `keep` when it ends."""
+def run_plan(
+    plan: Plan,
+    progress: Progress,
+    keep: Callable[[Chunk, Rows, float], None],
+    make_problem: Callable[[Static, int], Problem] = two_patch,
+) -> None:
+    """Run every chunk and hand its rows to `keep` when it ends.
+
+    Args:
+        plan: what to run.
+        progress: told after every segment.
+        keep: called with each chunk, its rows, and the seconds it took.
+        make_problem: (static, ranks) -> the problem of a group.
+    """
     seed_draws = SeedDraws()
     for g, group in enumerate(plan.groups):
         stops = record_steps(group.static.steps, group.record)
         ends = segment_ends(group.static.steps, stops)
         length = max(b - a for a, b in zip([0, *ends[:-1]], ends, strict=True))
         with numerics(group.static.precision):
-            problem, programs = programs_of(group.static, group.ranks, length)
+            problem, programs = programs_of(make_problem, group.static, group.ranks, length)
             progress.note(
                 f"group {g + 1} of {len(plan.groups)}: {group.static.optimizer}, {group.lanes} lanes in "
                 f"{len(group.chunks)} chunks of {group.width}; compiling"
@@ -109,9 +121,11 @@ def run_plan(plan: Plan, progress: Progress, keep: Callable[[Chunk, Rows, float]
 
 
 @functools.lru_cache(maxsize=64)
-def programs_of(static: Static, ranks: int, length: int) -> tuple[Problem, Programs]:
+def programs_of(
+    make_problem: Callable[[Static, int], Problem], static: Static, ranks: int, length: int
+) -> tuple[Problem, Programs]:
     """A group's problem and its jitted programs, kept so that the next sweep of the same shapes here reuses them."""
-    problem = two_patch(static, ranks)
+    problem = make_problem(static, ranks)
     return problem, make_programs(problem, length)
 
 
@@ -164,14 +178,16 @@ def run_chunk(
     return rows
 
 
-def padded(chunk: Chunk, group: Group) -> tuple[Hyper, np.ndarray, list[int]]:
-    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its last lane and seed."""
+def padded(chunk: Chunk, group: Group) -> tuple[Any, np.ndarray, list[int]]:
+    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its last lane and seed.
+
+    A number of the hyper is an int32 array where the lanes' are integers, and of the group's precision elsewhere.
+    """
     lanes: list[Lane] = [*chunk.lanes, *[chunk.lanes[-1]] * (group.width - len(chunk.lanes))]
     seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
     real = np.dtype(group.static.precision)
     columns = zip(*(lane.hyper for lane in lanes), strict=True)
-    named = zip(Hyper._fields, columns, strict=True)
-    hyper = Hyper(*(np.array(column, np.int32 if name == "s" else real) for name, column in named))
+    hyper = type(lanes[0].hyper)(*(np.array(c, np.int32 if isinstance(c[0], int) else real) for c in columns))
     slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
     return hyper, slot, seeds
 

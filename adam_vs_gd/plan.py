@@ -25,7 +25,7 @@ class Lane:
 
     Attributes:
         static: what decides its program.
-        hyper: its numbers, Python floats (s an int).
+        hyper: its numbers, Python floats (s an int); a `Hyper`, or another problem's NamedTuple.
         seed: its seed.
         record: its trajectory's record.
     """

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from adam_vs_gd.errors import PlotError
 from adam_vs_gd.statistics import over_seeds
 from adam_vs_gd.variables import ERRORS, STATUSES
 
@@ -40,10 +41,6 @@ AXIS_TICKS = 9  # more values than this are not all written on an axis
 CHANCE = 0.5
 
 NOT_AXES = ("optimizer", "seed", "record", "test_record", "class")
-
-
-class PlotError(ValueError):
-    """A picture that these results cannot give, and why."""
 
 
 def swept(results: xr.Dataset) -> list[str]:

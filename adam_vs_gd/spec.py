@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from adam_vs_gd.errors import SpecError
+
 Value: TypeAlias = float | int | tuple[float, ...] | tuple[int, ...]
 
 
@@ -106,15 +108,6 @@ CNN_ONLY = ("width", "q")
 DEFAULT_SEEDS = 5
 DEFAULT_RECORD = 100
 RANGE_DIGITS = 12  # significant digits of a range's values, so that 0.3 is 0.3
-
-
-class SpecError(ValueError):
-    """A spec that cannot be run; one line for each mistake in `mistakes`."""
-
-    def __init__(self, source: str, mistakes: Sequence[str]) -> None:
-        self.source, self.mistakes = source, tuple(mistakes)
-        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        super().__init__(f"{source}: {count}\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
 
 
 @dataclass(frozen=True)

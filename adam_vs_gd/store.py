@@ -23,8 +23,9 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
+from adam_vs_gd.errors import DamageError, FolderError, SpecError
 from adam_vs_gd.plan import Chunk, cells
-from adam_vs_gd.spec import NUMBERS, OPTIMIZER, SpecError, SweepSpec, axes, show
+from adam_vs_gd.spec import NUMBERS, OPTIMIZER, SweepSpec, axes, show
 from adam_vs_gd.types import record_steps, test_steps
 from adam_vs_gd.variables import CLASSES, DIMENSIONLESS, STATUSES, UNITS, VARIABLES
 
@@ -33,14 +34,6 @@ Rows = Mapping[str, np.ndarray]
 
 COMPRESSION = 3
 DIGEST_BYTES = 32
-
-
-class FolderError(ValueError):
-    """An output folder that cannot be used for this sweep, and why."""
-
-
-class DamageError(RuntimeError):
-    """A committed chunk that is not what was written."""
 
 
 class Folder:

@@ -11,6 +11,7 @@ import adam_vs_gd as ag
 
 PACKAGE = Path(__file__).parent.parent / "adam_vs_gd"
 NO_JAX = (
+    "errors",
     "types",
     "problem",
     "spec",
@@ -62,3 +63,9 @@ def test_importing_the_package_starts_no_backend():
 def test_every_public_name_exists_and_has_a_docstring():
     for name in ag.__all__:
         assert getattr(ag, name).__doc__, name
+
+
+def test_no_public_name_is_hidden_by_a_module():
+    """`import adam_vs_gd.train` would replace the function `ag.train`."""
+    modules = {path.stem for path in PACKAGE.iterdir()}
+    assert set(ag.__all__) & modules == {"plot"}

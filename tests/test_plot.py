@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import adam_vs_gd as ag
 from adam_vs_gd.plan import cells
-from adam_vs_gd.plot import PlotError, edges, is_log, suitable
+from adam_vs_gd.plot import edges, is_log, suitable
 from adam_vs_gd.store import to_dataset
 from adam_vs_gd.variables import STATUSES
 
@@ -129,7 +129,7 @@ def test_curves_and_trajectories_draw_the_means():
     ],
 )
 def test_pictures_that_cannot_be_given(call, said):
-    with pytest.raises(PlotError, match=said):
+    with pytest.raises(ag.PlotError, match=said):
         call(results(**TWO))
 
 
