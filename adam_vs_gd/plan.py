@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from adam_vs_gd.spec import KINDS, NUMBERS, OPTIMIZER, SweepSpec, axes
+from adam_vs_gd.keys import KINDS, NUMBERS, OPTIMIZER
+from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Hyper, Static
 
 NUMERICS = 1  # version of the numbers: raised whenever the same lane would come out different

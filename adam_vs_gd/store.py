@@ -24,8 +24,9 @@ import tomli_w
 import xarray as xr
 
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
+from adam_vs_gd.keys import NUMBERS, OPTIMIZER
 from adam_vs_gd.plan import Chunk, cells
-from adam_vs_gd.spec import NUMBERS, OPTIMIZER, SweepSpec, axes, show
+from adam_vs_gd.spec import SweepSpec, axes, show
 from adam_vs_gd.types import record_steps, test_steps
 from adam_vs_gd.variables import CLASSES, DIMENSIONLESS, STATUSES, UNITS, VARIABLES
 

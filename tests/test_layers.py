@@ -12,6 +12,7 @@ import adam_vs_gd as ag
 PACKAGE = Path(__file__).parent.parent / "adam_vs_gd"
 NO_JAX = (
     "errors",
+    "keys",
     "types",
     "problem",
     "spec",

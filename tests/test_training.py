@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import adam_vs_gd as ag
 from adam_vs_gd import engine, optimizers, types
 from adam_vs_gd.chunk import make_programs
+from adam_vs_gd.keys import KINDS
 from adam_vs_gd.measurements import Status, classify, error_rate
-from adam_vs_gd.spec import KINDS
 from adam_vs_gd.two_patch import two_patch
 
 
