@@ -2,7 +2,7 @@ from . import plot
 from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
-from .errors import DamageError, FolderError, PlotError, SpecError
+from .errors import DamageError, DiskError, FolderError, Interrupted, MachineError, PlotError, SpecError
 from .measurements import Status, measure
 from .models import Linear, TwoLayerCNN
 from .optimizers import make_optimizer
@@ -16,9 +16,12 @@ from .types import Hyper, Static
 __all__ = [
     "DamageError",
     "Dataset",
+    "DiskError",
     "FolderError",
     "Hyper",
+    "Interrupted",
     "Linear",
+    "MachineError",
     "PlotError",
     "Problem",
     "SpecError",

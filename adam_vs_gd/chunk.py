@@ -1,16 +1,17 @@
-"""Lanes of a chunk together: the one place that vmaps and jits."""
+"""Lanes of a chunk together: the one place that vmaps, spreads over devices, and jits."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from adam_vs_gd.data import seed_key
 
@@ -18,18 +19,23 @@ if TYPE_CHECKING:
     from adam_vs_gd.problem import Problem
     from adam_vs_gd.types import Draws, Key
 
+LANES, SHARED = P("lanes"), P()
+
 
 class Programs(NamedTuple):
-    """A problem's functions over a chunk. Each compiles once for a width, whatever the lanes' numbers are.
+    """A problem's functions over a chunk, compiled for one width and one set of devices.
 
-    `slot` [L] says which of the K seeds a lane belongs to.
+    Lanes are spread over the devices, each of which runs the same program on its own and talks to no other; draws are
+    on all of them. `slot` [L] says which of the K seeds a lane belongs to.
 
     Attributes:
-        start: (hyper [L], slot, draws) -> state [L, ...].
+        start: (hyper [L], slot, draws [K, ...]) -> state [L, ...].
         advance: (hyper, slot, draws, state, start, stop) -> state; the state handed in is given up (donated).
         measure: (hyper, slot, draws, state) -> {name: [L, ...]}.
         test: (hyper, slot, draws, state) -> {name: [L, ...]}, lane after lane: it fills the machine with one lane.
         finish: (hyper, slot, draws, state, measured) -> {name: [L, ...]}, lane after lane.
+        state: shapes of a state.
+        bytes: what the largest of them holds on a device while it runs, arguments included; 0 where XLA does not say.
     """
 
     start: Callable[..., Any]
@@ -37,21 +43,44 @@ class Programs(NamedTuple):
     measure: Callable[..., Any]
     test: Callable[..., Any]
     finish: Callable[..., Any]
+    state: Any
+    bytes: int
 
 
-def make_programs(problem: Problem, length: int) -> Programs:
-    """The programs of a problem, for segments of at most `length` steps."""
+def sharding(devices: Sequence[jax.Device], spec: P) -> NamedSharding:
+    """Over the devices: `LANES` for what has a lane axis, `SHARED` for what is the same for all lanes."""
+    return NamedSharding(Mesh(np.array(devices), ("lanes",)), spec)
 
-    def draws_of(slot: Any, draws: Any) -> Any:
-        return jax.tree.map(lambda a: a[slot], draws)
 
-    def side_by_side(f: Callable[..., Any], *shared: None) -> Callable[..., Any]:
-        def lane(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
-            return f(hyper, draws_of(slot, draws), *rest)
+def shapes(tree: Any, where: NamedSharding, ahead: tuple[int, ...] = ()) -> Any:
+    """The shapes of a tree's arrays, behind the axes `ahead`, placed there."""
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((*ahead, *a.shape), a.dtype, sharding=where), tree)
 
+
+def spread(
+    f: Callable[..., Any], devices: Sequence[jax.Device], parts: Sequence[P], donate: tuple[int, ...] = ()
+) -> Any:
+    """`f` jitted on every device's own part of its arguments, and of what it returns."""
+    mesh = sharding(devices, LANES).mesh
+    mapped = jax.shard_map(f, mesh=mesh, in_specs=tuple(parts), out_specs=LANES, check_vma=False)
+    return jax.jit(mapped, donate_argnums=donate, compiler_options=compiler_options(devices[0].platform))
+
+
+def compile_programs(problem: Problem, hyper: Any, seed_slots: int, devices: Sequence[jax.Device]) -> Programs:
+    """The programs of a problem.
+
+    Args:
+        problem: its functions of one lane.
+        hyper: the lanes' numbers, each an array [L] (or its shape), L a multiple of the devices.
+        seed_slots: K.
+        devices: where the lanes are spread, in equal parts.
+    """
+    lanes, shared = sharding(devices, LANES), sharding(devices, SHARED)
+
+    def side_by_side(f: Callable[..., Any]) -> Callable[..., Any]:
         def chunk(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
-            axes = (0, 0, None, *(0 for _ in rest[: len(rest) - len(shared)]), *shared)
-            return jax.vmap(lane, in_axes=axes)(hyper, slot, draws, *rest)
+            one = lambda hyper, slot, *rest: f(hyper, draws_of(slot, draws), *rest)  # noqa: E731
+            return jax.vmap(one)(hyper, slot, *rest)
 
         return chunk
 
@@ -61,17 +90,83 @@ def make_programs(problem: Problem, length: int) -> Programs:
 
         return chunk
 
-    def advance(hyper: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
-        return problem.advance(hyper, draws, state, start, stop, length)
+    def advance(hyper: Any, slot: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
+        run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
+        return side_by_side(run)(hyper, slot, draws, state)
 
-    jit = functools.partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
-    return Programs(
-        start=jit(side_by_side(problem.start)),
-        advance=jit(side_by_side(advance, None, None), donate_argnums=3),
-        measure=jit(side_by_side(problem.measure)),
-        test=jit(one_by_one(problem.test)),
-        finish=jit(one_by_one(problem.finish)),
+    def trace(f: Callable[..., Any], *rest: Any, parts: Sequence[P] = (), donate: tuple[int, ...] = ()) -> Any:
+        parts = parts or [LANES] * len(rest)
+        return spread(f, devices, (LANES, LANES, SHARED, *parts), donate).trace(*inputs, *rest)
+
+    width = jax.tree.leaves(hyper)[0].shape
+    slot = jax.ShapeDtypeStruct(width, np.int32, sharding=lanes)
+    draws = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((seed_slots, *a.shape[1:]), a.dtype, sharding=shared),
+        compile_draw(problem.draw, tuple(devices)).out_info,
     )
+    inputs = (shapes(hyper, lanes), slot, draws)
+    step = jax.ShapeDtypeStruct((), np.int32, sharding=shared)
+
+    start = trace(side_by_side(problem.start))
+    state = shapes(start.out_info, lanes)
+    measure, test = (trace(f, state) for f in (side_by_side(problem.measure), one_by_one(problem.test)))
+    measured = shapes({**measure.out_info, **test.out_info}, lanes)
+    traced = {
+        "start": start,
+        "advance": trace(advance, state, step, step, parts=(LANES, SHARED, SHARED), donate=(3,)),
+        "measure": measure,
+        "test": test,
+        "finish": trace(one_by_one(problem.finish), state, measured),
+    }
+    lowered = [program.lower() for program in traced.values()]
+    with ThreadPoolExecutor() as pool:  # XLA compiles outside of Python's lock
+        compiled = dict(zip(traced, pool.map(lambda program: program.compile(), lowered), strict=True))
+    return Programs(**compiled, state=state, bytes=max(program_bytes(program) for program in compiled.values()))
+
+
+def draws_of(slot: Any, draws: Any) -> Any:
+    """The draws of a lane's seed."""
+    return jax.tree.map(lambda a: a[slot], draws)
+
+
+def program_bytes(program: Any) -> int:
+    """Bytes on a device while a compiled program runs: arguments, results apart from them, and what is between."""
+    memory = program.memory_analysis()
+    if memory is None:
+        return 0
+    results = memory.output_size_in_bytes - memory.alias_size_in_bytes
+    return memory.argument_size_in_bytes + results + memory.temp_size_in_bytes
+
+
+@functools.lru_cache(maxsize=16)
+def compile_draw(draw: Callable[[Key], Draws], devices: tuple[jax.Device, ...]) -> Any:
+    """Seeds [devices] -> draws [devices, ...]: each device draws one, so that no draw depends on how many there are."""
+
+    def one(seed: Any) -> Any:
+        return jax.tree.map(lambda a: a[None], draw(seed_key(seed[0])))
+
+    seeds = jax.ShapeDtypeStruct((len(devices),), np.uint32, sharding=sharding(devices, LANES))
+    return spread(one, devices, [LANES]).trace(seeds).lower().compile()
+
+
+class SeedDraws:
+    """The draws of the seeds in use, so that chunks and groups that share a seed draw it once."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Any, Draws] = {}
+
+    def stack(self, draw: Callable[[Key], Draws], seeds: Sequence[int], devices: tuple[jax.Device, ...]) -> Draws:
+        """Draws [K, ...] of the seeds, in their order, on every device; only these are kept."""
+        self.kept = {(draw, seed): self.kept[draw, seed] for seed in seeds if (draw, seed) in self.kept}
+        missing = [seed for seed in dict.fromkeys(seeds) if (draw, seed) not in self.kept]
+        for i in range(0, len(missing), len(devices)):
+            batch = missing[i : i + len(devices)]
+            full = np.array([*batch, *[batch[-1]] * (len(devices) - len(batch))], np.uint32)
+            drawn = compile_draw(draw, devices)(jax.device_put(full, sharding(devices, LANES)))
+            host = jax.tree.map(np.asarray, drawn)
+            self.kept |= {(draw, seed): jax.tree.map(lambda a, k=k: a[k], host) for k, seed in enumerate(batch)}
+        stacked = jax.tree.map(lambda *a: np.stack(a), *(self.kept[draw, seed] for seed in seeds))
+        return jax.device_put(stacked, sharding(devices, SHARED))
 
 
 @functools.cache
@@ -85,31 +180,10 @@ def compiler_options(platform: str) -> dict[str, str]:
     if platform != "cpu":
         return {}
     try:
-        jax.jit(lambda x: x, compiler_options=wanted)(0.0)
+        jax.jit(lambda x: x, compiler_options=wanted).trace(np.float32(0)).lower().compile()
     except jax.errors.JaxRuntimeError:  # an XLA without the option
         return {}
     return wanted
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def draw_seed(draw: Callable[[Key], Draws], seed: ArrayLike) -> Draws:
-    """The draws of one seed. Never several at once: rounding must not depend on how many seeds a chunk has."""
-    return draw(seed_key(seed))
-
-
-class SeedDraws:
-    """The draws of the seeds in use, so that chunks and groups that share a seed draw it once."""
-
-    def __init__(self) -> None:
-        self.kept: dict[Any, Draws] = {}
-
-    def stack(self, draw: Callable[[Key], Draws], seeds: Sequence[int]) -> Draws:
-        """Draws [K, ...] of the seeds, in their order; only these are kept."""
-        found = {seed: self.kept.get((draw, seed)) for seed in seeds}
-        self.kept = {
-            (draw, seed): draw_seed(draw, np.uint32(seed)) if draws is None else draws for seed, draws in found.items()
-        }
-        return jax.tree.map(lambda *a: jnp.stack(a), *(self.kept[draw, seed] for seed in seeds))
 
 
 @contextlib.contextmanager

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from adam_vs_gd.errors import DamageError, FolderError, PlotError, SpecError
+from adam_vs_gd.errors import DamageError, DiskError, FolderError, Interrupted, MachineError, PlotError, SpecError
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+if TYPE_CHECKING:
+    from adam_vs_gd import engine
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+SIGNALLED = 128  # and the number of the signal
 EXPERIMENTS = ("table1", "figure2")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, terminated)
     try:
         return options.run(options)
-    except (SpecError, FolderError, PlotError) as error:
+    except (SpecError, FolderError, MachineError, PlotError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return BAD_INPUT
-    except DamageError as error:
+    except (DamageError, DiskError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(
             "adam-vs-gd: interrupted; what is finished is kept, and the same command goes on from there",
             file=sys.stderr,
         )
-        return INTERRUPTED
+        return SIGNALLED + (error.signal if isinstance(error, Interrupted) else signal.SIGINT)
+
+
+def terminated(number: int, frame: object) -> None:
+    """What SIGTERM does while nothing runs that has to be brought to an end first."""
+    raise Interrupted(number)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,14 +62,24 @@ def parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[], nargs="+",
                        help="override a key of the spec, for instance data.alpha=0.3; may be repeated")  # fmt: skip
+    machine_options(sweep)
     sweep.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    sweep.add_argument("--measure", action="store_true",
+                       help="with --dry-run: run a second of each group, and estimate the time of all")  # fmt: skip
     sweep.add_argument("--overwrite", action="store_true", help="move a folder that is there aside, and start afresh")
-    sweep.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    sweep.add_argument("--allow-mixed", action="store_true", help="let chunks of different platforms or paths be mixed")
     sweep.set_defaults(run=run_sweep)
 
     show = commands.add_parser("show", help="what a sweep is, how far it has come, and its means with intervals")
     show.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
     show.set_defaults(run=run_show)
+
+    verify = commands.add_parser("verify", help="check every committed chunk, and say which is damaged")
+    verify.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
+    verify.add_argument("--repair", action="store_true",
+                        help="set damaged chunks aside, recompute what was in them, and write dataset.zarr again")  # fmt: skip
+    machine_options(verify)
+    verify.set_defaults(run=run_verify)
 
     plot = commands.add_parser("plot", help="draw a phase diagram (or curves, or trajectories) from a sweep")
     plot.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
@@ -81,6 +104,43 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def machine_options(command: argparse.ArgumentParser) -> None:
+    """Options of the commands that train: where, and how carefully."""
+    command.add_argument("--devices", metavar="N", type=positive,
+                         help="spread lanes over so many devices (default: all; on a CPU one per core)")  # fmt: skip
+    command.add_argument("--memory", metavar="SIZE", type=bytes_of,
+                         help="memory of a chunk, for instance 4GiB: of each device, on a CPU of all together "
+                              "(default: a safe share of what is free)")  # fmt: skip
+    command.add_argument("--path", choices=("reference",), default="reference", help="the code that trains the lanes")
+    command.add_argument("--checkpoint-every", metavar="TIME", type=seconds_of, default=120.0,
+                         help="time between checkpoints within a chunk: 90s, 2m, 1h (default: 2m)")  # fmt: skip
+    command.add_argument("--wait", action="store_true", help="wait while another process runs in the folder")
+    command.add_argument("--no-compile-cache", action="store_true",
+                         help="keep no compiled programs in the user's cache folder")  # fmt: skip
+    command.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+
+def bytes_of(text: str) -> int:
+    """A size such as 4GiB, 500MB or 1e9 for argparse."""
+    found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip(), re.IGNORECASE)
+    try:
+        number, unit, binary = float(found[1]), (found[2] or "").lower(), found[3]  # type: ignore[index]
+    except (TypeError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a size, for instance 4GiB, 500MB or 2e9") from None
+    count = int(number * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be at least one byte")
+    return count
+
+
+def seconds_of(text: str) -> float:
+    """A time such as 90s, 2m or 1h for argparse; a bare number is seconds."""
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(s|m|min|h)?", text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a time, for instance 90s, 2m or 1h")
+    return float(found[1]) * {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}[found[2]]
+
+
 def positive(text: str) -> int:
     """An integer >= 1 for argparse."""
     if not text.isdecimal() or int(text) < 1:
@@ -92,6 +152,8 @@ def run_sweep(options: argparse.Namespace) -> int:
     """`adam-vs-gd sweep`."""
     from adam_vs_gd.spec import load_spec, parse_override
 
+    if options.measure and not options.dry_run:
+        raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
     overrides = dict(parse_override(text) for texts in options.overrides for text in texts)
     spec = load_spec(options.spec, overrides)
     out = options.out or Path("runs") / spec.name
@@ -106,10 +168,14 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     from adam_vs_gd import engine, plan, plot, show
 
+    settings = settings_of(options)
     if options.dry_run:
-        print(plan.describe(engine.plan_sweep(spec, None if options.overwrite else folder)))
+        todo = engine.plan_sweep(spec, None if options.overwrite else folder, settings)
+        print(plan.describe(todo))
+        if options.measure:
+            print(engine.estimate(todo, settings))
         return DONE
-    results = engine.run_sweep(spec, out, overwrite=options.overwrite, quiet=options.quiet)
+    results = engine.run_sweep(spec, out, overwrite=options.overwrite, **vars(settings))
     print(show.heading(results), show.statuses(results), sep="\n\n", end="\n\n")
     try:
         name, figure = plot.suitable(results)
@@ -117,16 +183,48 @@ def run_sweep(options: argparse.Namespace) -> int:
     except PlotError as error:
         print(f"no picture: {error}")
     print(folder.zarr)
-    return DONE
+    return FAILED if (results.status == 0).any() else DONE
+
+
+def settings_of(options: argparse.Namespace) -> engine.Settings:
+    """The settings that `machine_options` names."""
+    from adam_vs_gd import engine
+
+    return engine.Settings(
+        devices=options.devices, memory=options.memory, path=options.path, checkpoint_every=options.checkpoint_every,
+        wait=options.wait, compile_cache=not options.no_compile_cache, quiet=options.quiet,
+        allow_mixed=getattr(options, "allow_mixed", False),
+    )  # fmt: skip
 
 
 def run_show(options: argparse.Namespace) -> int:
     """`adam-vs-gd show`."""
-    from adam_vs_gd import show
+    from adam_vs_gd import lock, show
     from adam_vs_gd.store import load_results
 
     print(show.summary(load_results(options.folder)))
+    if word := lock.holder(options.folder):
+        print(f"\n{lock.described(word)}")
     return DONE
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """`adam-vs-gd verify`."""
+    from adam_vs_gd import verify
+    from adam_vs_gd.store import Folder
+
+    folder = Folder(options.folder)
+    report, whole = verify.verify(folder)
+    print(report)
+    if whole or not options.repair:
+        return DONE if whole else FAILED
+
+    from adam_vs_gd import engine
+
+    engine.repair(folder, settings_of(options))
+    report, whole = verify.verify(folder)
+    print(f"\nafter the repair:\n{report}")
+    return DONE if whole else FAILED
 
 
 def run_plot(options: argparse.Namespace) -> int:

@@ -1,10 +1,12 @@
-"""The host's loop: plan -> chunks -> segments -> rows -> Dataset. Knows a `Problem`, and nothing of what it trains."""
+"""A sweep from start to end: folder, lock, plan, run, journal, Dataset. The I/O around `runner`."""
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,23 +15,65 @@ import jax
 import numpy as np
 import xarray as xr
 
-from adam_vs_gd.chunk import Programs, SeedDraws, make_programs, numerics
-from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, describe, make_plan, segment_ends
-from adam_vs_gd.problem import Problem
-from adam_vs_gd.progress import Progress, duration, progress_on
-from adam_vs_gd.provenance import provenance
+from adam_vs_gd import lock
+from adam_vs_gd.checkpoint import Checkpoints
+from adam_vs_gd.dataset import to_dataset
+from adam_vs_gd.errors import DiskError, FolderError
+from adam_vs_gd.interruption import Interruption
+from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
+from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, describe, make_plan
+from adam_vs_gd.progress import Meter, Progress, duration, progress_on
+from adam_vs_gd.provenance import processor, provenance
+from adam_vs_gd.runner import Hooks, Snapshot, group_name, run_plan, time_group
 from adam_vs_gd.spec import SweepSpec
-from adam_vs_gd.store import Folder, Rows, to_dataset
-from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import Static, record_steps, test_steps
+from adam_vs_gd.store import Folder, Survey
+from adam_vs_gd.types import Rows
+from adam_vs_gd.variables import STATUSES
 
-CHUNK_LIMITS = {"cpu": (2**25, 32)}
-"""Bytes and number of a chunk's lanes by platform. On a CPU wider is no faster: what stays near the cache is enough."""
-ACCELERATOR_LIMITS = (2**32, 512)
+CHECKPOINT_SECONDS = 120.0
+PATHS = ("reference",)
+"""Which code trains the lanes. It is recorded with every chunk."""
+WORD_SECONDS = 2.0  # between two words for whoever looks at a running sweep
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a sweep is run. None of it changes a number beyond rounding, and on a CPU none a bit.
+
+    Attributes:
+        devices: how many to spread lanes over; all by default, on a CPU one per core.
+        memory: bytes that a chunk may take, of each device on an accelerator and of all together on a CPU.
+        path: one of `PATHS`.
+        checkpoint_every: seconds between checkpoints within a chunk.
+        wait: wait for another process in the folder, and do not give up.
+        compile_cache: keep compiled programs in the user's cache folder.
+        allow_mixed: let a folder hold chunks of different platforms or paths.
+        quiet: no progress on stderr.
+    """
+
+    devices: int | None = None
+    memory: int | None = None
+    path: str = PATHS[0]
+    checkpoint_every: float = CHECKPOINT_SECONDS
+    wait: bool = False
+    compile_cache: bool = True
+    allow_mixed: bool = False
+    quiet: bool = False
 
 
 def run_sweep(
-    spec: SweepSpec, out: str | Path | None = None, *, overwrite: bool = False, quiet: bool = False
+    spec: SweepSpec,
+    out: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    devices: int | None = None,
+    memory: int | None = None,
+    path: str = PATHS[0],
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    wait: bool = False,
+    compile_cache: bool = True,
+    allow_mixed: bool = False,
+    quiet: bool = False,
 ) -> xr.Dataset:
     """Train every lane of a sweep that is not there yet, and return all results.
 
@@ -37,163 +81,295 @@ def run_sweep(
         spec: the sweep.
         out: its folder; what it holds of this sweep is kept and not computed again. None keeps everything in memory.
         overwrite: move a folder that is there aside first.
+        devices: how many to spread lanes over; all by default. On a CPU that is one XLA host device per core, if
+            nothing has used JAX yet in this process.
+        memory: bytes that a chunk of lanes may take, of each device on an accelerator and of all together on a CPU;
+            by default a safe share of what is free.
+        path: "reference", the code that trains the lanes.
+        checkpoint_every: seconds between checkpoints within a chunk.
+        wait: wait while another process runs a sweep in the folder.
+        compile_cache: keep compiled programs in the user's cache folder (or wherever JAX is told to keep them).
+        allow_mixed: let the folder hold chunks of different platforms or paths.
         quiet: no progress on stderr.
 
     Returns:
-        The Dataset of `load_results`.
+        The Dataset of `load_results`. Lanes that memory was too small for are `pending`, and warned of.
 
     Raises:
-        FolderError: if the folder holds something else, or a sweep that disagrees; before anything is computed.
+        FolderError: if the folder holds something else, a sweep that disagrees, or another process; before anything is
+            computed.
+        MachineError: if there are not so many devices.
+        DiskError: if results cannot be written; what was committed stays.
+        Interrupted: a KeyboardInterrupt, after SIGINT or SIGTERM: the same call goes on from there.
     """
-    folder = None if out is None else Folder(out)
-    with progress_on(quiet=quiet) as progress:
-        aside = folder.set_aside() if folder and overwrite else None
-        if aside:
-            progress.note(f"moved what was there to {aside}")
-        if folder:
+    settings = Settings(devices, memory, path, checkpoint_every, wait, compile_cache, allow_mixed, quiet)
+    with progress_on(quiet=quiet) as progress, Interruption(progress.note) as interruption:
+        found = start(spec.name, settings, progress)
+        if out is None:
+            return in_memory(spec, settings, found, progress, interruption)
+        folder = Folder(out)
+        if not overwrite:
             folder.check(spec)
-        progress.note(f"{spec.name}: starting JAX on {jax.default_backend()}, {jax.devices()[0].device_kind}")
-        plan = plan_sweep(spec, folder)
-        device = jax.devices()[0]
-        about = provenance() | {"platform": device.platform, "device": device.device_kind}
-        if folder:
-            folder.open(spec)
-            log(folder, f"start: {about}", describe(plan))
-        progress.begin(plan.lanes, plan.lane_steps)
-        rows: list[Rows] = []
-
-        def keep(chunk: Chunk, found: Rows, seconds: float) -> None:
-            if folder is None:
-                rows.append({"lane": np.array([lane.digest for lane in chunk.lanes]), **found})
-            else:
-                folder.commit(chunk, found, about)
-                log(folder, f"chunk {chunk.digest[:32]}: {len(chunk.lanes)} lanes in {seconds:.1f} s")
-
-        started = time.monotonic()
-        run_plan(plan, progress, keep)
-        if folder is None:
-            return to_dataset(spec, rows, about)
-        results = folder.dataset(spec)
-        folder.consolidate(results)
-        log(folder, f"done: {plan.lanes} lanes in {duration(time.monotonic() - started)}")
-        return results
+        with holding(folder, settings, progress.note, overwrite=overwrite):
+            folder.check(spec)
+            lanes = [lane for _, lane in cells(spec)]
+            return compute(folder, spec, lanes, settings, found, progress, interruption)
 
 
-def plan_sweep(spec: SweepSpec, folder: Folder | None = None) -> Plan:
-    """The plan of what a sweep still has to compute on this machine."""
-    done = folder.done() if folder else set()
-    lanes = (lane for _, lane in cells(spec) if lane.digest not in done)
-    return make_plan(lanes, *CHUNK_LIMITS.get(jax.default_backend(), ACCELERATOR_LIMITS))
-
-
-def run_plan(
-    plan: Plan,
-    progress: Progress,
-    keep: Callable[[Chunk, Rows, float], None],
-    make_problem: Callable[[Static, int], Problem] = two_patch,
-) -> None:
-    """Run every chunk and hand its rows to `keep` when it ends.
-
-    Args:
-        plan: what to run.
-        progress: told after every segment.
-        keep: called with each chunk, its rows, and the seconds it took.
-        make_problem: (static, ranks) -> the problem of a group.
-    """
-    seed_draws = SeedDraws()
-    for g, group in enumerate(plan.groups):
-        stops = record_steps(group.static.steps, group.record)
-        ends = segment_ends(group.static.steps, stops)
-        length = max(b - a for a, b in zip([0, *ends[:-1]], ends, strict=True))
-        with numerics(group.static.precision):
-            problem, programs = programs_of(make_problem, group.static, group.ranks, length)
-            progress.note(
-                f"group {g + 1} of {len(plan.groups)}: {group.static.optimizer}, {group.lanes} lanes in "
-                f"{len(group.chunks)} chunks of {group.width}; compiling"
-            )
-            for chunk in group.chunks:
-                started = time.monotonic()
-                hyper, slot, seeds = padded(chunk, group)
-                draws = seed_draws.stack(problem.draw, seeds)
-                rows = run_chunk(programs, group, chunk, (hyper, slot, draws), ends, progress)
-                keep(chunk, rows, time.monotonic() - started)
-                progress.advance(0, len(chunk.lanes))
-
-
-@functools.lru_cache(maxsize=64)
-def programs_of(
-    make_problem: Callable[[Static, int], Problem], static: Static, ranks: int, length: int
-) -> tuple[Problem, Programs]:
-    """A group's problem and its jitted programs, kept so that the next sweep of the same shapes here reuses them."""
-    problem = make_problem(static, ranks)
-    return problem, make_programs(problem, length)
-
-
-def run_chunk(
-    programs: Programs, group: Group, chunk: Chunk, inputs: tuple[Any, ...], ends: Sequence[int], progress: Progress
-) -> Rows:
-    """Train the lanes of a chunk from start to end.
-
-    Args:
-        programs: the jitted functions of the group.
-        group: shapes, record, padded widths.
-        chunk: the lanes.
-        inputs: hyper [L], slot [L] and draws [K, ...] of the padded chunk.
-        ends: the steps at which the host looks; the last is T.
-        progress: told after every segment.
+def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
+    """Set damaged chunks aside, recompute what was in them and nothing else, and write `dataset.zarr` again.
 
     Returns:
-        {name: [lanes, ...]} of final values, and trajectories [lanes, record + 1, ...] as `<name>_path`.
+        The Dataset; or None where nothing was damaged and `dataset.zarr` is the journal's.
     """
-    state = programs.start(*inputs)
-    grids = {
-        "measure": set(record_steps(group.static.steps, group.record)),
-        "test": set(test_steps(group.static.steps, group.record)),
-    }
-    paths: dict[str, list[Any]] = {}
-
-    def look(step: int, last: bool = False) -> dict[str, Any]:
-        found = {}
-        for which in ("measure", "test"):
-            if step in grids[which] or last:
-                values = getattr(programs, which)(*inputs, state)
-                found.update(values)
-                if step in grids[which]:
-                    for name, value in values.items():
-                        paths.setdefault(name, []).append(value)
-        return found
-
-    look(0)
-    reached = 0
-    for end in ends:
-        state = programs.advance(*inputs, state, reached, end)
-        measured = look(end, last=end == ends[-1])
-        jax.block_until_ready(state)
-        progress.advance((end - reached) * len(chunk.lanes))
-        reached = end
-    final = programs.finish(*inputs, state, measured)
-    rows = {name: np.asarray(value)[: len(chunk.lanes)] for name, value in final.items()}
-    for name, values in paths.items():
-        rows[f"{name}_path"] = np.stack([np.asarray(v)[: len(chunk.lanes)] for v in values], axis=1)
-    return rows
+    spec = folder.spec()
+    survey = folder.survey()
+    if not survey.damaged and folder.zarr_is_whole(folder.dataset(spec)):
+        return None
+    with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
+        found = start(spec.name, settings, progress)
+        with holding(folder, settings, progress.note):
+            survey = folder.survey()
+            lanes = [lane for _, lane in cells(spec)]
+            if all(damage.lanes is not None for damage in survey.damaged):
+                lost = {digest for damage in survey.damaged for digest in damage.lanes or ()}
+                lanes = [lane for lane in lanes if lane.digest in lost]
+            else:
+                progress.note("which lanes a damaged chunk held cannot be told: computing every one that is missing")
+            return compute(folder, spec, lanes, settings, found, progress, interruption)
 
 
-def padded(chunk: Chunk, group: Group) -> tuple[Any, np.ndarray, list[int]]:
-    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its last lane and seed.
+def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
+    """Start JAX's backend."""
+    if settings.compile_cache:
+        keep_compiled()
+    found = use_devices(settings.devices)
+    count = f"{len(found)} devices" if len(found) > 1 else "1 device"
+    progress.note(f"{name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
+    return found
 
-    A number of the hyper is an int32 array where the lanes' are integers, and of the group's precision elsewhere.
+
+@contextlib.contextmanager
+def holding(
+    folder: Folder, settings: Settings, say: Callable[[str], None], *, overwrite: bool = False
+) -> Iterator[None]:
+    """Hold the folder's lock, behind moving what is there aside for `overwrite`."""
+    if overwrite and folder.path.is_dir():
+        with lock.held(folder.path, wait=settings.wait, say=say):
+            if aside := folder.set_aside():
+                say(f"moved what was there to {aside}")
+    folder.make()
+    with lock.held(folder.path, wait=settings.wait, say=say):
+        yield
+
+
+def compute(
+    folder: Folder,
+    spec: SweepSpec,
+    lanes: Sequence[Lane],
+    settings: Settings,
+    devices: tuple[jax.Device, ...],
+    progress: Progress,
+    interruption: Interruption,
+) -> xr.Dataset:
+    """Compute those of the lanes that the folder lacks, and write its Dataset."""
+
+    def tell(text: str) -> None:
+        progress.note(text)
+        log(folder, text)
+
+    survey = folder.survey()
+    about = provenance() | describe_machine(devices, settings)
+    if not settings.allow_mixed:
+        refuse_mixture(folder, survey, about)
+    with writing(folder), warnings_told(lambda text: log(folder, text)):
+        folder.open(spec)
+        log(folder, f"start: {about}, {settings}")
+        for damage in survey.damaged:
+            tell(f"{damage.path}: is damaged; set aside as {folder.set_damaged_aside(damage.path)}")
+        checkpoints = Checkpoints(folder.checkpoints, settings.checkpoint_every, tell)
+        with contextlib.closing(checkpoints):
+            done = set(survey.done)
+            unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
+            checkpoints.prune(done)
+            plan = make_plan(lanes, limits_of(devices, settings.memory), done, unfinished)
+            log(folder, describe(plan))
+            tell_what_is_there(spec, survey, plan, tell)
+            labels = labels_of(spec)
+            word = Word(folder.path)
+
+            def between(snapshot: Callable[[], Snapshot]) -> None:
+                if interruption.signal is not None:
+                    checkpoints.save(snapshot(), wait=True)
+                    interruption.check()
+                checkpoints.between(snapshot)
+
+            def advanced(meter: Meter) -> None:
+                progress.update(meter)
+                word.say(meter)
+
+            def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
+                digests = [lane.digest for lane in chunk.lanes]
+                with writing(folder):
+                    folder.commit(digests, rows, about | {"width": group.width, "devices": group.devices})
+                done.update(digests)
+                checkpoints.prune(done)
+                log(folder, f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")
+                count(meter, chunk, rows, labels)
+                interruption.check()
+
+            began = time.monotonic()
+            hooks = Hooks(tell, interruption.check, advanced, between, checkpoints.find, keep)
+            memory = lambda: limits_of(devices, settings.memory).memory  # noqa: E731
+            failed = run_plan(plan, devices, memory, hooks)
+        results = folder.dataset(spec)
+        folder.consolidate(results)
+        log(folder, f"done: {plan.lanes - len(failed)} lanes in {duration(time.monotonic() - began)}")
+    warn_of(failed)
+    return results
+
+
+def in_memory(
+    spec: SweepSpec,
+    settings: Settings,
+    devices: tuple[jax.Device, ...],
+    progress: Progress,
+    interruption: Interruption,
+) -> xr.Dataset:
+    """A sweep without a folder."""
+    plan = make_plan((lane for _, lane in cells(spec)), limits_of(devices, settings.memory))
+    rows_kept, labels = [], labels_of(spec)
+
+    def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
+        rows_kept.append({"lane": np.array([lane.digest for lane in chunk.lanes]), **rows})
+        count(meter, chunk, rows, labels)
+
+    hooks = Hooks(
+        tell=progress.note, check=interruption.check, advanced=progress.update,
+        between=lambda snapshot: interruption.check(), keep=keep,
+    )  # fmt: skip
+    warn_of(run_plan(plan, devices, lambda: limits_of(devices, settings.memory).memory, hooks))
+    return to_dataset(spec, rows_kept, provenance() | describe_machine(devices, settings))
+
+
+def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings = Settings()) -> Plan:
+    """The plan of what a sweep still has to compute on this machine."""
+    done = folder.survey().done if folder else frozenset()
+    limits = limits_of(use_devices(settings.devices), settings.memory)
+    return make_plan((lane for _, lane in cells(spec)), limits, done)
+
+
+def estimate(plan: Plan, settings: Settings) -> str:
+    """How long a plan will take here, from about a second of each group."""
+    lines, total, devices = [], 0.0, use_devices(settings.devices)
+    for group in plan.groups:
+        timing = time_group(group, devices)
+        total += timing.total(group)
+        lines.append(
+            f"  {group_name(group)}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
+            f"all {len(group.chunks)} chunks in {duration(timing.total(group))}"
+        )
+    return "\n".join([*lines, f"estimated time: {duration(total)}"])
+
+
+def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[str, str]:
+    """Where lanes are trained, and by which code."""
+    platform = devices[0].platform
+    device = processor() if platform == "cpu" else devices[0].device_kind
+    return {"platform": platform, "device": device, "path": settings.path}
+
+
+def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> None:
+    """See that the folder's chunks come from one platform and one path.
+
+    Raises:
+        FolderError: if they would not.
     """
-    lanes: list[Lane] = [*chunk.lanes, *[chunk.lanes[-1]] * (group.width - len(chunk.lanes))]
-    seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
-    real = np.dtype(group.static.precision)
-    columns = zip(*(lane.hyper for lane in lanes), strict=True)
-    hyper = type(lanes[0].hyper)(*(np.array(c, np.int32 if isinstance(c[0], int) else real) for c in columns))
-    slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
-    return hyper, slot, seeds
+    for key in ("platform", "path"):
+        there = sorted({str(one[key]) for one in survey.about if key in one} - {about[key]})
+        if there:
+            raise FolderError(
+                f"{folder.path}: holds chunks computed with {key} = {', '.join(there)}, and this run has {key} = "
+                f"{about[key]}, so their roundings differ; choose another folder with --out, or say --allow-mixed"
+            )
 
 
-def log(folder: Folder, *lines: str) -> None:
-    """Add lines to the folder's log."""
-    with folder.log_file.open("a", encoding="utf-8") as file:
-        for line in lines:
-            print(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}", file=file)
+def tell_what_is_there(spec: SweepSpec, survey: Survey, plan: Plan, tell: Callable[[str], None]) -> None:
+    """How much is done, what is to do, and what the folder has beside this sweep."""
+    wanted = {lane.digest for _, lane in cells(spec)}
+    there, beside = len(wanted & survey.done), len(survey.done - wanted)
+    chunks = sum(len(group.chunks) for group in plan.groups)
+    tell(f"{there} of {len(wanted)} lanes are there, {plan.lanes} to train in {chunks} chunks")
+    if beside:
+        tell(f"{beside} lanes of the journal are not in this spec; they are kept, and shown again when it names them")
+
+
+def labels_of(spec: SweepSpec) -> dict[str, str]:
+    """The label of each lane's optimizer."""
+    labels = list(spec.optimizers)
+    return {lane.digest: labels[position[0]] for position, lane in cells(spec)}
+
+
+def count(meter: Meter, chunk: Chunk, rows: Rows, labels: Mapping[str, str]) -> None:
+    """Count a chunk's statuses and errors; those of lanes that diverged or collapsed count in no mean."""
+    for lane, status, error in zip(chunk.lanes, rows["status"], rows["test_error"], strict=True):
+        name = STATUSES[int(status)]
+        meter.count(name, labels[lane.digest], None if name in ("diverged", "collapsed") else float(error))
+
+
+def warn_of(failed: Sequence[Lane]) -> None:
+    """Warn of lanes that were not computed."""
+    if failed:
+        warnings.warn(f"{len(failed)} lanes are not computed: memory is too small for them", stacklevel=3)
+
+
+@contextlib.contextmanager
+def writing(folder: Folder) -> Iterator[None]:
+    """Say in one line what keeps results from being written.
+
+    Raises:
+        DiskError: for any error of the file system.
+    """
+    try:
+        yield
+    except OSError as error:
+        gone = "" if folder.path.is_dir() else " (the folder has vanished)"
+        raise DiskError(
+            f"{folder.path}: cannot be written to: {error.strerror or error}{gone}; what was committed stays. "
+            "Mend it and run the same command again: it goes on from there"
+        ) from error
+
+
+class Word:
+    """Leaves word of how far a run is for whoever looks at its folder, every few seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.last = folder, -WORD_SECONDS
+
+    def say(self, meter: Meter) -> None:
+        """Leave it, if the last is long enough ago."""
+        now = time.monotonic()
+        if now - self.last >= WORD_SECONDS:
+            self.last = now
+            lock.tell(self.folder, meter.position())
+
+
+@contextlib.contextmanager
+def warnings_told(tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell of every Python warning too, besides showing it."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            tell(f"warning: {category.__name__}: {message}")
+            shown(message, category, *rest)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def log(folder: Folder, text: str) -> None:
+    """Add to the folder's log; best effort, what matters is said elsewhere too."""
+    stamp = datetime.now().astimezone().isoformat(timespec="seconds")
+    with contextlib.suppress(OSError), folder.log_file.open("a", encoding="utf-8") as file:
+        print(f"{stamp} {text}", file=file)

@@ -1,4 +1,4 @@
-"""What goes wrong on a user's side. Imports nothing, so that the command line can catch it before it loads anything."""
+"""What goes wrong outside of the numerics. Imports nothing: the command line catches it before it loads anything."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,33 @@ class FolderError(ValueError):
     """An output folder that cannot be used for this sweep, and why."""
 
 
+class MachineError(ValueError):
+    """Devices or memory that this process does not have, and the fix."""
+
+
 class PlotError(ValueError):
     """A picture that these results cannot give, and why."""
 
 
 class DamageError(RuntimeError):
     """A committed chunk that is not what was written."""
+
+
+class DiskError(RuntimeError):
+    """What has been computed cannot be written; what was committed stays."""
+
+
+class UnfitError(RuntimeError):
+    """A compiled program that needs more memory than there is."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that a signal has stopped; the same command goes on from there.
+
+    Attributes:
+        signal: its number.
+    """
+
+    def __init__(self, signal: int) -> None:
+        self.signal = signal
+        super().__init__(f"interrupted by signal {signal}")

@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +16,8 @@ from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Hyper, Static
 
 NUMERICS = 1  # version of the numbers: raised whenever the same lane would come out different
-MIN_WIDTH = 4  # narrower chunks round differently
-MAX_SEGMENT = 500  # steps between two looks of the host
+CHUNK_DIGITS = 32  # of a chunk's name
+MIN_WIDTH = 4  # lanes on a device at least; narrower ones round differently
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,12 @@ class Chunk:
     @cached_property
     def digest(self) -> str:
         """A name made of those of the lanes."""
-        return hashlib.sha256("".join(lane.digest for lane in self.lanes).encode()).hexdigest()
+        return chunk_digest(lane.digest for lane in self.lanes)
+
+
+def chunk_digest(lanes: Iterable[str]) -> str:
+    """The name of lanes that run together, made of their digests."""
+    return hashlib.sha256("".join(lanes).encode()).hexdigest()[:CHUNK_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Group:
         static: what decides the program.
         ranks: R, the largest s among the lanes.
         record: the lanes' record.
-        width: lanes a chunk is padded to.
+        devices: how many devices share a chunk's lanes.
+        width: lanes a chunk is padded to, the same number on each device.
         seed_slots: seeds a chunk is padded to.
         chunks: the work.
     """
@@ -76,6 +82,7 @@ class Group:
     static: Static
     ranks: int
     record: int
+    devices: int
     width: int
     seed_slots: int
     chunks: tuple[Chunk, ...]
@@ -84,6 +91,12 @@ class Group:
     def lanes(self) -> int:
         """Lanes of all chunks, padding not counted."""
         return sum(len(chunk.lanes) for chunk in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        """What a chunk takes on each device, by our own count; the compiled program knows better."""
+        seeds = self.seed_slots * seed_bytes(self.static, self.ranks)
+        return self.width // self.devices * lane_bytes(self.static) + seeds + test_bytes(self.static)
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,28 @@ class Plan:
     def lane_steps(self) -> int:
         """Training steps of all lanes."""
         return sum(group.lanes * group.static.steps for group in self.groups)
+
+    @property
+    def work(self) -> float:
+        """Floating-point operations of all steps, about: what the time left is judged by."""
+        return sum(group.lanes * group.static.steps * step_work(group.static) for group in self.groups)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a machine allows a chunk.
+
+    Attributes:
+        devices: how many there are.
+        memory: bytes that a chunk may take on each of them.
+        cache: bytes of lanes on a device beyond which more of them run no faster.
+        width: lanes on a device at most.
+    """
+
+    devices: int
+    memory: int
+    cache: int
+    width: int
 
 
 def cells(spec: SweepSpec) -> Iterator[tuple[tuple[int, ...], Lane]]:
@@ -165,35 +200,77 @@ def test_bytes(static: Static) -> int:
     return (8 if static.precision == "float64" else 4) * min(1000, static.test_size) * static.d
 
 
-def make_plan(lanes: Iterable[Lane], memory: int, max_width: int) -> Plan:
+def step_work(static: Static) -> float:
+    """Floating-point operations of a lane's step: two products each way of the weights with the training set."""
+    banks = 1 if static.model == "linear" else 2
+    return 8.0 * banks * static.width * static.n * static.d
+
+
+def make_plan(
+    lanes: Iterable[Lane],
+    limits: Limits,
+    done: Collection[str] = frozenset(),
+    unfinished: Iterable[Collection[str]] = (),
+) -> Plan:
     """Lanes grouped by program, in chunks of one width per group, lanes of one seed and s side by side.
 
+    The programs' shapes follow from all lanes, those that are done included, so that a sweep that goes on where it
+    stopped finds its programs in the compilation cache.
+
     Args:
-        lanes: what is to be computed; the same lane twice is computed once.
-        memory: bytes that the lanes of one chunk may take while they train.
-        max_width: lanes of a chunk at most.
+        lanes: all lanes of the sweep; the same lane twice is computed once.
+        limits: what the machine allows.
+        done: digests of lanes that need no more work.
+        unfinished: digests of lanes that have been begun together: they stay together, and come first.
     """
-    grouped: dict[Static, list[Lane]] = {}
-    for lane in {lane.digest: lane for lane in lanes}.values():
-        grouped.setdefault(lane.static, []).append(lane)
-    return Plan(tuple(make_group(static, members, memory, max_width) for static, members in grouped.items()))
+    grouped: dict[Static, dict[str, Lane]] = {}
+    for lane in lanes:
+        grouped.setdefault(lane.static, {})[lane.digest] = lane
+    begun = [list(digests) for digests in unfinished]
+    groups = (make_group(static, members, limits, done, begun) for static, members in grouped.items())
+    return Plan(tuple(group for group in groups if group.chunks))
 
 
-def make_group(static: Static, lanes: Sequence[Lane], memory: int, max_width: int) -> Group:
+def make_group(
+    static: Static, lanes: Mapping[str, Lane], limits: Limits, done: Collection[str], begun: Iterable[Iterable[str]]
+) -> Group:
     """One group; its chunks are as even as can be, so that little is padding."""
-    lanes = sorted(lanes, key=lambda lane: (lane.seed, lane.hyper.s))
-    most = min(max_width, max(MIN_WIDTH, memory // lane_bytes(static)))
-    count = math.ceil(len(lanes) / most)
-    width = max(MIN_WIDTH, math.ceil(len(lanes) / count))
-    chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, len(lanes), width))
-    return Group(
-        static,
-        ranks=max(int(lane.hyper.s) for lane in lanes),
-        record=lanes[0].record,
-        width=width,
-        seed_slots=max(len(chunk.seeds) for chunk in chunks),
-        chunks=chunks,
-    )
+    everything = sorted(lanes.values(), key=lambda lane: (lane.seed, lane.hyper.s))
+    ranks = max(int(lane.hyper.s) for lane in everything)
+    missing = {lane.digest: lane for lane in everything if lane.digest not in done}
+    together = [[missing.pop(digest) for digest in digests if digest in missing] for digests in begun]
+    devices = min(limits.devices, math.ceil(len(everything) / MIN_WIDTH))
+    most = max(MIN_WIDTH, min(limits.width, limits.cache // lane_bytes(static)))
+    while True:
+        count = math.ceil(len(everything) / (most * devices))
+        width = devices * max(MIN_WIDTH, math.ceil(len(everything) / count / devices))
+        whole = cut(static, ranks, [everything], devices, width)
+        if whole.bytes <= limits.memory or most == MIN_WIDTH:
+            break
+        most = max(MIN_WIDTH, most * 3 // 4)
+    left = len(missing) + sum(map(len, together))
+    if left <= width // 2:  # padding would cost more than another compilation
+        devices = min(devices, max(1, math.ceil(left / MIN_WIDTH)))
+        width = devices * max(MIN_WIDTH, math.ceil(left / devices))
+    group = cut(static, ranks, [*together, list(missing.values())], devices, width)
+    return replace(group, seed_slots=max(group.seed_slots, whole.seed_slots))
+
+
+def cut(static: Static, ranks: int, pieces: Iterable[Sequence[Lane]], devices: int, width: int) -> Group:
+    """A group of chunks of a width, none with lanes of two pieces."""
+    chunks = tuple(Chunk(tuple(piece[i : i + width])) for piece in pieces for i in range(0, len(piece), width))
+    record = chunks[0].lanes[0].record if chunks else 0
+    seed_slots = max((len(chunk.seeds) for chunk in chunks), default=1)
+    return Group(static, ranks, record, devices, width, seed_slots, chunks)
+
+
+def halved(group: Group) -> Group | None:
+    """The same work in chunks of half the width; None where they cannot be narrower."""
+    each = max(MIN_WIDTH, math.ceil(group.width / group.devices / 2))
+    if each * group.devices >= group.width:
+        return None
+    pieces = [chunk.lanes for chunk in group.chunks]
+    return cut(group.static, group.ranks, pieces, group.devices, each * group.devices)
 
 
 def describe(plan: Plan) -> str:
@@ -203,17 +280,18 @@ def describe(plan: Plan) -> str:
         f"(one compilation each) of {sum(len(group.chunks) for group in plan.groups)} chunks"
     ]
     for group in plan.groups:
-        lane, seed = lane_bytes(group.static), seed_bytes(group.static, group.ranks)
-        total = group.width * lane + group.seed_slots * seed + test_bytes(group.static)
+        lane, seed, test = lane_bytes(group.static), seed_bytes(group.static, group.ranks), test_bytes(group.static)
+        each = group.width // group.devices
         shapes: Mapping[str, Any] = asdict(group.static)
         named = ", ".join(f"{key}={shapes[key]}" for key in ("steps", "n", "d", "width", "q") if key in NUMBERS)
+        devices = "1 device" if group.devices == 1 else f"{group.devices} devices"
         lines.append(
             f"  {group.static.optimizer} on {group.static.model} ({named}): {group.lanes} lanes in "
-            f"{len(group.chunks)} chunks of {group.width}"
+            f"{len(group.chunks)} chunks of {group.width}, on {devices}"
         )
         lines.append(
-            f"    memory: about {size(total)} = {group.width} lanes x {size(lane)} + {group.seed_slots} seeds x "
-            f"{size(seed)} + {size(test_bytes(group.static))} of test patches"
+            f"    memory of each device: about {size(group.bytes)} = {each} lanes x {size(lane)} + "
+            f"{group.seed_slots} seeds x {size(seed)} + {size(test)} of test patches"
         )
     return "\n".join(lines)
 
@@ -225,14 +303,3 @@ def size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1024
     return f"{count:.3g} TiB"
-
-
-def segment_ends(steps: int, stops: Iterable[int]) -> list[int]:
-    """Steps at which the host looks: every stop, and no more than `MAX_SEGMENT` steps after another; ends at T."""
-    ends: list[int] = []
-    last = 0
-    for stop in sorted({*(int(s) for s in stops if s > 0), steps}):
-        parts = math.ceil((stop - last) / MAX_SEGMENT)
-        ends += [last + (stop - last) * (i + 1) // parts for i in range(parts)]
-        last = stop
-    return ends

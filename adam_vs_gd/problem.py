@@ -21,8 +21,8 @@ class Problem:
         steps: T, the length of a training.
         draw: key -> draws, the randomness of a seed; the same function object for problems that draw alike.
         start: (hyper, draws) -> state.
-        advance: (hyper, draws, state, start, stop, length) -> state. Runs steps start .. stop-1; start and stop are
-            traced and shared by all lanes, `length` >= stop - start is static.
+        advance: (hyper, draws, state, start, stop) -> state. Runs steps start .. stop-1; start and stop are traced and
+            shared by all lanes, and where a training is cut must not matter.
         measure: (hyper, draws, state) -> {name: array}, cheap enough for every point of the `record` grid.
         test: (hyper, draws, state) -> {name: array}, for the coarser `test_record` grid; one lane at a time.
         finish: (hyper, draws, state, measured) -> {name: array}, the final values of a lane, `measured` being what
@@ -32,7 +32,7 @@ class Problem:
     steps: int
     draw: Callable[[Key], Draws]
     start: Callable[[Any, Draws], State]
-    advance: Callable[[Any, Draws, State, Array, Array, int], State]
+    advance: Callable[[Any, Draws, State, Array, Array], State]
     measure: Callable[[Any, Draws, State], Mapping[str, Array]]
     test: Callable[[Any, Draws, State], Mapping[str, Array]]
     finish: Callable[[Any, Draws, State, Mapping[str, Array]], Mapping[str, Array]]

@@ -1,30 +1,96 @@
-"""Where a sweep says how far it is: a bar in a terminal, plain lines elsewhere, nothing when asked to be quiet."""
+"""How far a run is, and where it says so: a bar in a terminal, plain lines elsewhere, nothing on request."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections import Counter, deque
 from types import TracebackType
 from typing import Protocol, TextIO
 
+from adam_vs_gd.plan import Plan, step_work
+from adam_vs_gd.types import Static
+
 SECONDS_BETWEEN_LINES = 5.0
+SPEED_SECONDS = 30.0  # of stepping that the speed is averaged over
+
+
+class Meter:
+    """How far a run is. The time left is judged by the operations left, at the speed of the last half minute."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.lanes, self.work = plan.lanes, plan.work
+        self.chunks = sum(len(group.chunks) for group in plan.groups)
+        self.lanes_done = self.chunks_done = self.step = self.steps = 0
+        self.work_done = 0.0
+        self.statuses: Counter[str] = Counter()
+        self.errors: dict[str, tuple[float, int]] = {}
+        self.recent: deque[tuple[float, int, float]] = deque()
+
+    def pass_over(self, static: Static, steps: int, lanes: int) -> None:
+        """So many steps of so many lanes need no work any more."""
+        self.work_done += steps * lanes * step_work(static)
+
+    def advance(self, static: Static, step: int, steps: int, lanes: int, seconds: float) -> None:
+        """The lanes of a chunk went `steps` on, to `step`, in `seconds`."""
+        self.step, self.steps = step, static.steps
+        self.pass_over(static, steps, lanes)
+        self.recent.append((seconds, steps * lanes, steps * lanes * step_work(static)))
+        while sum(seconds for seconds, _, _ in self.recent) - self.recent[0][0] > SPEED_SECONDS:
+            self.recent.popleft()
+
+    def finish(self, lanes: int) -> None:
+        """A chunk is done."""
+        self.lanes_done += lanes
+        self.chunks_done += 1
+
+    def count(self, status: str, label: str, error: float | None) -> None:
+        """A lane's status, its optimizer's label, and its test error; None where it counts in no mean."""
+        self.statuses[status] += 1
+        if error is not None:
+            total, count = self.errors.get(label, (0.0, 0))
+            self.errors[label] = (total + error, count + 1)
+
+    @property
+    def speed(self) -> float:
+        """Lane-steps per second; 0 when nothing has been measured."""
+        seconds = sum(seconds for seconds, _, _ in self.recent)
+        return sum(steps for _, steps, _ in self.recent) / seconds if seconds else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left, compilation not counted; None when nothing has been measured."""
+        seconds, work = sum(s for s, _, _ in self.recent), sum(w for _, _, w in self.recent)
+        return (self.work - self.work_done) * seconds / work if work else None
+
+    def position(self) -> str:
+        """Lanes, chunk and step, speed, time left."""
+        parts = [f"{self.lanes_done}/{self.lanes} lanes"]
+        if self.chunks_done < self.chunks and self.steps:
+            parts.append(f"chunk {self.chunks_done + 1}/{self.chunks} at step {self.step}/{self.steps}")
+        parts.append(f"{self.speed:,.0f} lane-steps/s")
+        parts.append("? left" if self.left is None else f"{duration(self.left)} left")
+        return ", ".join(parts)
+
+    def outcome(self) -> str:
+        """Lanes of each status, and the mean test error of each optimizer so far."""
+        found = ", ".join(f"{count} {status}" for status, count in self.statuses.most_common())
+        means = ", ".join(f"{label} {total / count:.3g}" for label, (total, count) in self.errors.items())
+        return found + (f"; mean test error {means}" if means else "")
 
 
 class Progress(Protocol):
-    """What the engine tells; enter it when there is something to tell."""
+    """What a run tells; enter it when there is something to tell."""
 
     def __enter__(self) -> Progress: ...
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
-    def begin(self, lanes: int, lane_steps: int) -> None:
-        """So much is to be done."""
-
     def note(self, text: str) -> None:
         """Something worth a line."""
 
-    def advance(self, lane_steps: int, lanes: int = 0) -> None:
-        """So much more is done."""
+    def update(self, meter: Meter) -> None:
+        """The run has got on."""
 
 
 class Silent:
@@ -35,13 +101,10 @@ class Silent:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
-    def begin(self, lanes: int, lane_steps: int) -> None:
-        """Nothing is said."""
-
     def note(self, text: str) -> None:
         """Nothing is said."""
 
-    def advance(self, lane_steps: int, lanes: int = 0) -> None:
+    def update(self, meter: Meter) -> None:
         """Nothing is said."""
 
 
@@ -49,70 +112,52 @@ class Lines(Silent):
     """A line every few seconds, for log files and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def begin(self, lanes: int, lane_steps: int) -> None:
-        """Start the clock."""
-        self.lanes, self.lane_steps, self.lanes_done, self.steps_done = lanes, lane_steps, 0, 0
-        self.started = self.spoken = time.monotonic()
-        self.note(f"0/{lanes} lanes")
+        self.stream, self.spoken = stream, -SECONDS_BETWEEN_LINES
 
     def note(self, text: str) -> None:
         """One line."""
         print(text, file=self.stream, flush=True)
 
-    def advance(self, lane_steps: int, lanes: int = 0) -> None:
+    def update(self, meter: Meter) -> None:
         """A line, unless there was one just now."""
-        self.lanes_done += lanes
-        self.steps_done += lane_steps
         now = time.monotonic()
-        if now - self.spoken >= SECONDS_BETWEEN_LINES or self.lanes_done == self.lanes:
+        if now - self.spoken >= SECONDS_BETWEEN_LINES or meter.lanes_done == meter.lanes:
             self.spoken = now
-            speed = self.steps_done / (now - self.started)
-            left = duration((self.lane_steps - self.steps_done) / speed) if speed else "?"
-            self.note(f"{self.lanes_done}/{self.lanes} lanes, {speed:,.0f} lane-steps/s, {left} left")
+            self.note("; ".join(filter(None, [meter.position(), meter.outcome()])))
 
 
 class Bar:
-    """A bar of rich's, with lanes done, lane-steps per second and the time left."""
+    """A bar of rich's, with the position beside it and the outcome below."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.text import Text
 
-        columns = (
-            BarColumn(),
-            TextColumn("{task.fields[lanes_done]}/{task.fields[lanes]} lanes"),
-            TextColumn("{task.fields[speed]:,.0f} lane-steps/s"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-        )
-        self.bar = Progress(*columns, console=Console(file=stream))
-        self.lanes_done = 0
+        self.text = Text
+        self.bar = Progress(BarColumn(), TextColumn("{task.description}", markup=False))
+        self.live = Live(console=Console(file=stream), refresh_per_second=4)
 
     def __enter__(self) -> Bar:
-        self.bar.__enter__()
+        self.live.__enter__()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.bar.__exit__(kind, error, trace)
-
-    def begin(self, lanes: int, lane_steps: int) -> None:
-        """Show the bar."""
-        self.started = time.monotonic()
-        self.task = self.bar.add_task("", total=lane_steps, lanes=lanes, lanes_done=0, speed=0.0)
+        self.live.__exit__(kind, error, trace)
 
     def note(self, text: str) -> None:
         """A line above the bar."""
-        self.bar.console.print(text, highlight=False, markup=False)
+        self.live.console.print(text, highlight=False, markup=False)
 
-    def advance(self, lane_steps: int, lanes: int = 0) -> None:
+    def update(self, meter: Meter) -> None:
         """Move the bar."""
-        self.lanes_done += lanes
-        done = self.bar.tasks[self.task].completed + lane_steps
-        speed = done / max(time.monotonic() - self.started, 1e-9)
-        self.bar.update(self.task, advance=lane_steps, lanes_done=self.lanes_done, speed=speed)
+        from rich.console import Group
+
+        if not self.bar.tasks:
+            self.bar.add_task("", total=meter.work)
+        self.bar.update(self.bar.tasks[0].id, completed=meter.work_done, description=meter.position())
+        self.live.update(Group(self.bar, self.text(meter.outcome())))
 
 
 def progress_on(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:
@@ -125,6 +170,8 @@ def progress_on(stream: TextIO | None = None, *, quiet: bool = False) -> Progres
 
 def duration(seconds: float) -> str:
     """Seconds for people."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 import subprocess
@@ -19,6 +20,14 @@ def provenance() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found.append(f"{name} (not installed)")
     return {"versions": ", ".join(found), "python": platform.python_version(), "commit": commit()}
+
+
+def processor() -> str:
+    """The name of this machine's CPU, as well as the system tells it."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()
 
 
 def commit() -> str:

@@ -1,4 +1,4 @@
-"""Results on disk: a journal with one immutable file a finished chunk, and the labelled Dataset made from it.
+"""Results on disk: a journal with one immutable file a finished chunk, and a copy of the Dataset made from it.
 
 The journal is the truth; `dataset.zarr` is a copy for other tools, and can always be made again.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import hashlib
 import io
 import itertools
@@ -15,35 +16,65 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tomli_w
 import xarray as xr
 
+from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
-from adam_vs_gd.keys import NUMBERS, OPTIMIZER
-from adam_vs_gd.plan import Chunk, cells
-from adam_vs_gd.spec import SweepSpec, axes, show
-from adam_vs_gd.types import record_steps, test_steps
-from adam_vs_gd.variables import CLASSES, DIMENSIONLESS, STATUSES, UNITS, VARIABLES
-
-Rows = Mapping[str, np.ndarray]
-"""{name: [lanes, ...]} of a chunk, trajectories under `<name>_path`."""
+from adam_vs_gd.lock import HOLDER, LOCK
+from adam_vs_gd.plan import chunk_digest
+from adam_vs_gd.spec import SweepSpec, show
+from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
 DIGEST_BYTES = 32
+ZARR_CHUNK_BYTES = 2**24
+PROVENANCE = ("platform", "device", "path", "versions", "python", "commit")
+"""What a chunk was computed with, as far as it is told in the Dataset's attributes."""
+STAGING = ".tmp-"
+
+
+class Damage(NamedTuple):
+    """A damaged chunk.
+
+    Attributes:
+        path: its file.
+        lanes: digests of the lanes it held; None where that cannot be told.
+    """
+
+    path: Path
+    lanes: tuple[str, ...] | None
+
+
+class Survey(NamedTuple):
+    """What a journal holds.
+
+    Attributes:
+        done: digests of the lanes that are committed and whole.
+        about: what each whole chunk was computed with.
+        damaged: the chunks that are not whole.
+    """
+
+    done: frozenset[str]
+    about: Sequence[Mapping[str, Any]]
+    damaged: Sequence[Damage]
 
 
 class Folder:
-    """A sweep's folder: `spec.toml`, `journal/`, `dataset.zarr`, `figures/`, `log.txt`."""
+    """A sweep's folder: `spec.toml`, `journal/`, `checkpoints/`, `dataset.zarr`, `figures/`, `log.txt`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.spec_file = self.path / "spec.toml"
         self.journal = self.path / "journal"
+        self.checkpoints = self.path / "checkpoints"
+        self.damaged = self.path / "damaged"
         self.zarr = self.path / "dataset.zarr"
         self.figures = self.path / "figures"
         self.log_file = self.path / "log.txt"
@@ -57,7 +88,7 @@ class Folder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"{self.path}: is a file, not a folder; choose another with --out")
-        if not self.path.is_dir() or not any(self.path.iterdir()):
+        if self.is_empty():
             return
         if not self.spec_file.is_file():
             raise FolderError(
@@ -72,6 +103,12 @@ class Folder:
                 + "\nchoose another folder with --out, or move it aside with --overwrite"
             )
 
+    def is_empty(self) -> bool:
+        """Whether there is nothing at the path, or nothing but the lock."""
+        if self.path.is_dir():
+            return not {path.name for path in self.path.iterdir()} - {LOCK, HOLDER}
+        return not self.path.exists()
+
     def spec(self) -> SweepSpec:
         """The spec of the sweep in the folder.
 
@@ -82,93 +119,212 @@ class Folder:
             return SweepSpec(**tomllib.loads(self.spec_file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise FolderError(f"{self.path}: holds no sweep (there is no {self.spec_file.name} in it)") from None
-        except (tomllib.TOMLDecodeError, SpecError, TypeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SpecError, TypeError) as error:
             raise FolderError(f"{self.spec_file}: cannot be read as a spec: {error}") from None
 
     def set_aside(self) -> Path | None:
-        """Move the folder out of the way, and say where to; None where there is none."""
-        if not self.path.exists():
+        """Move the folder out of the way, and say where to; None where there is nothing in it."""
+        if self.is_empty():
             return None
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        for suffix in itertools.chain([""], (f"-{i}" for i in itertools.count(2))):
-            aside = self.path.with_name(f"{self.path.name}.{stamp}{suffix}")
-            if not aside.exists():
-                self.path.rename(aside)
-                return aside
-        raise AssertionError("unreachable")
+        return move(self.path, (self.path.with_name(f"{self.path.name}.{stamp}{suffix}") for suffix in suffixes()))
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            FolderError: if it cannot be made, or written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.path).close()
+        except OSError as error:
+            raise FolderError(
+                f"{self.path}: cannot be written to ({error.strerror}); choose another folder with --out"
+            ) from None
 
     def open(self, spec: SweepSpec) -> None:
-        """Make the folder, and write the spec into it."""
+        """Write the spec, and remove what an earlier run left half done. For the holder of the lock only."""
         self.journal.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self.journal):
+            for staging in folder.glob(f"{STAGING}*"):
+                shutil.rmtree(staging) if staging.is_dir() else staging.unlink(missing_ok=True)
         publish(self.spec_file, tomli_w.dumps(spec.to_dict()).encode(), replace=True)
 
-    def commit(self, chunk: Chunk, rows: Rows, about: Mapping[str, Any]) -> None:
-        """Write a finished chunk: complete under its name, or not at all. A second writer of it changes nothing."""
-        file = io.BytesIO()
-        digests = np.array([lane.digest for lane in chunk.lanes])
-        np.savez(file, **{"lane": digests, "about": np.array(json.dumps(about)), **rows})  # type: ignore[arg-type]
-        content = file.getvalue()
-        publish(self.journal / f"{chunk.digest[:32]}.npz", content + hashlib.sha256(content).digest(), replace=False)
+    def commit(self, lanes: Sequence[str], rows: Rows, about: Mapping[str, Any]) -> None:
+        """Write a finished chunk: complete under its name, or not at all. A second writer of it changes nothing.
 
-    def chunks(self) -> Iterable[tuple[Path, dict[str, np.ndarray]]]:
-        """Every committed chunk: an .npz and the SHA-256 of it, which is checked as it is read.
+        Args:
+            lanes: digests.
+            rows: {name: [lanes, ...]}.
+            about: what it was computed with; see `PROVENANCE`.
+        """
+        file = io.BytesIO()
+        np.savez(file, **{"lane": np.array(lanes), "about": np.array(json.dumps(about)), **rows})  # type: ignore[arg-type]
+        content = file.getvalue()
+        name = f"{chunk_digest(lanes)}.npz"
+        publish(self.journal / name, content + hashlib.sha256(content).digest(), replace=False)
+
+    def chunks(self) -> Iterator[dict[str, np.ndarray]]:
+        """Every committed chunk.
 
         Raises:
             DamageError: naming a chunk that is damaged.
         """
-        for path in sorted(self.journal.glob("*.npz")):
-            written = path.read_bytes()
-            content, digest = written[:-DIGEST_BYTES], written[-DIGEST_BYTES:]
-            if hashlib.sha256(content).digest() != digest:
-                raise DamageError(f"{path}: is damaged (its SHA-256 is wrong); delete it and run the sweep again")
-            with np.load(io.BytesIO(content)) as stored:
-                yield path, {name: stored[name] for name in stored.files}
+        for path in self.files():
+            rows = read(path.read_bytes())
+            if rows is None:
+                raise DamageError(
+                    f"{path}: is damaged (its SHA-256 is wrong); `adam-vs-gd verify {self.path} --repair` recomputes it"
+                )
+            yield rows
 
-    def done(self) -> set[str]:
-        """Digests of the lanes that are committed."""
-        return {str(digest) for _, rows in self.chunks() for digest in rows["lane"]}
+    def files(self) -> list[Path]:
+        """The files of the committed chunks."""
+        return sorted(self.journal.glob("*.npz"))
+
+    def survey(self) -> Survey:
+        """What the journal holds, every chunk read and checked."""
+        done: set[str] = set()
+        about, damaged = [], []
+        for path in self.files():
+            content = path.read_bytes()
+            rows = read(content)
+            if rows is None:
+                damaged.append(Damage(path, lanes_in(content, path.stem)))
+            else:
+                done.update(map(str, rows["lane"]))
+                about.append(json.loads(str(rows["about"])))
+        return Survey(frozenset(done), about, damaged)
+
+    def set_damaged_aside(self, path: Path) -> Path:
+        """Move a damaged chunk out of the journal, and say where to."""
+        self.damaged.mkdir(exist_ok=True)
+        return move(path, (self.damaged / f"{path.name}{suffix}" for suffix in suffixes()))
 
     def dataset(self, spec: SweepSpec | None = None) -> xr.Dataset:
         """The Dataset of what is committed; the rest is NaN, its status pending."""
-        rows, about = [], {}
-        for _, stored in self.chunks():
-            about = json.loads(str(stored.pop("about")))
+        rows, about = [], []
+        for stored in self.chunks():
+            about.append(json.loads(str(stored.pop("about"))))
             rows.append(stored)
-        return to_dataset(spec or self.spec(), rows, about)
+        return to_dataset(spec or self.spec(), rows, combined(about))
 
     def consolidate(self, dataset: xr.Dataset) -> None:
         """Write `dataset.zarr` (Zarr 3, checksums in every chunk), in place of an older one."""
         from zarr.codecs import ZstdCodec
 
-        codec = {"compressors": [ZstdCodec(level=COMPRESSION, checksum=True)]}
-        numeric = [name for name, variable in dataset.variables.items() if variable.dtype.kind in "fiu"]
-        staging = self.path / ".dataset.zarr.tmp"
-        shutil.rmtree(staging, ignore_errors=True)
-        dataset.to_zarr(staging, mode="w", zarr_format=3, consolidated=False, encoding=dict.fromkeys(numeric, codec))
-        shutil.rmtree(self.zarr, ignore_errors=True)
+        compressors = [ZstdCodec(level=COMPRESSION, checksum=True)]
+        encoding = {
+            name: {"compressors": compressors, "chunks": zarr_chunks(variable.shape, variable.dtype.itemsize)}
+            for name, variable in dataset.variables.items()
+            if variable.dtype.kind in "fiu" and variable.size
+        }
+        staging, old = self.path / f"{STAGING}{self.zarr.name}", self.path / f"{STAGING}old-{self.zarr.name}"
+        for folder in (staging, old):
+            shutil.rmtree(folder, ignore_errors=True)
+        dataset.to_zarr(staging, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+        if self.zarr.exists():
+            self.zarr.rename(old)
         staging.rename(self.zarr)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def zarr_is_whole(self, dataset: xr.Dataset) -> bool | None:
+        """Whether `dataset.zarr` holds a Dataset, by its checksums and by value; None where there is none."""
+        if not self.zarr.exists():
+            return None
+        try:
+            with xr.open_zarr(self.zarr, consolidated=False, mask_and_scale=False) as stored:
+                return dataset.drop_attrs().identical(stored.load().drop_attrs())
+        except Exception:  # damaged data can fail in any way
+            return False
+
+
+def read(content: bytes) -> dict[str, np.ndarray] | None:
+    """The rows of a chunk's file, an .npz and the SHA-256 of it; None where that is wrong."""
+    stored, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    if hashlib.sha256(stored).digest() != digest:
+        return None
+    with np.load(io.BytesIO(stored)) as rows:
+        return {name: rows[name] for name in rows.files}
+
+
+def lanes_in(content: bytes, name: str) -> tuple[str, ...] | None:
+    """The lanes of a damaged chunk: its first array, where that still agrees with the chunk's name."""
+    try:
+        array = np.lib.format.read_array(io.BytesIO(content[content.index(np.lib.format.MAGIC_PREFIX) :]))
+        lanes = tuple(map(str, array))
+    except Exception:  # damaged data can fail in any way
+        return None
+    return lanes if chunk_digest(lanes) == name else None
+
+
+def combined(about: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What chunks were computed with, as attributes: every different value, in order."""
+    found: dict[str, dict[str, None]] = {}
+    for one in about:
+        for key in PROVENANCE:
+            found.setdefault(key, {})[str(one.get(key, "unknown"))] = None
+    return {key: "; ".join(values) for key, values in found.items()}
+
+
+def zarr_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
+    """Chunks of whole trailing axes, the leading ones cut until a chunk is at most `ZARR_CHUNK_BYTES`."""
+    chunks = list(shape)
+    for axis in range(len(chunks)):
+        rest = int(np.prod(chunks[axis + 1 :], dtype=np.int64)) * itemsize
+        chunks[axis] = max(1, min(chunks[axis], ZARR_CHUNK_BYTES // rest))
+        if chunks[axis] > 1 or rest * chunks[axis] <= ZARR_CHUNK_BYTES:
+            break
+    return tuple(chunks)
+
+
+def suffixes() -> Iterator[str]:
+    """Endings that tell files of one name apart: none, -2, -3 and so on."""
+    return itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
+
+
+def move(path: Path, names: Iterable[Path]) -> Path:
+    """Rename a file or folder to the first of these names that is free."""
+    target = next(name for name in names if not name.exists())
+    path.rename(target)
+    return target
 
 
 def publish(path: Path, content: bytes, *, replace: bool) -> None:
     """Make `path` hold `content`, flushed to disk, never half. Without `replace` an existing file wins."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    name = path.parent / f"{STAGING}{uuid.uuid4().hex}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with name.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if replace:
             os.replace(name, path)
         else:
-            with contextlib.suppress(FileExistsError):
-                os.link(name, path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            link(name, path)
+        with contextlib.suppress(OSError):  # not every system can flush a folder
+            directory = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
     finally:
-        Path(name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            name.unlink(missing_ok=True)
+
+
+def link(name: Path, path: Path) -> None:
+    """Give a file a second name, unless that is taken; on a file system without links, rename it."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if not path.exists():
+            os.rename(name, path)
 
 
 def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, str]]:
@@ -182,111 +338,6 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
     for key, a, b in pairs:
         if not isinstance(a, list) and not isinstance(b, list) and a != b:
             yield key, show(a), show(b)
-
-
-def to_dataset(spec: SweepSpec, chunks: Iterable[Rows], about: Mapping[str, Any] | None = None) -> xr.Dataset:
-    """The labelled Dataset of a sweep from the rows of its chunks; cells without a row are pending.
-
-    Args:
-        spec: the sweep.
-        chunks: rows with the lanes' digests under "lane"; lanes of other sweeps are left out.
-        about: versions, device and so on, for the attributes.
-    """
-    chunks = list(chunks)
-    row_of = {str(digest): (c, r) for c, rows in enumerate(chunks) for r, digest in enumerate(rows["lane"])}
-    everything = list(cells(spec))
-    shape = tuple(1 + max(position[i] for position, _ in everything) for i in range(len(everything[0][0])))
-    dims = ("optimizer", *(name for name, _ in axes(spec)), "seed")
-
-    filled: list[tuple[int, ...]] = []
-    source: list[tuple[int, int]] = []
-    for position, lane in everything:
-        if lane.digest in row_of:
-            filled.append(position)
-            source.append(row_of[lane.digest])
-    at, at_rows = tuple(np.array(filled, int).reshape(-1, len(shape)).T), np.array(source, int).reshape(-1, 2)
-
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]] = {}
-    for name, tail, dtype in layout(spec, chunks):
-        tail_dims, tail_shape = tuple(tail), tuple(tail.values())
-        values = (
-            np.zeros(shape + tail_shape, np.int8) if name == "status" else np.full(shape + tail_shape, np.nan, dtype)
-        )
-        for c, rows in enumerate(chunks):
-            mine = at_rows[:, 0] == c
-            values[tuple(a[mine] for a in at)] = rows[name][at_rows[mine, 1]]
-        variables[name] = (dims + tail_dims, values, attributes(name))
-    dataset = xr.Dataset(variables, coordinates(spec))
-    return dataset.assign_attrs(
-        title=spec.name, spec=tomli_w.dumps(spec.to_dict()), supports=spec.data["supports"], model=spec.model["name"],
-        precision=spec.train["precision"], **(about or {}),
-    )  # fmt: skip
-
-
-def layout(spec: SweepSpec, chunks: Iterable[Rows]) -> Iterable[tuple[str, dict[str, int], Any]]:
-    """(variable, {dimension: size} after those of the cells, dtype) of every variable."""
-    real = np.dtype(spec.train["precision"])
-    steps = spec.steps[0] if isinstance(spec.steps, tuple) else spec.steps
-    sizes = {"class": len(CLASSES)}
-    for name, variable in VARIABLES.items():
-        own = {dim: sizes[dim] for dim in variable.dims}
-        yield name, own, real
-        if spec.record and name in PATHS:
-            on_test = name == "test_error"
-            count = len((test_steps if on_test else record_steps)(steps, spec.record))
-            yield f"{name}_path", {"test_record" if on_test else "record": count, **own}, real
-
-
-PATHS = tuple(VARIABLES)[: tuple(VARIABLES).index("objective_change")]
-"""Variables that are kept as trajectories."""
-
-
-def attributes(name: str) -> dict[str, Any]:
-    """Attributes of a variable or a trajectory of it."""
-    base = name.removesuffix("_path")
-    variable = VARIABLES[base]
-    long_name = variable.long_name + (" along the training" if name != base else "")
-    about: dict[str, Any] = {"long_name": long_name, "symbol": variable.symbol}
-    if base == "status":
-        return about | {"flag_values": np.arange(len(STATUSES), dtype=np.int8), "flag_meanings": " ".join(STATUSES)}
-    return about | {"units": UNITS.get(base, DIMENSIONLESS)}
-
-
-def coordinates(spec: SweepSpec) -> dict[str, Any]:
-    """Every number of the sweep as a coordinate: along its axis, along `optimizer`, or a scalar."""
-    labels = list(spec.optimizers)
-    coords: dict[str, Any] = {
-        "optimizer": ("optimizer", np.array(labels, dtype=object), {"long_name": "optimizer"}),
-        "seed": ("seed", np.array(spec.seeds), {"long_name": "seed"}),
-        "class": ("class", np.array(CLASSES), {"long_name": "class", "symbol": "$j$"}),
-    }
-    dimension = {name.removesuffix("_index"): (name, values) for name, values in axes(spec)}
-    for key, number in NUMBERS.items():
-        about = {"long_name": number.long_name, "symbol": number.symbol, "units": DIMENSIONLESS}
-        dim, values = dimension.get(key, (key, None))
-        if values is not None:
-            coords[key] = (dim, np.array(values), about)
-        elif key in OPTIMIZER:
-            held = [spec.number(key, label) for label in labels]
-            if key in dimension:
-                length = next(len(v) for v in held if isinstance(v, tuple))
-                table = [np.full(length, np.nan if v is None else v) if not isinstance(v, tuple) else v for v in held]
-                coords[key] = (("optimizer", dim), np.array(table, float), about)
-                coords[dim] = (dim, np.arange(length), {"long_name": f"index along {number.long_name}"})
-            elif len(set(held)) == 1 and held[0] is not None:
-                coords[key] = ((), held[0], about)
-            elif any(v is not None for v in held):
-                coords[key] = ("optimizer", np.array([np.nan if v is None else v for v in held], float), about)
-        elif spec.number(key) is not None:
-            coords[key] = ((), spec.number(key), about)
-    if spec.record:
-        for name, dim, grid in (("step", "record", record_steps), ("test_step", "test_record", test_steps)):
-            about = {"long_name": "training step", "symbol": "$t$", "units": "step"}
-            if isinstance(spec.steps, tuple):
-                coords[name] = (("steps", dim), np.array([grid(T, spec.record) for T in spec.steps]), about)
-            else:
-                coords[name] = (dim, grid(spec.steps, spec.record), about)
-    return coords
 
 
 def load_results(path: str | Path) -> xr.Dataset:

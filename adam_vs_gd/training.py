@@ -1,4 +1,4 @@
-"""One lane: a step, a segment of steps under `lax.scan`, a whole training. Nothing here is jitted or batched."""
+"""One lane: a step, and a segment of steps. Nothing here is jitted or batched."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def segment(
     state: TrainState,
     start: ArrayLike,
     stop: ArrayLike,
-    length: int,
+    length: int | None = None,
 ) -> TrainState:
     """Steps start .. stop-1 of a training of `steps` steps.
 
@@ -102,7 +102,8 @@ def segment(
         state: its state at step `start`.
         start: first step; traced, and shared by all lanes, so that what is done at some steps only stays a branch.
         stop: step to stop before; traced and shared.
-        length: static, at least stop - start; the rest is skipped, so that all segments share one program.
+        length: static, at least stop - start: the loop is then a `lax.scan`, which can be differentiated in reverse,
+            and skips what is beyond `stop`. None for one that ends there.
     """
     train_step = make_train_step(model, lane_optimizer(optimizer, hyper))
 
@@ -129,6 +130,9 @@ def segment(
 
         windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
         return TrainState(params, opt_state, best, fitted, windows)
+
+    if length is None:
+        return jax.lax.fori_loop(start, stop, lambda t, state: step(state, t), state)
 
     def step_or_skip(state: TrainState, t: Any) -> tuple[TrainState, None]:
         return jax.lax.cond(t < stop, step, lambda state, t: state, state, t), None

@@ -70,11 +70,9 @@ def two_patch(static: Static, ranks: int) -> Problem:
     def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
         return training.start(static.optimizer, hyper, draws.weights)
 
-    def advance(
-        hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array, length: int
-    ) -> TrainState:
+    def advance(hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array) -> TrainState:
         data = training_set(hyper, draws)
-        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop, length)
+        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop)
 
     def measure(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
         return measurements.measure(model, state.params, training_set(hyper, draws), hyper.lam)
@@ -204,18 +202,20 @@ def train(
     if ranks is None:
         most = (d - 1) // n if supports == "disjoint" else d - 1
         ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
-    problem = two_patch(Static(optimizer, model, supports, "", steps, n, d, width, q, test_size), ranks)
+    static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size)
+    problem, network = two_patch(static, ranks), make_model(model, width, q)
     dtype = jnp.result_type(float)
     hyper = Hyper(*(jnp.asarray(v, dtype) for v in (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)))
 
     draws = problem.draw(root)
     state = problem.start(hyper, draws)
+    data = make_dataset(draws.train, balanced_labels(n), d, hyper.s, hyper.sigma_p, hyper.alpha)
     grid = record_steps(steps, record) if record else np.array([0, steps])
     length = int(np.diff(grid).max())
 
     def interval(state: TrainState, ends: Array) -> tuple[TrainState, dict[str, Array]]:
         measured = problem.measure(hyper, draws, state) if record else {}
-        return problem.advance(hyper, draws, state, ends[0], ends[1], length), dict(measured)
+        return training.segment(network, optimizer, steps, hyper, data, state, ends[0], ends[1], length), dict(measured)
 
     state, path = jax.lax.scan(interval, state, jnp.stack([grid[:-1], grid[1:]], 1))
     measured = dict(problem.measure(hyper, draws, state))

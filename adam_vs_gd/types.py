@@ -12,6 +12,7 @@ Axis letters used in every docstring:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     Draws: TypeAlias = Any
     State: TypeAlias = Any
 
+
+Rows: TypeAlias = Mapping[str, np.ndarray]
+"""{name: [lanes, ...]} of a chunk, trajectories under `<name>_path`."""
 
 TEST_RECORD = 10  # intervals of the test_record grid
 

@@ -1,10 +1,11 @@
 """A problem small enough for seconds, and its lane on both sides: the engine's, and the oracle's on the same draws."""
 
+import jax
 import numpy as np
 import oracle
 
 import adam_vs_gd as ag
-from adam_vs_gd.chunk import draw_seed
+from adam_vs_gd.chunk import SeedDraws
 from adam_vs_gd.data import balanced_labels, make_dataset
 from adam_vs_gd.plan import cells
 from adam_vs_gd.two_patch import two_patch
@@ -38,7 +39,8 @@ def draws_of(spec, index=0):
     _, lane = list(cells(spec))[index]
     static, hyper = lane.static, lane.hyper
     with ag.numerics(static.precision):
-        draws = draw_seed(two_patch(static, int(hyper.s)).draw, np.uint32(lane.seed))
+        stacked = SeedDraws().stack(two_patch(static, int(hyper.s)).draw, [lane.seed], (jax.devices("cpu")[0],))
+        draws = jax.tree.map(lambda a: a[0], stacked)
         sets = [
             make_dataset(noise, balanced_labels(size), static.d, hyper.s, hyper.sigma_p, hyper.alpha)
             for noise, size in ((draws.train, static.n), (draws.test, static.test_size))

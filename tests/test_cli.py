@@ -73,8 +73,8 @@ def test_dry_run_plans_and_writes_nothing(swept):
     plan = run("sweep", "tiny.toml", "--out", "other", "--dry-run", cwd=folder).stdout
     assert "24 lanes to train" in plan
     assert "2 groups" in plan
-    assert "12 lanes in 1 chunks of 12" in plan
-    assert "memory: about" in plan
+    assert "12 lanes in 1 chunks of 12, on " in plan
+    assert "memory of each device: about" in plan
     assert not (folder / "other").exists()
 
 

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adam_vs_gd as ag
-from adam_vs_gd import engine, measurements
+from adam_vs_gd import measurements, runner
 from adam_vs_gd.data import Dataset
 from adam_vs_gd.models import make_model
 from adam_vs_gd.optimizers import make_optimizer
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan
-from adam_vs_gd.progress import Silent
 from adam_vs_gd.training import make_train_step
 from adam_vs_gd.types import Hyper, Static
 
@@ -33,13 +32,13 @@ def rows(lanes, width, ranks=20, seed_slots=None):
     found = {}
     chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, len(lanes), width))
     slots = seed_slots or max(len(chunk.seeds) for chunk in chunks)
-    group = Group(lanes[0].static, ranks, lanes[0].record, width, slots, chunks)
+    group = Group(lanes[0].static, ranks, lanes[0].record, 1, width, slots, chunks)
 
-    def keep(chunk, values, seconds):
+    def keep(meter, group, chunk, values, seconds):
         for i, one in enumerate(chunk.lanes):
             found[one] = {name: value[i] for name, value in values.items()}
 
-    engine.run_plan(Plan((group,)), Silent(), keep)
+    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda: 2**40, runner.Hooks(keep=keep))
     return found
 
 

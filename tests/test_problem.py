@@ -3,14 +3,12 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adam_vs_gd.engine import run_plan
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan
 from adam_vs_gd.problem import Problem
-from adam_vs_gd.progress import Silent
+from adam_vs_gd.runner import Hooks, run_plan
 from adam_vs_gd.types import Static
 
 
@@ -22,16 +20,14 @@ class Quadratic(NamedTuple):
 
 
 def quadratic(static, ranks):
-    def step(hyper, x, t, stop):
-        return jnp.where(t < stop, x - hyper.eta * hyper.power * x, x)
+    def step(hyper, x):
+        return x - hyper.eta * hyper.power * x
 
     return Problem(
         steps=static.steps,
         draw=lambda key: jax.random.normal(key, ()),
         start=lambda hyper, draws: draws,
-        advance=lambda hyper, draws, x, start, stop, length: jax.lax.fori_loop(
-            0, length, lambda i, x: step(hyper, x, start + i, stop), x
-        ),
+        advance=lambda hyper, draws, x, start, stop: jax.lax.fori_loop(start, stop, lambda t, x: step(hyper, x), x),
         measure=lambda hyper, draws, x: {"x": x},
         test=lambda hyper, draws, x: {"ratio": x / draws},
         finish=lambda hyper, draws, x, measured: {**measured, "start": draws},
@@ -45,10 +41,11 @@ def test_a_foreign_problem_runs_through_the_engine(width):
     chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, 10, width))
     found = {}
 
-    def keep(chunk, rows, seconds):
+    def keep(meter, group, chunk, rows, seconds):
         found.update({lane: {name: v[i] for name, v in rows.items()} for i, lane in enumerate(chunk.lanes)})
 
-    run_plan(Plan((Group(static, 1, 5, width, 4, chunks),)), Silent(), keep, quadratic)
+    plan = Plan((Group(static, 1, 5, 1, width, 4, chunks),))
+    run_plan(plan, jax.devices("cpu"), lambda: 2**40, Hooks(keep=keep), quadratic)
     assert set(found) == set(lanes)
     for lane, row in found.items():
         shrink = 1 - lane.hyper.eta * lane.hyper.power

@@ -9,8 +9,8 @@ import xarray as xr
 
 import adam_vs_gd as ag
 from adam_vs_gd import engine
-from adam_vs_gd.plan import cells, make_plan
-from adam_vs_gd.store import Folder, publish, to_dataset
+from adam_vs_gd.dataset import to_dataset
+from adam_vs_gd.store import Folder, publish
 from adam_vs_gd.variables import STATUSES, VARIABLES
 
 TINY = {"steps": 8, "record": 4, "data": {"n": 4, "d": 12, "s": 3, "test_size": 10}, "model": {"width": 2}}
@@ -200,18 +200,3 @@ def test_publishing_is_all_or_nothing(tmp_path):
     publish(tmp_path / "a", b"third", replace=True)
     assert (tmp_path / "a").read_bytes() == b"third"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_plan_is_even_grouped_and_never_narrow():
-    spec = tiny(seeds=7, data={"alpha": [0.0, 0.1, 0.2], "d": [12, 16]})
-    lanes = [lane for _, lane in cells(spec)]
-    plan = make_plan([*lanes, *lanes], memory=0, max_width=4)
-    assert plan.lanes == len(lanes)
-    assert len(plan.groups) == 4, "two optimizers, two dimensions"
-    for group in plan.groups:
-        assert group.width == 4
-        assert all(len(chunk.lanes) <= 4 for chunk in group.chunks)
-        assert len({lane.static for chunk in group.chunks for lane in chunk.lanes}) == 1
-        assert group.seed_slots == max(len(chunk.seeds) for chunk in group.chunks)
-    wide = make_plan(lanes, memory=2**40, max_width=16)
-    assert {(group.width, len(group.chunks)) for group in wide.groups} == {(11, 2)}

@@ -1,6 +1,7 @@
 """Optimizers against optax and closed forms; compile counts; ties; every status."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adam_vs_gd as ag
-from adam_vs_gd import engine, optimizers, types
-from adam_vs_gd.chunk import make_programs
+from adam_vs_gd import optimizers, runner, types
 from adam_vs_gd.keys import KINDS
 from adam_vs_gd.measurements import Status, classify, error_rate
+from adam_vs_gd.plan import Limits, Plan, cells, make_plan
 from adam_vs_gd.two_patch import two_patch
 
 
@@ -71,26 +72,21 @@ def test_numbers_seeds_and_segments_never_recompile(optimizer):
 
         return call
 
-    spec = small.spec(steps=30, record=4, optimizers={optimizer: {}})
-    problem = two_patch(engine.plan_sweep(spec).groups[0].static, 20)
-    problem = dataclasses.replace(problem, **{name: counted(name, getattr(problem, name)) for name in traces})
-    programs = make_programs(problem, 8)
+    @functools.cache
+    def make_problem(static, ranks):
+        problem = two_patch(static, ranks)
+        return dataclasses.replace(problem, **{name: counted(name, getattr(problem, name)) for name in traces})
+
     betas = {key: [0.5, 0.7] for key in ("beta1", "beta2", "eps") if key in KINDS[optimizer]}
     swept = small.spec(
         seeds=3, steps=30, record=4, data={"alpha": [0.0, 0.3], "s": [3, 20], "sigma_p": [0.1, 1.0]},
         model={"sigma_0": [0.01, 0.1]}, train={"lam": [0.0, 0.1]},
         optimizers={optimizer: {"eta": [1e-3, 0.1], **betas}},
     )  # fmt: skip
-    (group,) = engine.make_plan([lane for _, lane in engine.cells(swept)], memory=0, max_width=4).groups
-    group = dataclasses.replace(group, seed_slots=4)
-    from adam_vs_gd.chunk import SeedDraws
-    from adam_vs_gd.progress import Silent
-
-    draws = SeedDraws()
-    for chunk in group.chunks[:: max(1, len(group.chunks) // 6)]:
-        hyper, slot, seeds = engine.padded(chunk, group)
-        inputs = (hyper, slot, draws.stack(problem.draw, seeds))
-        engine.run_chunk(programs, group, chunk, inputs, [8, 15, 22, 30], Silent())
+    lanes = [lane for _, lane in cells(swept)]
+    (group,) = make_plan(lanes[:: max(1, len(lanes) // 24)], Limits(1, 2**40, 0, 4)).groups
+    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda: 2**40, runner.Hooks(), make_problem)
+    assert len(group.chunks) > 4
     assert traces == dict.fromkeys(traces, 1)
 
 

@@ -1,0 +1,159 @@
+"""Lanes in the middle of their training, on disk: orbax-checkpoint, and a digest of our own, which it lacks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adam_vs_gd.errors import DamageError
+from adam_vs_gd.plan import Chunk, chunk_digest
+from adam_vs_gd.runner import Snapshot
+
+
+class Checkpoints:
+    """The checkpoints of a folder: `checkpoints/<chunk>/<step>`, the newest of each chunk.
+
+    They are written in the background. One that cannot be written, or is damaged when it is read, costs time and no
+    result, and is told of.
+
+    Args:
+        path: `checkpoints/` of a sweep's folder.
+        every: seconds between two of them.
+        tell: called with a line when something is wrong with one.
+    """
+
+    def __init__(self, path: Path, every: float, tell: Callable[[str], None]) -> None:
+        self.path, self.every, self.tell = path, every, tell
+        self.last = time.monotonic()
+        self.lanes: dict[str, tuple[str, ...]] = {}
+        self.managers: dict[str, Any] = {}
+
+    def between(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Write one if the last is long enough ago."""
+        if time.monotonic() - self.last >= self.every:
+            self.save(snapshot())
+
+    def save(self, snapshot: Snapshot, *, wait: bool = False) -> None:
+        """Write a snapshot, in the background unless `wait`."""
+        import orbax.checkpoint as ocp
+
+        self.last = time.monotonic()
+        name = chunk_digest(snapshot.lanes)
+        self.lanes[name] = snapshot.lanes
+        try:
+            if name not in self.managers:
+                options = ocp.CheckpointManagerOptions(max_to_keep=1)
+                self.managers[name] = ocp.CheckpointManager((self.path / name).absolute(), options=options)
+            manager = self.managers[name]
+            if snapshot.step not in manager.all_steps():
+                manager.save(snapshot.step, args=ocp.args.PyTreeSave(packed(snapshot)))
+            if wait:
+                manager.wait_until_finished()
+        except (OSError, ValueError, RuntimeError) as error:
+            self.tell(f"a checkpoint at step {snapshot.step} could not be written: {first_line(error)}")
+
+    def load(self) -> Iterator[Snapshot]:
+        """What is there and whole; what is not is told of and removed."""
+        self.close()
+        for folder in sorted(path for path in self.path.glob("*") if path.is_dir()):
+            snapshot = self.newest(folder)
+            if snapshot is None:
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                self.lanes[folder.name] = snapshot.lanes
+                yield snapshot
+
+    def newest(self, folder: Path) -> Snapshot | None:
+        """The newest whole checkpoint of a chunk's folder."""
+        for temporary in folder.glob("*orbax-checkpoint-tmp*"):
+            shutil.rmtree(temporary, ignore_errors=True)
+        for step in sorted((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), reverse=True):
+            import orbax.checkpoint as ocp
+
+            try:
+                with ocp.CheckpointManager(folder.absolute()) as manager:
+                    return unpacked(manager.restore(step, args=ocp.args.PyTreeRestore()))
+            except Exception as error:  # damaged data can fail in any way
+                self.tell(f"{folder / str(step)}: this checkpoint is damaged and left out: {first_line(error)}")
+        return None
+
+    def find(self, chunk: Chunk) -> Snapshot | None:
+        """A checkpoint with all lanes of a chunk."""
+        wanted = {lane.digest for lane in chunk.lanes}
+        return next((snapshot for snapshot in self.load() if wanted <= set(snapshot.lanes)), None)
+
+    def prune(self, done: Set[str]) -> None:
+        """Remove the checkpoints of which every lane is done."""
+        for name in [name for name, lanes in self.lanes.items() if done >= set(lanes)]:
+            del self.lanes[name]
+            if manager := self.managers.pop(name, None):
+                self.end(manager)
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def end(self, manager: Any) -> None:
+        """Wait until a manager has written what it was given."""
+        try:
+            manager.wait_until_finished()
+            manager.close()
+        except (OSError, ValueError, RuntimeError) as error:
+            self.tell(f"a checkpoint could not be written: {first_line(error)}")
+
+    def close(self) -> None:
+        """Wait until what is being written is there."""
+        while self.managers:
+            self.end(self.managers.popitem()[1])
+
+
+def packed(snapshot: Snapshot) -> dict[str, np.ndarray]:
+    """A snapshot as arrays that orbax takes: none of size 0, and with the SHA-256 of all of them."""
+    arrays = [*snapshot.state, *snapshot.paths.values()]
+    about = {
+        "lanes": snapshot.lanes,
+        "step": snapshot.step,
+        "paths": list(snapshot.paths),
+        "arrays": [[array.dtype.str, array.shape] for array in arrays],
+    }
+    named = {f"{i:06}": np.ascontiguousarray(array) for i, array in enumerate(arrays) if array.size}
+    named["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    return named | {"digest": np.frombuffer(digest(named), np.uint8)}
+
+
+def unpacked(named: dict[str, np.ndarray]) -> Snapshot:
+    """The snapshot of what `packed` made.
+
+    Raises:
+        DamageError: if it is not what was packed.
+    """
+    found = bytes(named.pop("digest"))
+    if digest(named) != found:
+        raise DamageError("its SHA-256 is wrong")
+    about = json.loads(bytes(named["about"]))
+    arrays = [
+        named[f"{i:06}"] if f"{i:06}" in named else np.zeros(shape, dtype)
+        for i, (dtype, shape) in enumerate(about["arrays"])
+    ]
+    count = len(arrays) - len(about["paths"])
+    paths = dict(zip(about["paths"], arrays[count:], strict=True))
+    return Snapshot(tuple(about["lanes"]), about["step"], tuple(arrays[:count]), paths)
+
+
+def digest(named: dict[str, np.ndarray]) -> bytes:
+    """SHA-256 of arrays, their names, types and shapes."""
+    found = hashlib.sha256()
+    for name in sorted(named):
+        array = named[name]
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.digest()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,63 @@
+"""Signals that ask a run to stop: the first is answered after the segment, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from adam_vs_gd.errors import Interrupted
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+SHOW_CURSOR = "\x1b[?25h"
+
+
+class Interruption:
+    """While entered, SIGINT, SIGTERM and SIGHUP only leave a mark, and a second one ends the process.
+
+    Only the main thread of a process can do so; elsewhere signals do what they did before. A signal that is ignored
+    (SIGHUP under nohup) stays so.
+
+    Args:
+        say: called with a line when the first signal comes.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.signal: int | None = None
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self.before[number] = signal.signal(number, self.receive)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Note the first signal; end the process at the second."""
+        if self.signal is None:
+            self.signal = number
+            self.say(f"{signal.Signals(number).name}: stopping after this segment; once more stops at once")
+            return
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), SHOW_CURSOR.encode())
+        os.write(2, b"stopped at once; what was committed is kept, and the same command goes on from there\n")
+        os._exit(128 + number)
+
+    def check(self) -> None:
+        """Stop here if a signal has asked for it.
+
+        Raises:
+            Interrupted: with its number.
+        """
+        if self.signal is not None:
+            raise Interrupted(self.signal)

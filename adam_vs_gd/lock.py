@@ -1,0 +1,81 @@
+"""One process at a time in a folder, and who it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import psutil
+
+from adam_vs_gd.errors import FolderError
+
+LOCK, HOLDER = ".lock", ".holder.json"
+POLL_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def held(folder: Path, *, wait: bool, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a folder's lock. The kernel gives it back when its holder dies, however that comes about.
+
+    Args:
+        folder: exists.
+        wait: whether to wait for another holder, and not to give up.
+        say: called with a line when there is somebody to wait for, or nothing to lock with.
+
+    Raises:
+        FolderError: if another process holds it, naming it.
+    """
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            who = described(holder(folder))
+            if not wait:
+                raise FolderError(f"{folder}: {who}; wait for it with --wait, or choose another with --out") from None
+            say(f"{folder}: {who}; waiting for it")
+            lock.acquire(poll_interval=POLL_SECONDS)
+    except NotImplementedError:  # a file system without locks: computing a lane twice is harmless
+        say(f"{folder}: its file system has no locks; start no second sweep in it")
+    try:
+        tell(folder, "starting")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def tell(folder: Path, says: str) -> None:
+    """Leave word of who runs here and how far it is, for `holder`; best effort."""
+    with contextlib.suppress(OSError):
+        staging = folder / f"{HOLDER}.{os.getpid()}.tmp"
+        word = {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time(), "says": says}
+        staging.write_text(json.dumps(word), encoding="utf-8")
+        staging.replace(folder / HOLDER)
+
+
+def holder(folder: Path) -> dict[str, Any] | None:
+    """The last word of the process that runs in a folder; None where there is none, or it is known to be dead."""
+    try:
+        word = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        gone = word["host"] == socket.gethostname() and not psutil.pid_exists(word["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if gone else word
+
+
+def described(word: dict[str, Any] | None) -> str:
+    """A holder for people."""
+    if word is None:
+        return "another process runs a sweep in it"
+    at = datetime.fromtimestamp(word["at"]).astimezone().isoformat(sep=" ", timespec="seconds")
+    return f"{word['host']}, process {word['pid']}, runs a sweep in it (at {at}: {word['says']})"

@@ -1,0 +1,102 @@
+"""What there is to run on: devices, their free memory, and where compiled programs are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import platformdirs
+import psutil
+
+from adam_vs_gd.errors import MachineError
+from adam_vs_gd.plan import Limits
+
+SAFE_SHARE = 0.8  # of the memory that is free
+CPU_LIMITS = (2**24, 32)
+"""Bytes of training lanes, and lanes, on a device. On a CPU wider is no faster: what stays near the cache is enough."""
+ACCELERATOR_LIMITS = (2**32, 512)
+
+
+def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
+    """The devices of this process to spread lanes over; starts JAX's backend.
+
+    On a CPU there is one XLA host device per core, unless the backend runs already.
+
+    Args:
+        count: how many; all by default.
+
+    Raises:
+        MachineError: if there are not so many, with the fix.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    running = False
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        try:
+            jax.config.update("jax_num_cpu_devices", count or cores)
+        except RuntimeError:  # the backend runs
+            running = True
+    default = jax.config.jax_default_device  # type: ignore[attr-defined]
+    pinned = isinstance(default, jax.Device)
+    devices = jax.local_devices(backend=default.platform if pinned else None)
+    if count is None:
+        return tuple(devices)
+    if count > len(devices):
+        have = f"--devices {count}: this process has {len(devices)} ({devices[0].platform})"
+        if devices[0].platform == "cpu":
+            why = "JAX already runs in it" if running else "JAX_NUM_CPU_DEVICES is set"
+            raise MachineError(
+                f"{have}, because {why}; set JAX_NUM_CPU_DEVICES={count} before the process starts, or call "
+                f'jax.config.update("jax_num_cpu_devices", {count}) before anything else uses JAX'
+            )
+        raise MachineError(f"{have}; choose 1 .. {len(devices)}")
+    return tuple(devices[:count])
+
+
+def free_bytes(device: jax.Device) -> int:
+    """Free memory of a device; of the host, or of the container around us, for a CPU."""
+    stats = device.memory_stats() or {}
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return min(psutil.virtual_memory().available, *container_bytes())
+
+
+def container_bytes() -> Iterator[int]:
+    """What the control groups around this process leave it; nothing where there are none."""
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # absent, or "max"
+            yield int(Path(limit).read_text()) - int(Path(used).read_text())
+    yield 2**63
+
+
+def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None) -> Limits:
+    """What a chunk may take on these devices.
+
+    Args:
+        devices: those that share its lanes.
+        memory: bytes, of each device on an accelerator and of all together on a CPU; by default a safe share of what
+            is free.
+    """
+    on_cpu = devices[0].platform == "cpu"
+    free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
+    cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
+    return Limits(len(devices), free // len(devices) if on_cpu else free, cache, width)
+
+
+def host() -> str:
+    """The name of this machine."""
+    return socket.gethostname()
+
+
+def keep_compiled() -> None:
+    """Keep compiled programs in the user's cache folder, unless JAX is told to keep them elsewhere."""
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("adam-vs-gd", appauthor=False))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,0 +1,332 @@
+"""The host's loop: plan -> programs -> chunks -> segments -> rows. Knows a `Problem`, and neither files nor signals."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from adam_vs_gd.chunk import LANES, Programs, SeedDraws, compile_programs, numerics, sharding
+from adam_vs_gd.errors import UnfitError
+from adam_vs_gd.plan import Chunk, Group, Lane, Plan, halved, size
+from adam_vs_gd.problem import Problem
+from adam_vs_gd.progress import Meter, duration
+from adam_vs_gd.two_patch import two_patch
+from adam_vs_gd.types import Rows, Static, record_steps, test_steps
+
+SEGMENT_SECONDS = 1.0  # a segment is cut so that it takes about so long, and an interruption is answered as fast
+FIRST_SEGMENT = 16  # steps of the first, when nothing is known
+
+
+class Snapshot(NamedTuple):
+    """Lanes in the middle of their training, in host memory; padding is left out, so that any width can go on with it.
+
+    Attributes:
+        lanes: digests of the lanes, in order.
+        step: how many steps are done.
+        state: the leaves of their states, [lanes, ...].
+        paths: {name: [lanes, points, ...]} what has been recorded so far.
+    """
+
+    lanes: tuple[str, ...]
+    step: int
+    state: tuple[np.ndarray, ...]
+    paths: Mapping[str, np.ndarray]
+
+
+def nothing(*_: Any) -> None:
+    """What a hook does by default."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop calls, and is free to know nothing of.
+
+    Attributes:
+        tell: something worth a line has happened.
+        check: called between whatever takes long; may raise to stop.
+        advanced: a segment or a chunk is done; called with the `Meter` of the run.
+        between: called after every segment but a chunk's last, with what makes a `Snapshot`; may raise to stop.
+        find: chunk -> a snapshot with all of its lanes, or None.
+        keep: a chunk is done: (meter, group, chunk, rows, seconds).
+    """
+
+    tell: Callable[[str], None] = nothing
+    check: Callable[[], None] = nothing
+    advanced: Callable[[Meter], None] = nothing
+    between: Callable[[Callable[[], Snapshot]], None] = nothing
+    find: Callable[[Chunk], Snapshot | None] = nothing
+    keep: Callable[[Meter, Group, Chunk, Rows, float], None] = nothing
+
+
+def run_plan(
+    plan: Plan,
+    devices: Sequence[jax.Device],
+    memory: Callable[[], int],
+    hooks: Hooks,
+    make_problem: Callable[[Static, int], Problem] = two_patch,
+) -> list[Lane]:
+    """Run every chunk.
+
+    A group whose programs need more memory than there is, or run out of it, goes on with half the width.
+
+    Args:
+        plan: what to run.
+        devices: where; a group uses the first so many of them.
+        memory: bytes that a chunk may take on each device now.
+        hooks: what is called on the way.
+        make_problem: (static, ranks) -> the problem of a group.
+
+    Returns:
+        Lanes that could not be computed, because not even the narrowest chunk had memory enough.
+    """
+    seed_draws, failed = SeedDraws(), []
+    meter = Meter(plan)
+    queue = deque(plan.groups)
+    while queue:
+        group = queue.popleft()
+        done = 0
+        try:
+            with numerics(group.static.precision):
+                here = tuple(devices[: group.devices])
+                hooks.tell(f"{group_name(group)}: compiling")
+                started = time.monotonic()
+                problem, programs = programs_of(make_problem, group, here)
+                if (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
+                    hooks.tell(f"{group_name(group)}: compiled in {duration(seconds)}")
+                check_fit(group, programs, memory())
+                hooks.check()
+                for chunk in group.chunks:
+                    began = time.monotonic()
+                    rows = run_chunk(problem, programs, group, chunk, here, seed_draws, meter, hooks)
+                    done += 1
+                    meter.finish(len(chunk.lanes))
+                    hooks.keep(meter, group, chunk, rows, time.monotonic() - began)
+                    hooks.advanced(meter)
+        except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            left = replace(group, chunks=group.chunks[done:])
+            narrower = halved(left)
+            reason = str(error).strip().splitlines()[0][:200]
+            if narrower is None:
+                lanes = [lane for chunk in left.chunks for lane in chunk.lanes]
+                failed += lanes
+                meter.chunks -= len(left.chunks)
+                meter.pass_over(group.static, group.static.steps, len(lanes))
+                hooks.tell(f"out of memory at the narrowest width, {group.width}: {len(lanes)} lanes fail ({reason})")
+            else:
+                queue.appendleft(narrower)
+                meter.chunks += len(narrower.chunks) - len(left.chunks)
+                hooks.tell(f"out of memory at width {group.width}: going on with {narrower.width} ({reason})")
+    return failed
+
+
+def group_name(group: Group) -> str:
+    """A group for people."""
+    static = group.static
+    where = f"{group.devices} device{'s' if group.devices > 1 else ''}"
+    return f"{static.optimizer} (n={static.n}, d={static.d}, steps={static.steps}), {group.width} lanes on {where}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory was wanting."""
+    text = str(error).lower()
+    return isinstance(error, UnfitError | MemoryError) or "resource_exhausted" in text or "out of memory" in text
+
+
+def check_fit(group: Group, programs: Programs, memory: int) -> None:
+    """Compare what the compiled programs need with what there is; the narrowest width is tried all the same.
+
+    Raises:
+        UnfitError: if it is too much.
+    """
+    if programs.bytes > memory and halved(group) is not None:
+        raise UnfitError(f"the compiled program takes {size(programs.bytes)} of {size(memory)} on a device")
+
+
+def programs_of(
+    make_problem: Callable[[Static, int], Problem], group: Group, devices: tuple[jax.Device, ...]
+) -> tuple[Problem, Programs]:
+    """A group's problem and its compiled programs."""
+    hyper, *_ = padded(group.chunks[0], group)
+    like = type(hyper)(*(jax.ShapeDtypeStruct(column.shape, column.dtype) for column in hyper))
+    return compiled(make_problem, group.static, group.ranks, like, group.seed_slots, devices)
+
+
+@functools.lru_cache(maxsize=64)
+def compiled(
+    make_problem: Callable[[Static, int], Problem],
+    static: Static,
+    ranks: int,
+    hyper: Any,
+    seed_slots: int,
+    devices: tuple[jax.Device, ...],
+) -> tuple[Problem, Programs]:
+    """Kept, so that the next sweep of the same shapes in this process reuses them."""
+    problem = make_problem(static, ranks)
+    return problem, compile_programs(problem, hyper, seed_slots, devices)
+
+
+def run_chunk(
+    problem: Problem,
+    programs: Programs,
+    group: Group,
+    chunk: Chunk,
+    devices: tuple[jax.Device, ...],
+    seed_draws: SeedDraws,
+    meter: Meter,
+    hooks: Hooks,
+) -> Rows:
+    """Train the lanes of a chunk from their start, or from a snapshot of them, to the end.
+
+    Returns:
+        {name: [lanes, ...]} of final values, and trajectories [lanes, record + 1, ...] as `<name>_path`.
+    """
+    lanes, steps = len(chunk.lanes), group.static.steps
+    inputs = placed(problem, group, chunk, devices, seed_draws)
+    grids = {
+        "measure": set(record_steps(steps, group.record).tolist()),
+        "test": set(test_steps(steps, group.record).tolist()),
+    }
+    hooks.check()
+    stops = sorted({*grids["measure"], steps} - {0})
+    paths: dict[str, list[Any]] = {}
+
+    def look(step: int) -> dict[str, Any]:
+        found = {}
+        for which, grid in grids.items():
+            if step in grid or step == steps:
+                values = getattr(programs, which)(*inputs, state)
+                found.update(values)
+                if step in grid:
+                    for name, value in values.items():
+                        paths.setdefault(name, []).append(value)
+        return found
+
+    def snapshot() -> Snapshot:
+        leaves = tuple(np.array(leaf)[:lanes] for leaf in jax.tree.leaves(state))
+        return Snapshot(tuple(lane.digest for lane in chunk.lanes), reached, leaves, recorded(paths, lanes))
+
+    resumed = hooks.find(chunk)
+    if resumed is None:
+        state, reached = programs.start(*inputs), 0
+        look(0)
+    else:
+        state, reached, paths = restored(resumed, chunk, group, programs)
+        meter.pass_over(group.static, reached, lanes)
+        hooks.tell(f"{lanes} lanes go on at step {reached} of {steps}")
+    most, measured = FIRST_SEGMENT, {}
+    while reached < steps:
+        began = time.monotonic()
+        stop = min(next(stop for stop in stops if stop > reached), reached + most)
+        state = programs.advance(*inputs, state, np.int32(reached), np.int32(stop))
+        measured = look(stop)
+        jax.block_until_ready(state)
+        seconds, advanced, reached = time.monotonic() - began, stop - reached, stop
+        most = max(1, min(int(advanced * SEGMENT_SECONDS / max(seconds, 1e-3)), 16 * most))
+        meter.advance(group.static, reached, advanced, lanes, seconds)
+        hooks.advanced(meter)
+        if reached < steps:
+            hooks.between(snapshot)
+    final = programs.finish(*inputs, state, measured)
+    rows = {name: np.asarray(value)[:lanes] for name, value in final.items()}
+    return rows | {f"{name}_path": values for name, values in recorded(paths, lanes).items()}
+
+
+def placed(
+    problem: Problem, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
+) -> tuple[Any, Any, Any]:
+    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices."""
+    hyper, slot, seeds = padded(chunk, group)
+    on_lanes = jax.device_put((hyper, slot), sharding(devices, LANES))
+    return (*on_lanes, seed_draws.stack(problem.draw, seeds, devices))
+
+
+def recorded(paths: Mapping[str, Sequence[Any]], lanes: int) -> dict[str, np.ndarray]:
+    """{name: [lanes, points, ...]} of what was recorded, without the padding."""
+    return {name: np.stack([np.asarray(v)[:lanes] for v in values], axis=1) for name, values in paths.items()}
+
+
+def restored(
+    snapshot: Snapshot, chunk: Chunk, group: Group, programs: Programs
+) -> tuple[Any, int, dict[str, list[np.ndarray]]]:
+    """(state [L, ...], step, paths) of a chunk, padded, from a snapshot that has its lanes."""
+    place = {digest: i for i, digest in enumerate(snapshot.lanes)}
+    rows = [place[lane.digest] for lane in chunk.lanes]
+    rows += rows[-1:] * (group.width - len(rows))
+    shapes, tree = jax.tree.flatten(programs.state)
+    leaves = [jax.device_put(leaf[rows], like.sharding) for leaf, like in zip(snapshot.state, shapes, strict=True)]
+    paths = {name: list(np.moveaxis(values[rows], 1, 0)) for name, values in snapshot.paths.items()}
+    return jax.tree.unflatten(tree, leaves), snapshot.step, paths
+
+
+def padded(chunk: Chunk, group: Group) -> tuple[Any, np.ndarray, list[int]]:
+    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its last lane and seed.
+
+    A number of the hyper is an int32 array where the lanes' are integers, and of the group's precision elsewhere.
+    """
+    lanes: list[Lane] = [*chunk.lanes, *[chunk.lanes[-1]] * (group.width - len(chunk.lanes))]
+    seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
+    real = np.dtype(group.static.precision)
+    columns = zip(*(lane.hyper for lane in lanes), strict=True)
+    hyper = type(lanes[0].hyper)(*(np.array(c, np.int32 if isinstance(c[0], int) else real) for c in columns))
+    slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
+    return hyper, slot, seeds
+
+
+class Timing(NamedTuple):
+    """What a group costs here.
+
+    Attributes:
+        compilation: seconds of it, once.
+        draws: seconds a chunk at most.
+        speed: lane-steps per second.
+        measurements: seconds a chunk, along the training and at its end.
+    """
+
+    compilation: float
+    draws: float
+    speed: float
+    measurements: float
+
+    def total(self, group: Group) -> float:
+        """Seconds that all chunks of the group will take."""
+        steps = group.width * group.static.steps / self.speed
+        return self.compilation + len(group.chunks) * (self.draws + steps + self.measurements)
+
+
+def time_group(
+    group: Group, devices: Sequence[jax.Device], make_problem: Callable[[Static, int], Problem] = two_patch
+) -> Timing:
+    """Run about a second of a group's first chunk, and measure it."""
+    here, steps = tuple(devices[: group.devices]), group.static.steps
+
+    def timed(f: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+        began = time.monotonic()
+        found = jax.block_until_ready(f(*arguments))
+        return time.monotonic() - began, found
+
+    with numerics(group.static.precision):
+        compilation, (problem, programs) = timed(programs_of, make_problem, group, here)
+        draws, inputs = timed(placed, problem, group, group.chunks[0], here, SeedDraws())
+        state = programs.start(*inputs)
+        advance = lambda state, a, b: programs.advance(*inputs, state, np.int32(a), np.int32(b))  # noqa: E731
+        count = min(FIRST_SEGMENT, steps)
+        while True:
+            seconds, state = timed(advance, state, 0, count)
+            if seconds > SEGMENT_SECONDS / 2 or count == steps:
+                break
+            count = min(steps, 4 * count)
+        on_record, measured = timed(programs.measure, *inputs, state)
+        on_test, tested = timed(programs.test, *inputs, state)
+        at_end, _ = timed(programs.finish, *inputs, state, {**measured, **tested})
+    points, tests = len(record_steps(steps, group.record)), len(test_steps(steps, group.record))
+    speed = count * group.width / max(seconds, 1e-9)
+    return Timing(compilation, draws, speed, points * on_record + tests * on_test + at_end)

@@ -1,0 +1,36 @@
+"""Whether a sweep's folder holds what was written into it."""
+
+from __future__ import annotations
+
+from adam_vs_gd.plan import cells
+from adam_vs_gd.store import Folder
+
+
+def verify(folder: Folder) -> tuple[str, bool]:
+    """Read and check every chunk of a folder and its `dataset.zarr`.
+
+    Returns:
+        A report, naming what is damaged; and whether nothing is. Lanes that are not computed yet are no damage.
+
+    Raises:
+        FolderError: if the folder holds no sweep.
+    """
+    spec = folder.spec()
+    survey = folder.survey()
+    wanted = {lane.digest for _, lane in cells(spec)}
+    lines = []
+    for damage in survey.damaged:
+        held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
+        lines.append(f"{damage.path}: damaged (its SHA-256 is wrong); {held}")
+    if survey.damaged:
+        lines.append(f"{folder.zarr}: not compared, because the journal is damaged")
+        whole = False
+    else:
+        found = folder.zarr_is_whole(folder.dataset(spec))
+        whole = found is not False
+        says = {True: "whole", False: "damaged, or not what the journal says", None: "not there"}
+        lines.append(f"{folder.zarr}: {says[found]}")
+    chunks = len(survey.about) + len(survey.damaged)
+    there = f"{len(wanted & survey.done)} of {len(wanted)} lanes are there"
+    lines.append(f"{chunks} chunks checked, {len(survey.damaged)} damaged; {there}")
+    return "\n".join(lines), whole

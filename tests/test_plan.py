@@ -1,0 +1,109 @@
+"""Lanes -> groups -> chunks: pure, even, never narrow, and the same after an interruption."""
+
+import dataclasses
+
+import pytest
+import small
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adam_vs_gd.plan import MIN_WIDTH, Limits, cells, describe, halved, lane_bytes, make_plan
+
+AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16)
+
+
+def lanes_of(**keys):
+    return [lane for _, lane in cells(small.spec(**keys))]
+
+
+LANES = lanes_of(seeds=7, data={"alpha": [0.0, 0.1, 0.2], "d": [60, 80]})
+
+
+def digests(plan):
+    return [lane.digest for group in plan.groups for chunk in group.chunks for lane in chunk.lanes]
+
+
+def test_groups_share_a_program_and_chunks_are_even():
+    plan = make_plan([*LANES, *LANES], AMPLE)
+    assert plan.lanes == len(LANES)
+    assert len(plan.groups) == 4, "two optimizers, two dimensions"
+    for group in plan.groups:
+        assert len({lane.static for chunk in group.chunks for lane in chunk.lanes}) == 1
+        assert (group.width, [len(chunk.lanes) for chunk in group.chunks]) == (11, [11, 10])
+        assert group.seed_slots == max(len(chunk.seeds) for chunk in group.chunks)
+        assert group.ranks == 10
+
+
+limits = st.builds(
+    Limits,
+    devices=st.integers(1, 8),
+    memory=st.integers(1, 2**22),
+    cache=st.integers(1, 2**22),
+    width=st.integers(1, 64),
+)
+
+
+@given(limits, st.sets(st.integers(0, len(LANES) - 1)))
+def test_every_missing_lane_once_in_chunks_that_fit(limits, gone):
+    done = {LANES[i].digest for i in gone}
+    plan = make_plan(LANES, limits, done)
+    assert sorted(digests(plan)) == sorted({lane.digest for lane in LANES} - done)
+    for group in plan.groups:
+        each = group.width / group.devices
+        assert each == int(each) >= MIN_WIDTH
+        assert group.devices <= limits.devices
+        assert each <= max(MIN_WIDTH, limits.width)
+        assert each == MIN_WIDTH or group.bytes <= limits.memory
+        assert each == MIN_WIDTH or each * lane_bytes(group.static) <= limits.cache
+        assert all(len(chunk.lanes) <= group.width for chunk in group.chunks)
+        assert all(len(chunk.seeds) <= group.seed_slots for chunk in group.chunks)
+
+
+@given(st.integers(1, 8), st.integers(4, 20))
+def test_a_sweep_that_goes_on_keeps_its_programs_and_its_chunks(devices, width):
+    limits = Limits(devices, 2**40, 2**40, width)
+    whole = make_plan(LANES, limits)
+    first = whole.groups[0].chunks[0]
+    rest = make_plan(LANES, limits, {lane.digest for lane in first.lanes})
+    same = [g for g in rest.groups if g.static == whole.groups[0].static]
+    if len(whole.groups[0].chunks) > 2:
+        assert dataclasses.replace(same[0], chunks=()) == dataclasses.replace(whole.groups[0], chunks=())
+        assert same[0].chunks == whole.groups[0].chunks[1:]
+
+
+def test_lanes_begun_together_stay_together_and_come_first():
+    begun = [lane.digest for lane in LANES if lane.static == LANES[-1].static][2:9]
+    plan = make_plan(LANES, AMPLE, unfinished=[begun])
+    (group,) = [group for group in plan.groups if group.static == LANES[-1].static]
+    assert [lane.digest for lane in group.chunks[0].lanes] == begun
+    assert sorted(digests(plan)) == sorted(lane.digest for lane in LANES)
+    narrow = make_plan(LANES, dataclasses.replace(AMPLE, width=4), unfinished=[begun])
+    (group,) = [group for group in narrow.groups if group.static == LANES[-1].static]
+    assert [lane.digest for chunk in group.chunks[:2] for lane in chunk.lanes] == begun
+
+
+def test_a_few_new_lanes_do_not_pay_for_a_wide_chunk():
+    limits = Limits(4, 2**40, 2**40, 16)
+    new = LANES[-1].digest
+    (group,) = make_plan(LANES, limits, {lane.digest for lane in LANES} - {new}).groups
+    assert (group.devices, group.width) == (1, MIN_WIDTH)
+
+
+@pytest.mark.parametrize("devices", [1, 2, 3])
+def test_halving_keeps_every_lane_and_stops_at_the_narrowest(devices):
+    group = make_plan(LANES, Limits(devices, 2**40, 2**40, 16)).groups[0]
+    widths = []
+    while group is not None:
+        widths.append(group.width // group.devices)
+        assert group.lanes == 21
+        assert all(len(chunk.lanes) <= group.width for chunk in group.chunks)
+        last, group = group, halved(group)
+    assert widths == sorted(widths, reverse=True)
+    assert last.width == MIN_WIDTH * devices
+
+
+def test_a_plan_is_described_with_its_memory():
+    text = describe(make_plan(LANES, AMPLE))
+    assert text.startswith("84 lanes to train, 5.04e+03 lane-steps, in 4 groups (one compilation each) of 8 chunks")
+    assert text.count("memory of each device: about") == 4
+    assert "11 lanes x" in text
