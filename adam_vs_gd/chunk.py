@@ -66,12 +66,13 @@ def spread(
     return jax.jit(mapped, donate_argnums=donate, compiler_options=compiler_options(devices[0].platform))
 
 
-def compile_programs(problem: Problem, hyper: Any, seed_slots: int, devices: Sequence[jax.Device]) -> Programs:
+@functools.lru_cache(maxsize=64)
+def compile_programs(problem: Problem, hyper: Any, seed_slots: int, devices: tuple[jax.Device, ...]) -> Programs:
     """The programs of a problem.
 
     Args:
         problem: its functions of one lane.
-        hyper: the lanes' numbers, each an array [L] (or its shape), L a multiple of the devices.
+        hyper: shapes of the lanes' numbers, each [L], L a multiple of the devices.
         seed_slots: K.
         devices: where the lanes are spread, in equal parts.
     """
@@ -153,20 +154,28 @@ class SeedDraws:
     """The draws of the seeds in use, so that chunks and groups that share a seed draw it once."""
 
     def __init__(self) -> None:
-        self.kept: dict[Any, Draws] = {}
+        self.kept: dict[Any, Callable[[], Draws]] = {}
 
-    def stack(self, draw: Callable[[Key], Draws], seeds: Sequence[int], devices: tuple[jax.Device, ...]) -> Draws:
-        """Draws [K, ...] of the seeds, in their order, on every device; only these are kept."""
+    def begin(self, draw: Callable[[Key], Draws], seeds: Sequence[int], devices: tuple[jax.Device, ...]) -> None:
+        """Start drawing the seeds, and go on without waiting; only these are kept."""
         self.kept = {(draw, seed): self.kept[draw, seed] for seed in seeds if (draw, seed) in self.kept}
         missing = [seed for seed in dict.fromkeys(seeds) if (draw, seed) not in self.kept]
         for i in range(0, len(missing), len(devices)):
             batch = missing[i : i + len(devices)]
             full = np.array([*batch, *[batch[-1]] * (len(devices) - len(batch))], np.uint32)
             drawn = compile_draw(draw, devices)(jax.device_put(full, sharding(devices, LANES)))
-            host = jax.tree.map(np.asarray, drawn)
-            self.kept |= {(draw, seed): jax.tree.map(lambda a, k=k: a[k], host) for k, seed in enumerate(batch)}
-        stacked = jax.tree.map(lambda *a: np.stack(a), *(self.kept[draw, seed] for seed in seeds))
+            self.kept |= {(draw, seed): functools.partial(part, drawn, k) for k, seed in enumerate(batch)}
+
+    def stack(self, draw: Callable[[Key], Draws], seeds: Sequence[int], devices: tuple[jax.Device, ...]) -> Draws:
+        """Draws [K, ...] of the seeds, in their order, on every device; only these are kept."""
+        self.begin(draw, seeds, devices)
+        stacked = jax.tree.map(lambda *a: np.stack(a), *(self.kept[draw, seed]() for seed in seeds))
         return jax.device_put(stacked, sharding(devices, SHARED))
+
+
+def part(drawn: Draws, k: int) -> Draws:
+    """The k-th of draws [devices, ...], in host memory."""
+    return jax.tree.map(lambda a: np.asarray(a)[k], drawn)
 
 
 @functools.cache

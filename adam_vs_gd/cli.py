@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check every committed chunk, and say which is damaged")
     verify.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
     verify.add_argument("--repair", action="store_true",
-                        help="set damaged chunks aside, recompute what was in them, and write dataset.zarr again")  # fmt: skip
+                        help="set damaged chunks aside, compute their lanes again, rewrite dataset.zarr")  # fmt: skip
     machine_options(verify)
     verify.set_defaults(run=run_verify)
 
@@ -166,7 +166,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     if not options.overwrite:
         folder.check(spec)
 
-    from adam_vs_gd import engine, plan, plot, show
+    from adam_vs_gd import engine, plan
 
     settings = settings_of(options)
     if options.dry_run:
@@ -176,6 +176,9 @@ def run_sweep(options: argparse.Namespace) -> int:
             print(engine.estimate(todo, settings))
         return DONE
     results = engine.run_sweep(spec, out, overwrite=options.overwrite, **vars(settings))
+
+    from adam_vs_gd import plot, show
+
     print(show.heading(results), show.statuses(results), sep="\n\n", end="\n\n")
     try:
         name, figure = plot.suitable(results)
@@ -216,14 +219,14 @@ def run_verify(options: argparse.Namespace) -> int:
     folder = Folder(options.folder)
     report, whole = verify.verify(folder)
     print(report)
-    if whole or not options.repair:
+    if not options.repair:
         return DONE if whole else FAILED
 
     from adam_vs_gd import engine
 
-    engine.repair(folder, settings_of(options))
-    report, whole = verify.verify(folder)
-    print(f"\nafter the repair:\n{report}")
+    if engine.repair(folder, settings_of(options)) is not None:
+        report, whole = verify.verify(folder)
+        print(f"\nafter the repair:\n{report}")
     return DONE if whole else FAILED
 
 

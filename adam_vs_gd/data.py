@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
 
-EXAMPLES_AT_ONCE = 1000  # examples whose coordinates are shuffled together: bounds the memory of d coordinates each
+EXAMPLES_AT_ONCE = 100  # examples whose coordinates are shuffled together: their d coordinates each fit a cache
 
 
 class Stream(enum.IntEnum):

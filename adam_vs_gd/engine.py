@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,7 +111,7 @@ def run_sweep(
         folder = Folder(out)
         if not overwrite:
             folder.check(spec)
-        with holding(folder, settings, progress.note, overwrite=overwrite):
+        with holding(folder, settings, progress, interruption, overwrite=overwrite):
             folder.check(spec)
             lanes = [lane for _, lane in cells(spec)]
             return compute(folder, spec, lanes, settings, found, progress, interruption)
@@ -124,11 +125,11 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
     """
     spec = folder.spec()
     survey = folder.survey()
-    if not survey.damaged and folder.zarr_is_whole(folder.dataset(spec)):
+    if not survey.damaged and folder.zarr_says(folder.dataset(spec)) == "whole":
         return None
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         found = start(spec.name, settings, progress)
-        with holding(folder, settings, progress.note):
+        with holding(folder, settings, progress, interruption):
             survey = folder.survey()
             lanes = [lane for _, lane in cells(spec)]
             if all(damage.lanes is not None for damage in survey.damaged):
@@ -151,15 +152,15 @@ def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device
 
 @contextlib.contextmanager
 def holding(
-    folder: Folder, settings: Settings, say: Callable[[str], None], *, overwrite: bool = False
+    folder: Folder, settings: Settings, progress: Progress, interruption: Interruption, *, overwrite: bool = False
 ) -> Iterator[None]:
     """Hold the folder's lock, behind moving what is there aside for `overwrite`."""
-    if overwrite and folder.path.is_dir():
-        with lock.held(folder.path, wait=settings.wait, say=say):
-            if aside := folder.set_aside():
-                say(f"moved what was there to {aside}")
+    locked = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note, check=interruption.check)
+    if overwrite and not folder.is_empty():
+        with locked() if folder.path.is_dir() else contextlib.nullcontext():
+            progress.note(f"moved what was there to {folder.set_aside()}")
     folder.make()
-    with lock.held(folder.path, wait=settings.wait, say=say):
+    with locked():
         yield
 
 
@@ -225,6 +226,7 @@ def compute(
         results = folder.dataset(spec)
         folder.consolidate(results)
         log(folder, f"done: {plan.lanes - len(failed)} lanes in {duration(time.monotonic() - began)}")
+        interruption.check()
     warn_of(failed)
     return results
 

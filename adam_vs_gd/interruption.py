@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -46,7 +47,8 @@ class Interruption:
         """Note the first signal; end the process at the second."""
         if self.signal is None:
             self.signal = number
-            self.say(f"{signal.Signals(number).name}: stopping after this segment; once more stops at once")
+            with contextlib.suppress(RuntimeError):  # the signal came in the middle of another line
+                self.say(f"{signal.Signals(number).name}: stopping after this segment; once more stops at once")
             return
         if sys.stderr.isatty():
             os.write(sys.stderr.fileno(), SHOW_CURSOR.encode())

@@ -22,27 +22,32 @@ POLL_SECONDS = 0.2
 
 
 @contextlib.contextmanager
-def held(folder: Path, *, wait: bool, say: Callable[[str], None]) -> Iterator[None]:
+def held(
+    folder: Path, *, wait: bool, say: Callable[[str], None], check: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Hold a folder's lock. The kernel gives it back when its holder dies, however that comes about.
 
     Args:
         folder: exists.
         wait: whether to wait for another holder, and not to give up.
         say: called with a line when there is somebody to wait for, or nothing to lock with.
+        check: called while waiting; may raise to stop.
 
     Raises:
         FolderError: if another process holds it, naming it.
     """
     lock = filelock.FileLock(folder / LOCK)
     try:
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            who = described(holder(folder))
-            if not wait:
-                raise FolderError(f"{folder}: {who}; wait for it with --wait, or choose another with --out") from None
-            say(f"{folder}: {who}; waiting for it")
-            lock.acquire(poll_interval=POLL_SECONDS)
+        waiting = False
+        while not taken(lock):
+            if not waiting:
+                who = described(holder(folder))
+                if not wait:
+                    raise FolderError(f"{folder}: {who}; wait for it with --wait, or choose another with --out")
+                say(f"{folder}: {who}; waiting for it")
+                waiting = True
+            check()
+            time.sleep(POLL_SECONDS)
     except NotImplementedError:  # a file system without locks: computing a lane twice is harmless
         say(f"{folder}: its file system has no locks; start no second sweep in it")
     try:
@@ -52,6 +57,15 @@ def held(folder: Path, *, wait: bool, say: Callable[[str], None]) -> Iterator[No
         with contextlib.suppress(OSError):
             (folder / HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def taken(lock: filelock.BaseFileLock) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return False
+    return True
 
 
 def tell(folder: Path, says: str) -> None:

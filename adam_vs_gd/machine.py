@@ -32,13 +32,12 @@ def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
     Raises:
         MachineError: if there are not so many, with the fix.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    running = False
-    if "JAX_NUM_CPU_DEVICES" not in os.environ:
-        try:
-            jax.config.update("jax_num_cpu_devices", count or cores)
-        except RuntimeError:  # the backend runs
-            running = True
+    try:
+        if not host_devices_are_chosen():
+            jax.config.update("jax_num_cpu_devices", count or cores())
+        why = "they were chosen before"
+    except RuntimeError:
+        why = "JAX already runs in it"
     default = jax.config.jax_default_device  # type: ignore[attr-defined]
     pinned = isinstance(default, jax.Device)
     devices = jax.local_devices(backend=default.platform if pinned else None)
@@ -47,13 +46,23 @@ def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
     if count > len(devices):
         have = f"--devices {count}: this process has {len(devices)} ({devices[0].platform})"
         if devices[0].platform == "cpu":
-            why = "JAX already runs in it" if running else "JAX_NUM_CPU_DEVICES is set"
             raise MachineError(
                 f"{have}, because {why}; set JAX_NUM_CPU_DEVICES={count} before the process starts, or call "
                 f'jax.config.update("jax_num_cpu_devices", {count}) before anything else uses JAX'
             )
         raise MachineError(f"{have}; choose 1 .. {len(devices)}")
     return tuple(devices[:count])
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def host_devices_are_chosen() -> bool:
+    """Whether the number of XLA host devices has been set by somebody else."""
+    by_jax = jax.config.jax_num_cpu_devices >= 0  # type: ignore[attr-defined]
+    return by_jax or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
 
 
 def free_bytes(device: jax.Device) -> int:

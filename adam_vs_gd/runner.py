@@ -97,7 +97,9 @@ def run_plan(
                 here = tuple(devices[: group.devices])
                 hooks.tell(f"{group_name(group)}: compiling")
                 started = time.monotonic()
-                problem, programs = programs_of(make_problem, group, here)
+                problem = problem_of(make_problem, group.static, group.ranks)
+                seed_draws.begin(problem.draw, group.chunks[0].seeds, here)  # while the programs compile
+                programs = programs_of(problem, group, here)
                 if (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
                     hooks.tell(f"{group_name(group)}: compiled in {duration(seconds)}")
                 check_fit(group, programs, memory())
@@ -142,36 +144,26 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def check_fit(group: Group, programs: Programs, memory: int) -> None:
-    """Compare what the compiled programs need with what there is; the narrowest width is tried all the same.
+    """Compare what the compiled programs need with what there is.
 
     Raises:
         UnfitError: if it is too much.
     """
-    if programs.bytes > memory and halved(group) is not None:
-        raise UnfitError(f"the compiled program takes {size(programs.bytes)} of {size(memory)} on a device")
-
-
-def programs_of(
-    make_problem: Callable[[Static, int], Problem], group: Group, devices: tuple[jax.Device, ...]
-) -> tuple[Problem, Programs]:
-    """A group's problem and its compiled programs."""
-    hyper, *_ = padded(group.chunks[0], group)
-    like = type(hyper)(*(jax.ShapeDtypeStruct(column.shape, column.dtype) for column in hyper))
-    return compiled(make_problem, group.static, group.ranks, like, group.seed_slots, devices)
+    if programs.bytes > memory:
+        raise UnfitError(f"the compiled program takes {size(programs.bytes)}, of {size(memory)} on each device")
 
 
 @functools.lru_cache(maxsize=64)
-def compiled(
-    make_problem: Callable[[Static, int], Problem],
-    static: Static,
-    ranks: int,
-    hyper: Any,
-    seed_slots: int,
-    devices: tuple[jax.Device, ...],
-) -> tuple[Problem, Programs]:
-    """Kept, so that the next sweep of the same shapes in this process reuses them."""
-    problem = make_problem(static, ranks)
-    return problem, compile_programs(problem, hyper, seed_slots, devices)
+def problem_of(make_problem: Callable[[Static, int], Problem], static: Static, ranks: int) -> Problem:
+    """A group's problem; kept, so that the next sweep of the same shapes in this process finds its programs."""
+    return make_problem(static, ranks)
+
+
+def programs_of(problem: Problem, group: Group, devices: tuple[jax.Device, ...]) -> Programs:
+    """A group's compiled programs."""
+    hyper, *_ = padded(group.chunks[0], group)
+    like = type(hyper)(*(jax.ShapeDtypeStruct(column.shape, column.dtype) for column in hyper))
+    return compile_programs(problem, like, group.seed_slots, devices)
 
 
 def run_chunk(
@@ -314,7 +306,8 @@ def time_group(
         return time.monotonic() - began, found
 
     with numerics(group.static.precision):
-        compilation, (problem, programs) = timed(programs_of, make_problem, group, here)
+        problem = problem_of(make_problem, group.static, group.ranks)
+        compilation, programs = timed(programs_of, problem, group, here)
         draws, inputs = timed(placed, problem, group, group.chunks[0], here, SeedDraws())
         state = programs.start(*inputs)
         advance = lambda state, a, b: programs.advance(*inputs, state, np.int32(a), np.int32(b))  # noqa: E731

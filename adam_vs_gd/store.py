@@ -122,10 +122,10 @@ class Folder:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SpecError, TypeError) as error:
             raise FolderError(f"{self.spec_file}: cannot be read as a spec: {error}") from None
 
-    def set_aside(self) -> Path | None:
-        """Move the folder out of the way, and say where to; None where there is nothing in it."""
-        if self.is_empty():
-            return None
+    def set_aside(self) -> Path:
+        """Move the folder, or what is in its place, out of the way, and say where to."""
+        with contextlib.suppress(OSError):
+            (self.path / HOLDER).unlink(missing_ok=True)
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         return move(self.path, (self.path.with_name(f"{self.path.name}.{stamp}{suffix}") for suffix in suffixes()))
 
@@ -229,15 +229,16 @@ class Folder:
         staging.rename(self.zarr)
         shutil.rmtree(old, ignore_errors=True)
 
-    def zarr_is_whole(self, dataset: xr.Dataset) -> bool | None:
-        """Whether `dataset.zarr` holds a Dataset, by its checksums and by value; None where there is none."""
+    def zarr_says(self, dataset: xr.Dataset) -> str:
+        """What `dataset.zarr` is beside a Dataset: "whole", "missing", "damaged" (unreadable), or "different"."""
         if not self.zarr.exists():
-            return None
+            return "missing"
         try:
             with xr.open_zarr(self.zarr, consolidated=False, mask_and_scale=False) as stored:
-                return dataset.drop_attrs().identical(stored.load().drop_attrs())
+                same = dataset.drop_attrs().identical(stored.load().drop_attrs())
         except Exception:  # damaged data can fail in any way
-            return False
+            return "damaged"
+        return "whole" if same else "different"
 
 
 def read(content: bytes) -> dict[str, np.ndarray] | None:

@@ -22,13 +22,19 @@ def verify(folder: Folder) -> tuple[str, bool]:
     for damage in survey.damaged:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
         lines.append(f"{damage.path}: damaged (its SHA-256 is wrong); {held}")
-    if survey.damaged:
-        lines.append(f"{folder.zarr}: not compared, because the journal is damaged")
-        whole = False
-    else:
-        found = folder.zarr_is_whole(folder.dataset(spec))
-        whole = found is not False
-        says = {True: "whole", False: "damaged, or not what the journal says", None: "not there"}
+    complete = wanted <= survey.done
+    whole = not survey.damaged
+    if whole:
+        found = folder.zarr_says(folder.dataset(spec))
+        whole = found in ("whole", "missing") or (found == "different" and not complete)
+        says = {
+            "whole": "whole",
+            "missing": "not there; it is written when the sweep ends, or by --repair",
+            "damaged": "damaged; --repair writes it again",
+            "different": "not what the journal says; --repair writes it again"
+            if complete
+            else "older than the journal; it is written again when the sweep ends, or by --repair",
+        }
         lines.append(f"{folder.zarr}: {says[found]}")
     chunks = len(survey.about) + len(survey.damaged)
     there = f"{len(wanted & survey.done)} of {len(wanted)} lanes are there"
