@@ -1,13 +1,14 @@
-"""Lanes in the middle of their training, on disk: orbax-checkpoint, and a digest of our own, which it lacks."""
+"""Lanes in the middle of their training, on disk: orbax-checkpoint, with a digest of our own, which it lacks."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Set
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,20 @@ import numpy as np
 from adam_vs_gd.errors import DamageError
 from adam_vs_gd.plan import Chunk, chunk_digest
 from adam_vs_gd.runner import Snapshot
+from adam_vs_gd.store import sealed, unsealed
+
+CONTENT = "content"
+
+
+def not_of_orbax(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is not orbax's, whose troubles `Checkpoints` tells of in its own words."""
+    return "orbax" not in record.pathname
 
 
 class Checkpoints:
     """The checkpoints of a folder: `checkpoints/<chunk>/<step>`, the newest of each chunk.
 
-    They are written in the background. One that cannot be written, or is damaged when it is read, costs time and no
+    Enter it to use it. They are written in the background. One that cannot be written, or is damaged when it is read, costs time and no
     result, and is told of.
 
     Args:
@@ -35,6 +44,14 @@ class Checkpoints:
         self.lanes: dict[str, tuple[str, ...]] = {}
         self.managers: dict[str, Any] = {}
 
+    def __enter__(self) -> Checkpoints:
+        logging.getLogger("absl").addFilter(not_of_orbax)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+        logging.getLogger("absl").removeFilter(not_of_orbax)
+
     def between(self, snapshot: Callable[[], Snapshot]) -> None:
         """Write one if the last is long enough ago."""
         if time.monotonic() - self.last >= self.every:
@@ -45,6 +62,8 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self.last = time.monotonic()
+        if not self.path.parent.is_dir():  # orbax would make it again
+            return
         name = chunk_digest(snapshot.lanes)
         self.lanes[name] = snapshot.lanes
         try:
@@ -53,7 +72,8 @@ class Checkpoints:
                 self.managers[name] = ocp.CheckpointManager((self.path / name).absolute(), options=options)
             manager = self.managers[name]
             if snapshot.step not in manager.all_steps():
-                manager.save(snapshot.step, args=ocp.args.PyTreeSave(packed(snapshot)))
+                content = np.frombuffer(packed(snapshot), np.uint8)
+                manager.save(snapshot.step, args=ocp.args.PyTreeSave({CONTENT: content}))
             if wait:
                 manager.wait_until_finished()
         except (OSError, ValueError, RuntimeError) as error:
@@ -79,7 +99,7 @@ class Checkpoints:
 
             try:
                 with ocp.CheckpointManager(folder.absolute()) as manager:
-                    return unpacked(manager.restore(step, args=ocp.args.PyTreeRestore()))
+                    return unpacked(manager.restore(step, args=ocp.args.PyTreeRestore())[CONTENT].tobytes())
             except Exception as error:  # damaged data can fail in any way
                 self.tell(f"{folder / str(step)}: this checkpoint is damaged and left out: {first_line(error)}")
         return None
@@ -111,47 +131,26 @@ class Checkpoints:
             self.end(self.managers.popitem()[1])
 
 
-def packed(snapshot: Snapshot) -> dict[str, np.ndarray]:
-    """A snapshot as arrays that orbax takes: none of size 0, and with the SHA-256 of all of them."""
-    arrays = [*snapshot.state, *snapshot.paths.values()]
-    about = {
-        "lanes": snapshot.lanes,
-        "step": snapshot.step,
-        "paths": list(snapshot.paths),
-        "arrays": [[array.dtype.str, array.shape] for array in arrays],
-    }
-    named = {f"{i:06}": np.ascontiguousarray(array) for i, array in enumerate(arrays) if array.size}
-    named["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    return named | {"digest": np.frombuffer(digest(named), np.uint8)}
+def packed(snapshot: Snapshot) -> bytes:
+    """A snapshot as bytes, with the SHA-256 of them."""
+    about = json.dumps({"lanes": snapshot.lanes, "step": snapshot.step})
+    state = {f"state {i}": leaf for i, leaf in enumerate(snapshot.state)}
+    return sealed({"about": np.array(about), **state, **{f"path {name}": v for name, v in snapshot.paths.items()}})
 
 
-def unpacked(named: dict[str, np.ndarray]) -> Snapshot:
+def unpacked(content: bytes) -> Snapshot:
     """The snapshot of what `packed` made.
 
     Raises:
         DamageError: if it is not what was packed.
     """
-    found = bytes(named.pop("digest"))
-    if digest(named) != found:
+    arrays = unsealed(content)
+    if arrays is None:
         raise DamageError("its SHA-256 is wrong")
-    about = json.loads(bytes(named["about"]))
-    arrays = [
-        named[f"{i:06}"] if f"{i:06}" in named else np.zeros(shape, dtype)
-        for i, (dtype, shape) in enumerate(about["arrays"])
-    ]
-    count = len(arrays) - len(about["paths"])
-    paths = dict(zip(about["paths"], arrays[count:], strict=True))
-    return Snapshot(tuple(about["lanes"]), about["step"], tuple(arrays[:count]), paths)
-
-
-def digest(named: dict[str, np.ndarray]) -> bytes:
-    """SHA-256 of arrays, their names, types and shapes."""
-    found = hashlib.sha256()
-    for name in sorted(named):
-        array = named[name]
-        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.digest()
+    about = json.loads(str(arrays.pop("about")))
+    state = tuple(array for name, array in arrays.items() if name.startswith("state "))
+    paths = {name.removeprefix("path "): array for name, array in arrays.items() if name.startswith("path ")}
+    return Snapshot(tuple(about["lanes"]), about["step"], state, paths)
 
 
 def first_line(error: BaseException) -> str:

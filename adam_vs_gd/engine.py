@@ -188,8 +188,7 @@ def compute(
         log(folder, f"start: {about}, {settings}")
         for damage in survey.damaged:
             tell(f"{damage.path}: is damaged; set aside as {folder.set_damaged_aside(damage.path)}")
-        checkpoints = Checkpoints(folder.checkpoints, settings.checkpoint_every, tell)
-        with contextlib.closing(checkpoints):
+        with Checkpoints(folder.checkpoints, settings.checkpoint_every, tell) as checkpoints:
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
             checkpoints.prune(done)
@@ -335,7 +334,7 @@ def writing(folder: Folder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        gone = "" if folder.path.is_dir() else " (the folder has vanished)"
+        gone = "" if folder.spec_file.exists() else " (the folder has vanished)"
         raise DiskError(
             f"{folder.path}: cannot be written to: {error.strerror or error}{gone}; what was committed stays. "
             "Mend it and run the same command again: it goes on from there"

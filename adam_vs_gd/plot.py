@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from adam_vs_gd.errors import PlotError
+from adam_vs_gd.errors import DiskError, PlotError
 from adam_vs_gd.statistics import over_seeds
+from adam_vs_gd.store import publish
 from adam_vs_gd.variables import ERRORS, STATUSES
 
 STYLE: Any = {
@@ -273,15 +275,21 @@ def suitable(
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as its file's ending says.
+    """Write a figure as its file's ending says, complete or not at all.
 
     Raises:
         PlotError: if the ending is not .png, .pdf or .svg.
+        DiskError: if it cannot be written.
     """
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise PlotError(f"{path}: a picture's name must end in .png, .pdf or .svg")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:].lower())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        publish(path, picture.getvalue(), replace=True)
+    except OSError as error:
+        raise DiskError(f"{path}: this picture cannot be written: {error.strerror or error}") from None
     return path
 
 

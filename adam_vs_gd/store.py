@@ -159,11 +159,8 @@ class Folder:
             rows: {name: [lanes, ...]}.
             about: what it was computed with; see `PROVENANCE`.
         """
-        file = io.BytesIO()
-        np.savez(file, **{"lane": np.array(lanes), "about": np.array(json.dumps(about)), **rows})  # type: ignore[arg-type]
-        content = file.getvalue()
-        name = f"{chunk_digest(lanes)}.npz"
-        publish(self.journal / name, content + hashlib.sha256(content).digest(), replace=False)
+        content = sealed({"lane": np.array(lanes), "about": np.array(json.dumps(about)), **rows})
+        publish(self.journal / f"{chunk_digest(lanes)}.npz", content, replace=False)
 
     def chunks(self) -> Iterator[dict[str, np.ndarray]]:
         """Every committed chunk.
@@ -172,7 +169,7 @@ class Folder:
             DamageError: naming a chunk that is damaged.
         """
         for path in self.files():
-            rows = read(path.read_bytes())
+            rows = unsealed(path.read_bytes())
             if rows is None:
                 raise DamageError(
                     f"{path}: is damaged (its SHA-256 is wrong); `adam-vs-gd verify {self.path} --repair` recomputes it"
@@ -189,7 +186,7 @@ class Folder:
         about, damaged = [], []
         for path in self.files():
             content = path.read_bytes()
-            rows = read(content)
+            rows = unsealed(content)
             if rows is None:
                 damaged.append(Damage(path, lanes_in(content, path.stem)))
             else:
@@ -241,13 +238,21 @@ class Folder:
         return "whole" if same else "different"
 
 
-def read(content: bytes) -> dict[str, np.ndarray] | None:
-    """The rows of a chunk's file, an .npz and the SHA-256 of it; None where that is wrong."""
+def sealed(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Named arrays as an .npz, and behind it the SHA-256 of it."""
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    content = file.getvalue()
+    return content + hashlib.sha256(content).digest()
+
+
+def unsealed(content: bytes) -> dict[str, np.ndarray] | None:
+    """The arrays of what `sealed` made; None where it is not that any more."""
     stored, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if hashlib.sha256(stored).digest() != digest:
         return None
-    with np.load(io.BytesIO(stored)) as rows:
-        return {name: rows[name] for name in rows.files}
+    with np.load(io.BytesIO(stored)) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def lanes_in(content: bytes, name: str) -> tuple[str, ...] | None:
