@@ -29,8 +29,8 @@ def not_of_orbax(record: logging.LogRecord) -> bool:
 class Checkpoints:
     """The checkpoints of a folder: `checkpoints/<chunk>/<step>`, the newest of each chunk.
 
-    Enter it to use it. They are written in the background. One that cannot be written, or is damaged when it is read, costs time and no
-    result, and is told of.
+    Enter it to use it. They are written in the background. One that cannot be written, or is damaged when it is read,
+    costs time and no result, and is told of.
 
     Args:
         path: `checkpoints/` of a sweep's folder.

@@ -19,6 +19,11 @@ SAFE_SHARE = 0.8  # of the memory that is free
 CPU_LIMITS = (2**24, 32)
 """Bytes of training lanes, and lanes, on a device. On a CPU wider is no faster: what stays near the cache is enough."""
 ACCELERATOR_LIMITS = (2**32, 512)
+CONTROL_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Files with the memory that this process's container may use, and uses: of control groups 2 and 1."""
 
 
 def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
@@ -75,10 +80,7 @@ def free_bytes(device: jax.Device) -> int:
 
 def container_bytes() -> Iterator[int]:
     """What the control groups around this process leave it; nothing where there are none."""
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
+    for limit, used in CONTROL_GROUPS:
         with contextlib.suppress(OSError, ValueError):  # absent, or "max"
             yield int(Path(limit).read_text()) - int(Path(used).read_text())
     yield 2**63

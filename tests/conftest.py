@@ -1,3 +1,5 @@
+import os
+
 import jax
 import pytest
 from hypothesis import settings
@@ -11,3 +13,11 @@ def _on_cpu():
     """Tests assert bitwise equalities that hold on a CPU, and must not fight over a GPU."""
     with jax.default_device(jax.devices("cpu")[0]):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _compiled_programs_are_kept_for_this_run_only(tmp_path_factory):
+    """Tests neither use nor fill the user's cache of compiled programs; all their processes share one of their own."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["XDG_CACHE_HOME"] = str(shared / "cache")

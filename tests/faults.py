@@ -31,7 +31,7 @@ from adam_vs_gd.store import Folder, load_results
 SPEC = """
 name = "faults"
 seeds = 3
-steps = 400
+steps = 2000
 record = 4
 [data]
 n = 8
@@ -62,7 +62,7 @@ def child(arguments, text, options):
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     if options.get("kill_at"):
-        kill_at_file_event(options["folder"], options["kill_at"])
+        kill_at_file_event(options["folder"], *options["kill_at"])
     if options.get("clock"):
         shift_clock(options["clock"])
     if options.get("largest_file"):
@@ -83,18 +83,18 @@ def child(arguments, text, options):
     os._exit(status)
 
 
-def kill_at_file_event(folder, count):
-    """SIGKILL this process at its count-th change of the file system inside the folder."""
+def kill_at_file_event(folder, part, count):
+    """SIGKILL this process at its count-th change of the file system in a part of the folder."""
     left = [count]
 
     def hook(event, arguments):
         changes = event in ("os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir") or (
             event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wxa+")
         )
-        if changes and str(folder) in f"{arguments[0]}{arguments[1] if event in ('os.link', 'os.rename') else ''}":
+        paths = f"{arguments[0]} {arguments[1]}" if event in ("os.link", "os.rename") else str(arguments[:1])
+        if changes and str(folder) in paths and part in paths:
             left[0] -= 1
             if left[0] == 0:
-                os.write(2, f"killed at {event} {arguments[0]}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
@@ -277,58 +277,56 @@ def rows_of(folder):
     return found
 
 
-def phase_of(text):
-    """Where a killed run was, by the last that it said."""
-    if "killed at" in text:
-        path = text.rsplit("killed at", 1)[1]
-        for phase, word in (("checkpoint", "checkpoints"), ("consolidation", "dataset.zarr"), ("commit", "journal")):
-            if word in path:
-                return phase
-        return "start and end"
-    last = text.strip().splitlines()[-1] if text.strip() else ""
-    if "at step" in last:
-        return "segment"
-    return "compilation" if "compiling" in last else "start and end"
+MOMENTS = {
+    "start, at a random time": None,
+    "compilation, at a random time": None,
+    "training, at a random time": None,
+    "a change of a checkpoint's files": ("checkpoints", 60),
+    "a change of the journal's files": ("journal", 20),
+    "consolidation": ("dataset.zarr", 150),
+    "any other change of files": ("", 30),
+}
+"""When to kill: the part of the folder and about how many changes there are to choose from, None for by the clock."""
 
 
 def kills(bench, count, seed=0):
-    """SIGKILL, half at random times, half at random changes of the file system; each folder until it is done."""
+    """SIGKILL at random times and at random changes of the file system; a folder is gone on with until it is done."""
     rng = random.Random(seed)
-    outcomes = {}
-    expected = "every lane that was committed stays, the end is bitwise that of an undisturbed run"
-    events = 60
-    folder, held, run_of_kills = bench.fresh(), set(), Outcome("SIGKILL", expected)
-    tried = 0
-    while tried < count:
-        by_event = rng.random() < 0.6
-        options = {"kill_at": rng.randint(1, events)} if by_event else {}
-        run = bench.sweep(folder, **options)
-        if by_event:
-            run.end()
+    expected = "every committed lane stays; the end is bitwise that of an undisturbed run"
+    outcomes = {moment: Outcome(f"SIGKILL: {moment}", expected) for moment in MOMENTS}
+    ends = Outcome("sweeps brought to their end between these kills", expected)
+    folder, held = bench.fresh(), set()
+    moments = iter([moment for _ in range(count) for moment in MOMENTS])
+    while sum(outcome.tried for outcome in outcomes.values()) < count:
+        moment = next(moments)
+        if at := MOMENTS[moment]:
+            run = bench.sweep(folder, kill_at=(at[0], rng.randint(1, at[1])))
         else:
-            if rng.random() < 0.5:
+            run = bench.sweep(folder)
+            if moment.startswith("start"):
+                run.process.join(rng.uniform(0, 0.2))
+            elif moment.startswith("compilation"):
                 run.says("compiling")
-            run.process.join(rng.uniform(0, bench.seconds * rng.choice([0.3, 1.0])))
+                run.process.join(rng.uniform(0, 0.7))
+            else:
+                run.says("at step")
+                run.process.join(rng.uniform(0, 0.8 * bench.seconds))
             run.send(signal.SIGKILL)
         status = run.end()
         if status == -signal.SIGKILL:
-            tried += 1
-            phase = phase_of(run.text)
-            outcome = outcomes.setdefault(phase, Outcome(f"SIGKILL during {phase}", expected))
-            outcome.tried += 1
-            held = bench.check(outcome, folder, held)
+            outcomes[moment].tried += 1
+            held = bench.check(outcomes[moment], folder, held)
         else:
-            run_of_kills.expect(status == 0, run.text)
-            bench.check_end(run_of_kills, folder)
-            run_of_kills.tried += 1
+            ends.expect(status == 0, run.text)
+            bench.check_end(ends, folder)
+            ends.tried += 1
             shutil.rmtree(folder)
             folder, held = bench.fresh(), set()
     run = bench.sweep(folder)
-    run_of_kills.expect(run.end() == 0, run.text)
-    bench.check_end(run_of_kills, folder)
-    run_of_kills.tried += 1
-    run_of_kills.fault = "sweeps brought to their end between these kills"
-    return [*sorted(outcomes.values(), key=lambda outcome: outcome.fault), run_of_kills]
+    ends.expect(run.end() == 0, run.text)
+    bench.check_end(ends, folder)
+    ends.tried += 1
+    return [*outcomes.values(), ends]
 
 
 def signals(bench, count):
@@ -412,10 +410,8 @@ def rotten_chunks(bench, count, seed=0):
             outcome.tried += 1
             status, text = bench.run("verify", folder)
             outcome.expect(status == 1 and path.name in text, text)
-            again = (
-                ["verify", folder, "--repair"] if command == "verify" else ["sweep", bench.spec_file, "--out", folder]
-            )
-            status, text = bench.run(*again, *NARROW)
+            again = {"verify": ["verify", folder, "--repair"], "sweep": ["sweep", bench.spec_file, "--out", folder]}
+            status, text = bench.run(*again[command], *NARROW)
             outcome.expect(status == 0 and path.name in text, text)
             outcome.expect({p: p.stat().st_mtime_ns for p in others} == others, "another chunk was written again")
             outcome.expect(len(list((folder / "damaged").iterdir())) == 1, "not set aside")
@@ -461,10 +457,10 @@ def rotten_checkpoints(bench, count, seed=0):
     return [read, rerun]
 
 
-def full_disk(bench):
-    """Files may not grow beyond a few hundred bytes more than nothing, as on a full disk or under a quota."""
+def full_disk(bench, sizes=(4000, 9000)):
+    """Files may not grow beyond so many bytes, as on a full disk or under a quota; a chunk has 12 kB."""
     outcome = Outcome("disk full (limit of a file's size)", "exit 1 with one message, what was committed stays")
-    for largest in (4000, 9000):
+    for largest in sizes:
         folder = bench.fresh()
         first = bench.sweep(folder)
         bench.wait_for(lambda folder=folder: len(Folder(folder).files()) >= 2)
@@ -512,6 +508,10 @@ def two_at_once(bench):
     second = bench.sweep(folder)
     refused.tried += 1
     refused.expect(second.end() == 2 and f"process {first.process.pid}" in second.text, second.text)
+    shown = Outcome("show from another terminal while a sweep runs", "what is there, who runs, and how far it is")
+    shown.tried += 1
+    status, text = bench.run("show", folder)
+    shown.expect(status == 0 and f"process {first.process.pid}, runs a sweep" in text and "at step" in text, text)
     third = bench.sweep(folder, "--wait")
     third.says("waiting for it")
     os.kill(first.process.pid, signal.SIGCONT)
@@ -519,7 +519,7 @@ def two_at_once(bench):
     waited.expect(first.end() == 0, first.text)
     waited.expect(third.end() == 0 and f"{LANES} of {LANES} lanes are there" in third.text, third.text)
     bench.check_end(waited, folder)
-    outcomes += [refused, waited]
+    outcomes += [refused, waited, shown]
 
     dead = Outcome("the lock's holder is dead", "goes on at once")
     folder = bench.fresh()
@@ -545,10 +545,10 @@ def two_at_once(bench):
     return outcomes
 
 
-def moved_clock(bench):
+def moved_clock(bench, moves=(-10, 10)):
     """The clock goes back ten years between two runs, or ahead, and files are from the future."""
     outcome = Outcome("the clock moved ten years back, or ahead", "as undisturbed")
-    for years in (-10, 10):
+    for years in moves:
         folder = bench.interrupted()
         for path in folder.rglob("*"):
             os.utime(path, (time.time() - years * 3e7,) * 2)
@@ -648,26 +648,25 @@ def table(outcomes, command, bench, seconds):
     from adam_vs_gd.provenance import processor, provenance
 
     rows = ["| fault | tried | lanes lost | lanes changed | what must happen | as it must |", "| --- " * 6 + "|"]
+    signed = sum(o.tried for o in outcomes if o.fault.startswith("SIGKILL"))
     for o in outcomes:
         held = "yes" if o.survived else f"NO: {len(o.unexpected)} times not"
         rows.append(f"| {o.fault} | {o.tried} | {o.lanes_lost} | {o.lanes_changed} | {o.expected} | {held} |")
     made = provenance()
     return (
-        "# Reliability\n\nFaults that were done to real processes of a small sweep "
-        f"({LANES} lanes in 6 chunks, a checkpoint after every segment), and what was lost. "
+        "# Reliability\n\nFaults done to real processes of a small sweep "
+        f"({LANES} lanes in 6 chunks, a checkpoint after every segment), and what was lost; {signed} of them SIGKILLs. "
         f"Made by\n\n```\n{command}\n```\n\nin {seconds / 60:.0f} minutes on {os.cpu_count()} cores of {processor()}; "
-        f"commit {made['commit']}, Python {made['python']}; {made['versions']}. Each kill goes on in "
-        "the folder that the one before it left; a sweep that comes to its end is compared bit for bit with an undisturbed one, "
-        "in its journal, as a Dataset, and in `dataset.zarr`.\n\n" + "\n".join(rows) + "\n"
+        f"commit {made['commit']}, Python {made['python']}; {made['versions']}.\n\nEach kill goes on in the folder "
+        "that the one before it left. A sweep that comes to its end is compared bit for bit with an undisturbed one: "
+        "its journal, its Dataset, its `dataset.zarr`, and what it leaves behind.\n\n" + "\n".join(rows) + "\n"
     )
 
 
 def main():
     parser = argparse.ArgumentParser(description="Try faults on sweeps, and write the table of what was lost.")
     parser.add_argument("--kills", type=int, default=60, help="how many SIGKILLs (default: 60)")
-    parser.add_argument(
-        "--flips", type=int, default=200, help="how many bit flips of chunks and checkpoints (default: 200)"
-    )
+    parser.add_argument("--flips", type=int, default=200, help="how many bit flips (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--out", type=Path, help="file of the table; printed otherwise")
     options = parser.parse_args()
@@ -676,9 +675,8 @@ def main():
         outcomes = []
         for outcome in all_faults(bench, options.kills, options.flips, options.seed):
             outcomes.append(outcome)
-            print(
-                json.dumps(outcome.__dict__, indent=1) if outcome.unexpected else outcome, file=sys.stderr, flush=True
-            )
+            says = [f"{outcome.fault}: {outcome.tried} tried", *outcome.unexpected]
+            print("\n".join(says), file=sys.stderr, flush=True)
         text = table(outcomes, "python " + " ".join(sys.argv), bench, time.monotonic() - began)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
@@ -688,5 +686,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     sys.exit(main())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import adam_vs_gd as ag
+from adam_vs_gd import cli
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 SPEC = """
@@ -78,6 +79,37 @@ def test_dry_run_plans_and_writes_nothing(swept):
     assert not (folder / "other").exists()
 
 
+def test_dry_run_can_measure(swept):
+    folder, _ = swept
+    text = run("sweep", "tiny.toml", "--out", "other", "--dry-run", "--measure", cwd=folder).stdout
+    assert text.count("lane-steps/s, compiled in") == 2
+    assert "estimated time: " in text
+    assert not (folder / "other").exists()
+
+
+def test_verify_finds_nothing_wrong_and_repairs_nothing(swept):
+    folder, _ = swept
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs" / "tiny").rglob("*")}
+    for more in ([], ["--repair"]):
+        assert "0 damaged; 24 of 24 lanes are there" in run("verify", "runs/tiny", *more, cwd=folder).stdout
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs" / "tiny").rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("4GiB", 2**32), ("4G", 4 * 10**9), ("500MB", 5 * 10**8), ("1.5 kib", 1536), ("2e9", 2 * 10**9), ("77b", 77)],
+)
+def test_sizes(text, count):
+    assert cli.bytes_of(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("2m", 120), ("1.5h", 5400), ("0", 0), ("10", 10), (".5 m", 30)]
+)
+def test_times(text, seconds):
+    assert cli.seconds_of(text) == seconds
+
+
 def test_show_tells_means_with_intervals(swept):
     folder, _ = swept
     text = run("show", "runs/tiny", cwd=folder).stdout
@@ -125,6 +157,12 @@ BAD = {
                                ["data.n: 4 there, 6 here", "--out", "--overwrite"]),
     "unknown command": (["swep"], ["invalid choice: 'swep'"]),
     "unknown option": (["sweep", "tiny.toml", "--dryrun"], ["unrecognized arguments: --dryrun"]),
+    "no such path": (["sweep", "tiny.toml", "--path", "slow"], ["--path", "reference"]),
+    "no devices": (["sweep", "tiny.toml", "--devices", "0"], ["--devices", "an integer >= 1"]),
+    "no size": (["sweep", "tiny.toml", "--memory", "3 parsecs"], ["--memory", "4GiB"]),
+    "no time": (["sweep", "tiny.toml", "--checkpoint-every", "soon"], ["--checkpoint-every", "90s, 2m or 1h"]),
+    "--measure alone": (["sweep", "tiny.toml", "--measure"], ["--measure", "--dry-run"]),
+    "verify of nothing": (["verify", "nowhere"], ["nowhere", "holds no sweep"]),
     "show of nothing": (["show", "nowhere"], ["nowhere", "holds no sweep"]),
     "plot of an unknown axis": (["plot", "runs/tiny", "--x", "beta2"], ["beta2", "s, alpha"]),
     "plot of an unknown value": (["plot", "runs/tiny", "--value", "tset_error"], ["tset_error", "test_error"]),

@@ -200,3 +200,69 @@ def test_publishing_is_all_or_nothing(tmp_path):
     publish(tmp_path / "a", b"third", replace=True)
     assert (tmp_path / "a").read_bytes() == b"third"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_verify_tells_a_damaged_dataset_from_an_older_one(finished, tmp_path):
+    import shutil
+
+    from adam_vs_gd.verify import verify
+
+    spec, out, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy)
+    folder = Folder(copy)
+    assert verify(folder) == (f"{folder.zarr}: whole\n2 chunks checked, 0 damaged; 12 of 12 lanes are there", True)
+    folder.open(tiny(data={"alpha": [0.0, 0.3, 0.6, 0.9]}))
+    report, whole = verify(folder)
+    assert whole
+    assert "older than the journal" in report
+    assert "12 of 16 lanes are there" in report
+    folder.open(spec)
+    chunk = max((copy / "dataset.zarr" / "loss_path").rglob("c/**/0"), key=lambda path: path.is_file())
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    report, whole = verify(folder)
+    assert not whole
+    assert "dataset.zarr: damaged" in report
+    shutil.rmtree(folder.zarr)
+    report, whole = verify(folder)
+    assert whole
+    assert "not there" in report
+
+
+def test_dataset_zarr_is_in_chunks_of_whole_lanes():
+    from adam_vs_gd.store import ZARR_CHUNK_BYTES, zarr_chunks
+
+    assert zarr_chunks((2, 10, 5), 4) == (2, 10, 5)
+    assert zarr_chunks((), 4) == ()
+    shape = (3, 50, 40, 101, 1000)
+    chunks = zarr_chunks(shape, 4)
+    assert chunks == (1, 1, 40, 101, 1000)
+    assert np.prod(chunks) * 4 <= ZARR_CHUNK_BYTES
+    assert zarr_chunks((10**9, 2), 8) == (ZARR_CHUNK_BYTES // 16, 2)
+
+
+def test_a_file_system_without_links_still_publishes_once(tmp_path, monkeypatch):
+    import errno
+    import os
+
+    def without(*_):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", without)
+    publish(tmp_path / "a", b"first", replace=False)
+    publish(tmp_path / "a", b"second", replace=False)
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_committed_files_are_readable_by_others(tmp_path):
+    import os
+
+    umask = os.umask(0o022)
+    try:
+        publish(tmp_path / "a", b"x", replace=False)
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644

@@ -1,0 +1,221 @@
+"""Devices, memory, interruption: where lanes run changes no bit of them, and what is wanting is said."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import jax
+import numpy as np
+import pytest
+import small
+
+import adam_vs_gd as ag
+from adam_vs_gd import engine, machine, runner
+from adam_vs_gd.plan import Limits, Plan, cells, make_plan
+
+SPEC = """
+import sys
+sys.path.insert(0, {tests!r})
+import small
+import adam_vs_gd as ag
+spec = small.spec(seeds=3, steps=70, record=7, data={{"alpha": [0.0, 0.2, 0.4, 0.5, 0.6], "s": [5, 10]}})
+"""
+
+
+def python(script, *arguments, environment=None, expected=0):
+    """A fresh process; its stdout."""
+    text = SPEC.format(tests=os.path.dirname(__file__)) + textwrap.dedent(script)
+    done = subprocess.run(
+        [sys.executable, "-c", text, *map(str, arguments)],
+        capture_output=True, text=True, timeout=300, env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    assert done.returncode == expected, done.stderr
+    return done.stdout
+
+
+def test_one_two_and_four_devices_and_any_width_give_the_same_bits(tmp_path):
+    """30 lanes an optimizer: 30 on one device, 2 x 15, 4 x 8, and 4 x 4 under a memory limit."""
+    script = """
+    import jax
+    devices, memory, out = int(sys.argv[1]), int(sys.argv[2]) or None, sys.argv[3]
+    results = ag.run_sweep(spec, out, devices=devices, memory=memory, quiet=True)
+    assert len(jax.devices()) == devices
+    """
+    found, widths = [], []
+    for devices, memory in ((1, 0), (2, 0), (4, 0), (4, 500_000)):
+        out = tmp_path / f"{devices}-{memory}"
+        python(script, devices, memory, out)
+        found.append(ag.load_results(out))
+        about = [json.loads(str(rows["about"])) for rows in ag.store.Folder(out).chunks()]
+        widths.append({one["width"] for one in about})
+        assert {one["devices"] for one in about} == {devices}
+        assert {one["platform"] for one in about} == {"cpu"}
+        assert {one["path"] for one in about} == {"reference"}
+    assert widths == [{30}, {30}, {32}, {16}]
+    for other in found[1:]:
+        assert other.identical(found[0])
+
+
+def test_a_chunk_cut_anywhere_gives_the_same_bits():
+    """Whatever the segments are, and through a snapshot in host memory at every one of them, at another width."""
+    lanes = [lane for _, lane in cells(small.spec(seeds=3, steps=40, record=4, data={"alpha": [0.0, 0.3]}))]
+    (group, *_) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
+    devices = jax.devices("cpu")
+    whole, kept = {}, []
+
+    def collect(into):
+        def keep(meter, group, chunk, rows, seconds):
+            for i, lane in enumerate(chunk.lanes):
+                into[lane.digest] = {name: values[i].tobytes() for name, values in rows.items()}
+
+        return keep
+
+    hooks = runner.Hooks(keep=collect(whole), between=lambda snapshot: kept.append(snapshot()))
+    runner.run_plan(Plan((group,)), devices, lambda: 2**40, hooks)
+    assert [snapshot.step for snapshot in kept] == [10, 20, 30]
+    halves = make_plan(lanes, Limits(1, 2**40, 2**40, 4)).groups[0]
+    for snapshot in kept:
+        resumed = {}
+        hooks = runner.Hooks(keep=collect(resumed), find=lambda chunk, snapshot=snapshot: snapshot)
+        runner.run_plan(Plan((halves,)), devices, lambda: 2**40, hooks)
+        assert resumed == whole
+
+
+def test_too_many_devices_are_named_with_the_fix():
+    jax.devices()
+    with pytest.raises(ag.MachineError, match=r"--devices 64: this process has .*JAX_NUM_CPU_DEVICES=64"):
+        ag.run_sweep(small.spec(), devices=64, quiet=True)
+
+
+def test_devices_that_somebody_else_chose_are_left_alone():
+    script = """
+    import jax
+    if len(sys.argv) > 1:
+        jax.devices()  # the backend runs before the engine
+    results = ag.run_sweep(ag.SweepSpec(**{**spec.to_dict(), "steps": 2, "record": 1}), quiet=True)
+    print(len(jax.devices()))
+    """
+    assert python(script, environment={"JAX_NUM_CPU_DEVICES": "3"}).strip() == "3"
+    assert python(script, "backend first").strip() == "1"
+
+
+def test_memory_is_a_safe_share_of_what_is_free(monkeypatch):
+    (cpu,) = jax.devices("cpu")[:1]
+    monkeypatch.setattr(machine, "free_bytes", lambda device: 1000)
+    assert machine.limits_of((cpu,)).memory == 800
+    assert machine.limits_of((cpu, cpu)).memory == 400, "devices of a CPU share the host's"
+    assert machine.limits_of((cpu, cpu), 600).memory == 300
+
+    class Accelerator:
+        platform = "gpu"
+
+    assert machine.limits_of((Accelerator(), Accelerator())).memory == 800, "an accelerator has its own"
+
+
+def test_free_memory_is_that_of_the_device_or_of_the_container(monkeypatch, tmp_path):
+    class Accelerator:
+        def memory_stats(self):
+            return {"bytes_limit": 1000, "bytes_in_use": 300}
+
+    assert machine.free_bytes(Accelerator()) == 700
+    cpu = jax.devices("cpu")[0]
+    assert 2**20 < machine.free_bytes(cpu) < 2**50
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("2000\n")
+    monkeypatch.setattr(machine, "CONTROL_GROUPS", ((tmp_path / "memory.max", tmp_path / "memory.current"),))
+    assert machine.free_bytes(cpu) == 3000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.free_bytes(cpu) > 2**20
+
+
+def test_a_program_that_needs_too_much_is_made_narrower():
+    """The plan's own count may be wrong: what the compiled program says decides."""
+    lanes = [lane for _, lane in cells(small.spec(seeds=16, steps=4, record=2, optimizers={"adam": {}}))]
+    (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
+    problem = runner.problem_of(runner.two_patch, group.static, group.ranks)
+    with ag.numerics("float32"):
+        need = runner.programs_of(problem, group, tuple(jax.devices("cpu")[:1])).bytes
+    told, widths = [], []
+    hooks = runner.Hooks(tell=told.append, keep=lambda meter, group, *rest: widths.append(group.width))
+    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda: need * 3 // 4, hooks)
+    assert failed == []
+    assert widths == [8, 8]
+    assert any("out of memory at width 16: going on with 8" in text for text in told)
+
+
+def test_other_errors_are_not_taken_for_a_want_of_memory():
+    assert runner.is_out_of_memory(jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"))
+    assert runner.is_out_of_memory(MemoryError())
+    assert not runner.is_out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: an autotuner failed"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("platform", "gpu"), ("path", "fast")])
+def test_a_folder_does_not_mix_platforms_or_paths_unless_told_to(tmp_path, key, value):
+    spec = small.spec(steps=4, record=2, seeds=1, optimizers={"gd": {}})
+    ag.run_sweep(spec, tmp_path / "sweep", quiet=True)
+    folder = ag.store.Folder(tmp_path / "sweep")
+    (rows,) = folder.chunks()
+    about, lanes = json.loads(str(rows.pop("about"))), rows.pop("lane")
+    folder.files()[0].unlink()
+    folder.commit([str(lane) for lane in lanes], rows, about | {key: value})
+    more = small.spec(steps=4, record=2, seeds=2, optimizers={"gd": {}})
+    with pytest.raises(ag.FolderError, match=f"{key} = {value}, and this run has .*--allow-mixed"):
+        ag.run_sweep(more, tmp_path / "sweep", quiet=True)
+    assert len(folder.files()) == 1
+    results = ag.run_sweep(more, tmp_path / "sweep", quiet=True, allow_mixed=True)
+    assert (results.status > 0).all()
+    assert results.attrs[key].split("; ") in ([about[key], value], [value, about[key]])
+
+
+def test_the_log_has_versions_devices_plan_timings_and_warnings(tmp_path, monkeypatch):
+    real = engine.run_plan
+
+    def warning(*arguments):
+        warnings.warn("the sky is falling", stacklevel=1)
+        return real(*arguments)
+
+    monkeypatch.setattr(engine, "run_plan", warning)
+    with pytest.warns(UserWarning, match="sky"):
+        ag.run_sweep(small.spec(steps=4, record=2, seeds=1), tmp_path / "sweep", quiet=True)
+    log = (tmp_path / "sweep" / "log.txt").read_text()
+    for part in (
+        "jax 0.",
+        "'platform': 'cpu'",
+        "'device': '",
+        "2 lanes to train",
+        "lanes in ",
+        "the sky is falling",
+        "done: ",
+    ):
+        assert part in log
+
+
+def test_compiled_programs_are_kept_unless_told_not_to(tmp_path):
+    script = """
+    tiny = ag.SweepSpec(**{**spec.to_dict(), "steps": 2, "record": 1})
+    ag.run_sweep(tiny, quiet=True, compile_cache=sys.argv[1] == "1")
+    """
+    cache = tmp_path / "adam-vs-gd"
+    python(script, 0, environment={"XDG_CACHE_HOME": str(tmp_path)})
+    assert not cache.exists()
+    python(script, 1, environment={"XDG_CACHE_HOME": str(tmp_path)})
+    kept = {path.name for path in cache.iterdir()}
+    assert any(name.startswith("jit_advance") for name in kept)
+    python(script, 1, environment={"XDG_CACHE_HOME": str(tmp_path)})
+    assert {path.name for path in cache.iterdir()} == kept, "a second start compiles nothing"
+
+
+def test_one_lane_can_be_differentiated_in_reverse():
+    def memorization(sigma_p):
+        final = ag.train(
+            0, n=4, d=12, s=3, width=2, steps=5, test_size=4, eta=0.1, optimizer="gd", sigma_p=sigma_p
+        ).final
+        return final["noise_memorization"]
+
+    with jax.enable_x64(True):
+        slope = jax.grad(memorization)(0.3)
+        step = 1e-6
+        np.testing.assert_allclose(slope, (memorization(0.3 + step) - memorization(0.3 - step)) / (2 * step), rtol=1e-4)

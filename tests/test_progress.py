@@ -1,0 +1,87 @@
+"""What a run tells of how far it is."""
+
+import io
+import itertools
+
+import pytest
+import small
+
+from adam_vs_gd.plan import Limits, cells, make_plan
+from adam_vs_gd.progress import Bar, Lines, Meter, Silent, duration, progress_on
+
+PLAN = make_plan(
+    [lane for _, lane in cells(small.spec(seeds=2, steps=[100, 300], record=2, data={"alpha": [0.0, 0.1]}))],
+    Limits(1, 2**40, 2**40, 4),
+)
+
+
+def test_time_left_is_the_work_left_at_the_speed_of_the_last_half_minute():
+    meter = Meter(PLAN)
+    assert meter.left is None
+    assert meter.position() == "0/16 lanes, 0 lane-steps/s, ? left"
+    static = PLAN.groups[0].static
+    meter.advance(static, 50, 50, 4, 1.0)
+    assert meter.speed == 200
+    assert meter.left == pytest.approx((PLAN.lane_steps - 200) / 200)
+    assert meter.position() == "0/16 lanes, chunk 1/4 at step 50/100, 200 lane-steps/s, 15 s left"
+    for _ in range(100):
+        meter.advance(static, 50, 1, 4, 1.0)
+    assert meter.speed == pytest.approx(4), "the past is forgotten"
+
+
+def test_what_has_been_passed_over_needs_no_time():
+    meter = Meter(PLAN)
+    for group in PLAN.groups:
+        meter.pass_over(group.static, group.static.steps, group.lanes)
+    meter.advance(PLAN.groups[0].static, 1, 0, 4, 1.0)
+    assert meter.work_done == pytest.approx(meter.work)
+
+
+def test_statuses_and_running_means():
+    meter = Meter(PLAN)
+    for label, status, error in (("adam", "fitted", 0.75), ("adam", "fitted", 0.25), ("gd", "diverged", None)):
+        meter.count(status, label, error)
+    assert meter.outcome() == "2 fitted, 1 diverged; mean test error adam 0.5"
+
+
+def test_lines_come_every_few_seconds_and_at_the_end(monkeypatch):
+    clock = itertools.count(0, 2)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    lines, meter = Lines(stream), Meter(PLAN)
+    for _ in range(6):
+        lines.update(meter)
+    assert len(stream.getvalue().splitlines()) == 2
+    meter.finish(meter.lanes)
+    lines.update(meter)
+    assert stream.getvalue().splitlines()[-1].startswith("16/16 lanes")
+
+
+def test_a_bar_in_a_terminal():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    progress = progress_on(stream)
+    assert isinstance(progress, Bar)
+    meter = Meter(PLAN)
+    meter.advance(PLAN.groups[0].static, 50, 50, 4, 1.0)
+    meter.count("fitted", "adam", 0.5)
+    with progress:
+        progress.note("out of [memory]")
+        progress.update(meter)
+    text = stream.getvalue()
+    assert "out of [memory]" in text
+    assert "chunk 1/4 at step 50/100" in text
+    assert "1 fitted; mean test error adam 0.5" in text
+
+
+def test_who_gets_what():
+    assert isinstance(progress_on(io.StringIO()), Lines)
+    assert isinstance(progress_on(io.StringIO(), quiet=True), Silent)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (59.6, "1 min 00 s"), (7260, "2 h 01 min")])
+def test_durations(seconds, text):
+    assert duration(seconds) == text
