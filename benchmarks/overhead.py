@@ -76,9 +76,8 @@ def main():
         began = time.monotonic()
         ag.run_sweep(spec, Path(scratch) / "sweep", checkpoint_every=options.checkpoint_every, quiet=True)
         seconds["engine"] = time.monotonic() - began
-    print(
-        f"{plan.lanes} lanes x {options.steps} steps on {len(devices)} devices, {processor()}; {provenance()['versions']}"
-    )
+    print(f"{plan.lanes} lanes x {options.steps} steps on {len(devices)} devices of {processor()}")
+    print(provenance()["versions"])
     for name, value in seconds.items():
         print(f"{name:10} {value:7.1f} s  {plan.lane_steps / value:8,.0f} lane-steps/s")
     print(f"engine over bare loop: {seconds['engine'] / seconds['bare loop']:.3f}")
