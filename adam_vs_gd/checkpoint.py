@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,11 +35,12 @@ class Checkpoints:
     Args:
         path: `checkpoints/` of a sweep's folder.
         every: seconds between two of them.
+        made: what they are made with, such as the platform; one that was made otherwise is not gone on with.
         tell: called with a line when something is wrong with one.
     """
 
-    def __init__(self, path: Path, every: float, tell: Callable[[str], None]) -> None:
-        self.path, self.every, self.tell = path, every, tell
+    def __init__(self, path: Path, every: float, made: Mapping[str, str], tell: Callable[[str], None]) -> None:
+        self.path, self.every, self.made, self.tell = path, every, dict(made), tell
         self.last = time.monotonic()
         self.lanes: dict[str, tuple[str, ...]] = {}
         self.managers: dict[str, Any] = {}
@@ -72,7 +73,7 @@ class Checkpoints:
                 self.managers[name] = ocp.CheckpointManager((self.path / name).absolute(), options=options)
             manager = self.managers[name]
             if snapshot.step not in manager.all_steps():
-                content = np.frombuffer(packed(snapshot), np.uint8)
+                content = np.frombuffer(packed(snapshot, self.made), np.uint8)
                 manager.save(snapshot.step, args=ocp.args.PyTreeSave({CONTENT: content}))
             if wait:
                 manager.wait_until_finished()
@@ -99,7 +100,11 @@ class Checkpoints:
 
             try:
                 with ocp.CheckpointManager(folder.absolute()) as manager:
-                    return unpacked(manager.restore(step, args=ocp.args.PyTreeRestore())[CONTENT].tobytes())
+                    restored = manager.restore(step, args=ocp.args.PyTreeRestore())
+                snapshot, made = unpacked(restored[CONTENT].tobytes())
+                if made == self.made:
+                    return snapshot
+                self.tell(f"{folder / str(step)}: this checkpoint was made with {made}, and is left out")
             except Exception as error:  # damaged data can fail in any way
                 self.tell(f"{folder / str(step)}: this checkpoint is damaged and left out: {first_line(error)}")
         return None
@@ -131,15 +136,15 @@ class Checkpoints:
             self.end(self.managers.popitem()[1])
 
 
-def packed(snapshot: Snapshot) -> bytes:
-    """A snapshot as bytes, with the SHA-256 of them."""
-    about = json.dumps({"lanes": snapshot.lanes, "step": snapshot.step})
+def packed(snapshot: Snapshot, made: Mapping[str, str]) -> bytes:
+    """A snapshot, and what it was made with, as bytes with the SHA-256 of them."""
+    about = json.dumps({"lanes": snapshot.lanes, "step": snapshot.step, "made": made})
     state = {f"state {i}": leaf for i, leaf in enumerate(snapshot.state)}
     return sealed({"about": np.array(about), **state, **{f"path {name}": v for name, v in snapshot.paths.items()}})
 
 
-def unpacked(content: bytes) -> Snapshot:
-    """The snapshot of what `packed` made.
+def unpacked(content: bytes) -> tuple[Snapshot, dict[str, str]]:
+    """The snapshot, and what it was made with, of what `packed` gave.
 
     Raises:
         DamageError: if it is not what was packed.
@@ -150,7 +155,7 @@ def unpacked(content: bytes) -> Snapshot:
     about = json.loads(str(arrays.pop("about")))
     state = tuple(array for name, array in arrays.items() if name.startswith("state "))
     paths = {name.removeprefix("path "): array for name, array in arrays.items() if name.startswith("path ")}
-    return Snapshot(tuple(about["lanes"]), about["step"], state, paths)
+    return Snapshot(tuple(about["lanes"]), about["step"], state, paths), about["made"]
 
 
 def first_line(error: BaseException) -> str:

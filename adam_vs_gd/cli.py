@@ -67,7 +67,6 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--measure", action="store_true",
                        help="with --dry-run: run a second of each group, and estimate the time of all")  # fmt: skip
     sweep.add_argument("--overwrite", action="store_true", help="move a folder that is there aside, and start afresh")
-    sweep.add_argument("--allow-mixed", action="store_true", help="let chunks of different platforms or paths be mixed")
     sweep.set_defaults(run=run_sweep)
 
     show = commands.add_parser("show", help="what a sweep is, how far it has come, and its means with intervals")
@@ -114,6 +113,7 @@ def machine_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--path", choices=("reference",), default="reference", help="the code that trains the lanes")
     command.add_argument("--checkpoint-every", metavar="TIME", type=seconds_of, default=120.0,
                          help="time between checkpoints within a chunk: 90s, 2m, 1h (default: 2m)")  # fmt: skip
+    command.add_argument("--allow-mixed", action="store_true", help="mix chunks of different platforms or paths")
     command.add_argument("--wait", action="store_true", help="wait while another process runs in the folder")
     command.add_argument("--no-compile-cache", action="store_true",
                          help="keep no compiled programs in the user's cache folder")  # fmt: skip
@@ -196,7 +196,7 @@ def settings_of(options: argparse.Namespace) -> engine.Settings:
     return engine.Settings(
         devices=options.devices, memory=options.memory, path=options.path, checkpoint_every=options.checkpoint_every,
         wait=options.wait, compile_cache=not options.no_compile_cache, quiet=options.quiet,
-        allow_mixed=getattr(options, "allow_mixed", False),
+        allow_mixed=options.allow_mixed,
     )  # fmt: skip
 
 

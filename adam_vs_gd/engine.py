@@ -19,7 +19,7 @@ import xarray as xr
 from adam_vs_gd import lock
 from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.dataset import to_dataset
-from adam_vs_gd.errors import DiskError, FolderError
+from adam_vs_gd.errors import DiskError, FolderError, MachineError
 from adam_vs_gd.interruption import Interruption
 from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, describe, make_plan
@@ -34,6 +34,8 @@ from adam_vs_gd.variables import STATUSES
 CHECKPOINT_SECONDS = 120.0
 PATHS = ("reference",)
 """Which code trains the lanes. It is recorded with every chunk."""
+UNMIXED = ("platform", "path")
+"""What all chunks of a folder should have in common, because roundings differ."""
 WORD_SECONDS = 2.0  # between two words for whoever looks at a running sweep
 
 
@@ -60,6 +62,14 @@ class Settings:
     compile_cache: bool = True
     allow_mixed: bool = False
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.path not in PATHS:
+            raise MachineError(f"path = {self.path!r}: must be one of {', '.join(PATHS)}")
+        for key, least in (("devices", 1), ("memory", 1), ("checkpoint_every", 0)):
+            value = getattr(self, key)
+            if value is not None and not value >= least:
+                raise MachineError(f"{key} = {value}: must be at least {least}")
 
 
 def run_sweep(
@@ -99,7 +109,7 @@ def run_sweep(
     Raises:
         FolderError: if the folder holds something else, a sweep that disagrees, or another process; before anything is
             computed.
-        MachineError: if there are not so many devices.
+        MachineError: if there are not so many devices, or a setting is impossible.
         DiskError: if results cannot be written; what was committed stays.
         Interrupted: a KeyboardInterrupt, after SIGINT or SIGTERM: the same call goes on from there.
     """
@@ -188,7 +198,8 @@ def compute(
         log(folder, f"start: {about}, {settings}")
         for damage in survey.damaged:
             tell(f"{damage.path}: is damaged; set aside as {folder.set_damaged_aside(damage.path)}")
-        with Checkpoints(folder.checkpoints, settings.checkpoint_every, tell) as checkpoints:
+        made = {key: about[key] for key in UNMIXED}
+        with Checkpoints(folder.checkpoints, settings.checkpoint_every, made, tell) as checkpoints:
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
             checkpoints.prune(done)
@@ -210,8 +221,7 @@ def compute(
 
             def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
                 digests = [lane.digest for lane in chunk.lanes]
-                with writing(folder):
-                    folder.commit(digests, rows, about | {"width": group.width, "devices": group.devices})
+                folder.commit(digests, rows, about | {"width": group.width, "devices": group.devices})
                 done.update(digests)
                 checkpoints.prune(done)
                 log(folder, f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")
@@ -286,7 +296,7 @@ def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> 
     Raises:
         FolderError: if they would not.
     """
-    for key in ("platform", "path"):
+    for key in UNMIXED:
         there = sorted({str(one[key]) for one in survey.about if key in one} - {about[key]})
         if there:
             raise FolderError(

@@ -18,6 +18,8 @@ import psutil
 from adam_vs_gd.errors import FolderError
 
 LOCK, HOLDER = ".lock", ".holder.json"
+STAGING = ".tmp-"
+"""How the name of a file that is not complete begins; whoever holds the lock removes what is left of them."""
 POLL_SECONDS = 0.2
 
 
@@ -71,7 +73,7 @@ def taken(lock: filelock.BaseFileLock) -> bool:
 def tell(folder: Path, says: str) -> None:
     """Leave word of who runs here and how far it is, for `holder`; best effort."""
     with contextlib.suppress(OSError):
-        staging = folder / f"{HOLDER}.{os.getpid()}.tmp"
+        staging = folder / f"{STAGING}{os.getpid()}{HOLDER}"
         word = {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time(), "says": says}
         staging.write_text(json.dumps(word), encoding="utf-8")
         staging.replace(folder / HOLDER)

@@ -27,7 +27,7 @@ import xarray as xr
 
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
-from adam_vs_gd.lock import HOLDER, LOCK
+from adam_vs_gd.lock import HOLDER, LOCK, STAGING
 from adam_vs_gd.plan import chunk_digest
 from adam_vs_gd.spec import SweepSpec, show
 from adam_vs_gd.types import Rows
@@ -37,7 +37,6 @@ DIGEST_BYTES = 32
 ZARR_CHUNK_BYTES = 2**24
 PROVENANCE = ("platform", "device", "path", "versions", "python", "commit")
 """What a chunk was computed with, as far as it is told in the Dataset's attributes."""
-STAGING = ".tmp-"
 
 
 class Damage(NamedTuple):
@@ -146,7 +145,7 @@ class Folder:
     def open(self, spec: SweepSpec) -> None:
         """Write the spec, and remove what an earlier run left half done. For the holder of the lock only."""
         self.journal.mkdir(parents=True, exist_ok=True)
-        for folder in (self.path, self.journal):
+        for folder in (self.path, self.journal, self.figures):
             for staging in folder.glob(f"{STAGING}*"):
                 shutil.rmtree(staging) if staging.is_dir() else staging.unlink(missing_ok=True)
         publish(self.spec_file, tomli_w.dumps(spec.to_dict()).encode(), replace=True)

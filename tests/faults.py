@@ -48,6 +48,7 @@ eta = 0.1
 """
 NARROW = ["--devices", "1", "--memory", "16.5kB", "--checkpoint-every", "0"]
 """Three chunks of the narrowest width for each of the two groups, and a checkpoint after every segment."""
+MADE = {"platform": "cpu", "path": "reference"}
 LANES = 24
 LIMIT = 120  # seconds that a run may take before it counts as hung
 
@@ -426,7 +427,7 @@ def rotten_checkpoints(bench, count, seed=0):
 
     rng = random.Random(seed)
     folder = bench.interrupted()
-    (snapshot,) = Checkpoints(folder / "checkpoints", 0, print).load()
+    (snapshot,) = Checkpoints(folder / "checkpoints", 0, MADE, print).load()
     read = Outcome("a bit of a checkpoint flipped, and it is read", "noticed, or without effect")
     files = [path for path in folder.glob("checkpoints/**/*") if path.is_file() and path.stat().st_size]
     for _ in range(count):
@@ -435,7 +436,7 @@ def rotten_checkpoints(bench, count, seed=0):
         path = copy / rng.choice(files).relative_to(folder / "checkpoints")
         path.write_bytes(damage(path.read_bytes(), "bit flipped", rng))
         told = []
-        found = list(Checkpoints(copy, 0, told.append).load())
+        found = list(Checkpoints(copy, 0, MADE, told.append).load())
         same = found and all(
             a.tobytes() == b.tobytes()
             for a, b in zip(

@@ -14,6 +14,7 @@ import small
 
 import adam_vs_gd as ag
 from adam_vs_gd import engine, machine, runner
+from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.plan import Limits, Plan, cells, make_plan
 
 SPEC = """
@@ -100,6 +101,39 @@ def test_devices_that_somebody_else_chose_are_left_alone():
     """
     assert python(script, environment={"JAX_NUM_CPU_DEVICES": "3"}).strip() == "3"
     assert python(script, "backend first").strip() == "1"
+
+
+@pytest.mark.parametrize("wrong", [{"path": "quick"}, {"devices": 0}, {"memory": 0}, {"checkpoint_every": -1.0}])
+def test_impossible_settings_are_named(wrong):
+    ((key, value),) = wrong.items()
+    with pytest.raises(ag.MachineError, match=f"{key} = {value!r}: must be"):
+        ag.run_sweep(small.spec(), quiet=True, **wrong)
+
+
+def test_a_checkpoint_of_another_platform_is_not_gone_on_with(tmp_path):
+    snapshot = runner.Snapshot(("a", "b"), 7, (np.arange(4.0).reshape(2, 2),), {"x": np.zeros((2, 0))})
+    told = []
+    with Checkpoints(tmp_path, 0, {"platform": "gpu"}, told.append) as checkpoints:
+        checkpoints.save(snapshot, wait=True)
+        (found,) = checkpoints.load()
+        np.testing.assert_array_equal(found.state[0], snapshot.state[0])
+        assert found.step == 7
+        assert found.paths["x"].shape == (2, 0)
+    with Checkpoints(tmp_path, 0, {"platform": "cpu"}, told.append) as checkpoints:
+        assert list(checkpoints.load()) == []
+    assert "made with {'platform': 'gpu'}" in told[-1]
+
+
+def test_checkpoints_are_no_more_frequent_than_asked(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    asked = []
+    checkpoints = Checkpoints(tmp_path, 120.0, {}, print)
+    monkeypatch.setattr(checkpoints, "save", lambda snapshot: asked.append(clock[0]))
+    for now in (10.0, 119.0, 120.0):
+        clock[0] = now
+        checkpoints.between(lambda: None)
+    assert asked == [120.0]
 
 
 def test_memory_is_a_safe_share_of_what_is_free(monkeypatch):
