@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -139,9 +140,14 @@ def program_bytes(program: Any) -> int:
     return memory.argument_size_in_bytes + results + memory.temp_size_in_bytes
 
 
-@functools.lru_cache(maxsize=16)
 def compile_draw(draw: Callable[[Key], Draws], devices: tuple[jax.Device, ...]) -> Any:
     """Seeds [devices] -> draws [devices, ...]: each device draws one, so that no draw depends on how many there are."""
+    return compile_draw_of(jnp.result_type(float), draw, devices)
+
+
+@functools.lru_cache(maxsize=16)
+def compile_draw_of(dtype: np.dtype, draw: Callable[[Key], Draws], devices: tuple[jax.Device, ...]) -> Any:
+    """`compile_draw`, kept for each dtype of floats: one function draws in whichever is set."""
 
     def one(seed: Any) -> Any:
         return jax.tree.map(lambda a: a[None], draw(seed_key(seed[0])))
@@ -154,23 +160,29 @@ class SeedDraws:
     """The draws of the seeds in use, so that chunks and groups that share a seed draw it once."""
 
     def __init__(self) -> None:
-        self.kept: dict[Any, Callable[[], Draws]] = {}
+        self.kept: dict[tuple[np.dtype, Callable[[Key], Draws], int], Callable[[], Draws]] = {}
 
     def begin(self, draw: Callable[[Key], Draws], seeds: Sequence[int], devices: tuple[jax.Device, ...]) -> None:
         """Start drawing the seeds, and go on without waiting; only these are kept."""
-        self.kept = {(draw, seed): self.kept[draw, seed] for seed in seeds if (draw, seed) in self.kept}
-        missing = [seed for seed in dict.fromkeys(seeds) if (draw, seed) not in self.kept]
+        names = {seed: self.name(draw, seed) for seed in seeds}
+        self.kept = {name: self.kept[name] for name in names.values() if name in self.kept}
+        missing = [seed for seed, name in names.items() if name not in self.kept]
         for i in range(0, len(missing), len(devices)):
             batch = missing[i : i + len(devices)]
             full = np.array([*batch, *[batch[-1]] * (len(devices) - len(batch))], np.uint32)
             drawn = compile_draw(draw, devices)(jax.device_put(full, sharding(devices, LANES)))
-            self.kept |= {(draw, seed): functools.partial(part, drawn, k) for k, seed in enumerate(batch)}
+            self.kept |= {names[seed]: functools.partial(part, drawn, k) for k, seed in enumerate(batch)}
 
     def stack(self, draw: Callable[[Key], Draws], seeds: Sequence[int], devices: tuple[jax.Device, ...]) -> Draws:
         """Draws [K, ...] of the seeds, in their order, on every device; only these are kept."""
         self.begin(draw, seeds, devices)
-        stacked = jax.tree.map(lambda *a: np.stack(a), *(self.kept[draw, seed]() for seed in seeds))
+        stacked = jax.tree.map(lambda *a: np.stack(a), *(self.kept[self.name(draw, seed)]() for seed in seeds))
         return jax.device_put(stacked, sharding(devices, SHARED))
+
+    @staticmethod
+    def name(draw: Callable[[Key], Draws], seed: int) -> tuple[np.dtype, Callable[[Key], Draws], int]:
+        """What a draw is kept under: a function draws in the dtype of floats that is set."""
+        return jnp.result_type(float), draw, seed
 
 
 def part(drawn: Draws, k: int) -> Draws:

@@ -297,7 +297,7 @@ def kills(bench, count, seed=0):
     outcomes = {moment: Outcome(f"SIGKILL: {moment}", expected) for moment in MOMENTS}
     ends = Outcome("sweeps brought to their end between these kills", expected)
     folder, held = bench.fresh(), set()
-    moments = iter([moment for _ in range(count) for moment in MOMENTS])
+    moments = iter([moment for _ in range(count) for moment in rng.sample(list(MOMENTS), len(MOMENTS))])
     while sum(outcome.tried for outcome in outcomes.values()) < count:
         moment = next(moments)
         if at := MOMENTS[moment]:

@@ -3,12 +3,16 @@
 import jax
 import numpy as np
 import pytest
+import small
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 import adam_vs_gd as ag
+from adam_vs_gd.chunk import SeedDraws
 from adam_vs_gd.data import draw_noise, random_order, seed_key
+from adam_vs_gd.plan import cells
+from adam_vs_gd.two_patch import two_patch
 
 
 def dataset(key=0, **keys):
@@ -105,6 +109,20 @@ def test_sampling_is_vmappable_over_everything_traced():
     for i in range(3):
         alone = ag.sample_dataset(keys[i], n=4, d=30, s=int(s[i]), sigma_p=0.5, alpha=alpha[i])
         np.testing.assert_array_equal(together.noise[i], alone.noise)
+
+
+def test_draws_of_one_process_are_in_the_precision_that_is_set():
+    _, lane = next(iter(cells(small.spec())))
+    draw = two_patch(lane.static, 10).draw
+    seed_draws, devices = SeedDraws(), tuple(jax.devices()[:1])
+    found = {}
+    for precision in ("float32", "float64", "float32"):
+        with ag.numerics(precision):
+            drawn = seed_draws.stack(draw, [3], devices).train.unit[0]
+            want = jax.jit(draw)(seed_key(3)).train.unit
+        assert drawn.dtype == precision
+        np.testing.assert_allclose(drawn, want, rtol=np.finfo(precision).eps * 8)
+        np.testing.assert_array_equal(drawn, found.setdefault(precision, drawn))
 
 
 def test_x_holds_both_patches():
