@@ -20,8 +20,8 @@ SHOW_CURSOR = "\x1b[?25h"
 class Interruption:
     """While entered, SIGINT, SIGTERM and SIGHUP only leave a mark, and a second one ends the process.
 
-    Only the main thread of a process can do so; elsewhere signals do what they did before. A signal that is ignored
-    (SIGHUP under nohup) stays so.
+    Only the main thread of a process can do so; elsewhere signals do what they did before. SIGHUP stays ignored where
+    it is (under nohup); SIGINT does not, which a shell's script ignores in what it runs in the background.
 
     Args:
         say: called with a line when the first signal comes.
@@ -35,7 +35,7 @@ class Interruption:
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:
+                if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN:
                     self.before[number] = signal.signal(number, self.receive)
         return self
 
