@@ -252,7 +252,3 @@ def run_reproduce(options: argparse.Namespace) -> int:
     out = options.out or Path("runs") / options.what
     print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet))
     return DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

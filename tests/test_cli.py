@@ -33,7 +33,7 @@ width = 2
 def run(*arguments, cwd, expected=0):
     environment = {**os.environ, "PYTHONWARNINGS": "default"}
     done = subprocess.run(
-        [sys.executable, "-m", "adam_vs_gd.cli", *map(str, arguments)],
+        [sys.executable, "-m", "adam_vs_gd", *map(str, arguments)],
         capture_output=True, text=True, cwd=cwd, env=environment, timeout=300,
     )  # fmt: skip
     assert done.returncode == expected, done.stderr
