@@ -110,9 +110,10 @@ class Checkpoints:
         return None
 
     def find(self, chunk: Chunk) -> Snapshot | None:
-        """A checkpoint with all lanes of a chunk."""
+        """The checkpoint with all lanes of a chunk that has come furthest."""
         wanted = {lane.digest for lane in chunk.lanes}
-        return next((snapshot for snapshot in self.load() if wanted <= set(snapshot.lanes)), None)
+        found = [snapshot for snapshot in self.load() if wanted <= set(snapshot.lanes)]
+        return max(found, key=lambda snapshot: snapshot.step, default=None)
 
     def prune(self, done: Set[str]) -> None:
         """Remove the checkpoints of which every lane is done."""

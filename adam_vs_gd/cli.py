@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,22 +24,50 @@ EXPERIMENTS = ("table1", "figure2")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(one_value_each(sys.argv[1:] if arguments is None else arguments))
     signal.signal(signal.SIGTERM, terminated)
     try:
-        return options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"adam-vs-gd: {message}", file=sys.stderr)
+            status = options.run(options)
+        sys.stdout.flush()
+        return status
     except (SpecError, FolderError, MachineError, PlotError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return BAD_INPUT
     except (DamageError, DiskError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return FAILED
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGNALLED + signal.SIGPIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"adam-vs-gd: {where}{error.strerror or error}", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt as error:
+        again = " without --overwrite" if getattr(options, "overwrite", False) else ""
         print(
-            "adam-vs-gd: interrupted; what is finished is kept, and the same command goes on from there",
+            f"adam-vs-gd: interrupted; what is finished is kept, and the same command{again} goes on from there",
             file=sys.stderr,
         )
         return SIGNALLED + (error.signal if isinstance(error, Interrupted) else signal.SIGINT)
+
+
+def one_value_each(arguments: Sequence[str]) -> list[str]:
+    """`--set a=1 b=2 FILE` as `--set a=1 --set b=2 FILE`: values end where no = is, so that a file may follow them."""
+    spread: list[str] = []
+    repeated = None
+    for argument in arguments:
+        if argument in ("--set", "--sel"):
+            repeated, first = argument, True
+        elif repeated and "=" in argument and not argument.startswith("-"):
+            spread += [] if first else [repeated]
+            first = False
+        else:
+            repeated = None
+        spread.append(argument)
+    return spread
 
 
 def terminated(number: int, frame: object) -> None:
@@ -60,8 +90,8 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--out", metavar="DIR", type=Path, help="folder of the results (default: runs/<name of the spec>)"
     )
-    sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[], nargs="+",
-                       help="override a key of the spec, for instance data.alpha=0.3; may be repeated")  # fmt: skip
+    sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
+                       help="override a key of the spec, for instance data.alpha=0.3; several may follow")  # fmt: skip
     machine_options(sweep)
     sweep.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     sweep.add_argument("--measure", action="store_true",
@@ -86,8 +116,8 @@ def parser() -> argparse.ArgumentParser:
     plot.add_argument("--y", metavar="AXIS", help="vertical axis, for instance s")
     plot.add_argument("--value", metavar="VARIABLE", help="what to draw (default: test_error)")
     plot.add_argument("--optimizer", metavar="LABEL", action="append", help="only this optimizer; may be repeated")
-    plot.add_argument("--sel", metavar="AXIS=VALUE", action="append", default=[], nargs="+",
-                      help="fix another axis, for instance eta=5e-5; may be repeated")  # fmt: skip
+    plot.add_argument("--sel", metavar="AXIS=VALUE", action="append", default=[],
+                      help="fix another axis, for instance eta=5e-5; several may follow")  # fmt: skip
     plot.add_argument("--out", metavar="FILE", type=Path, help=".png, .pdf or .svg (default: under DIR/figures)")
     plot.set_defaults(run=run_plot)
 
@@ -125,9 +155,9 @@ def bytes_of(text: str) -> int:
     found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip(), re.IGNORECASE)
     try:
         number, unit, binary = float(found[1]), (found[2] or "").lower(), found[3]  # type: ignore[index]
-    except (TypeError, ValueError):
+        count = int(number * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
+    except (TypeError, ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r}: must be a size, for instance 4GiB, 500MB or 2e9") from None
-    count = int(number * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
     if count < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be at least one byte")
     return count
@@ -154,7 +184,7 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     if options.measure and not options.dry_run:
         raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
-    overrides = dict(parse_override(text) for texts in options.overrides for text in texts)
+    overrides = dict(parse_override(text) for text in options.overrides)
     spec = load_spec(options.spec, overrides)
     out = options.out or Path("runs") / spec.name
     if not options.quiet:
@@ -170,8 +200,8 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     settings = settings_of(options)
     if options.dry_run:
-        todo = engine.plan_sweep(spec, None if options.overwrite else folder, settings)
-        print(plan.describe(todo))
+        todo, limits = engine.plan_sweep(spec, None if options.overwrite else folder, settings)
+        print(plan.describe(todo, limits))
         if options.measure:
             print(engine.estimate(todo, settings))
         return DONE
@@ -238,7 +268,7 @@ def run_plot(options: argparse.Namespace) -> int:
 
     folder = Folder(options.folder)
     results = folder.dataset()
-    sel = dict(parse_override(text) for texts in options.sel for text in texts)
+    sel = dict(parse_override(text, "--sel", "eta=5e-5") for text in options.sel)
     name, figure = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel)
     print(plot.save(figure, options.out or folder.figures / f"{name}.png"))
     return DONE

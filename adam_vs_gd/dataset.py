@@ -9,6 +9,7 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
+from adam_vs_gd.errors import FolderError
 from adam_vs_gd.keys import NUMBERS, OPTIMIZER
 from adam_vs_gd.plan import cells
 from adam_vs_gd.spec import SweepSpec, axes
@@ -23,6 +24,9 @@ def to_dataset(spec: SweepSpec, chunks: Iterable[Rows], about: Mapping[str, Any]
         spec: the sweep.
         chunks: rows with the lanes' digests under "lane"; lanes of other sweeps are left out.
         about: versions, device and so on, for the attributes.
+
+    Raises:
+        FolderError: if a chunk lacks a variable.
     """
     chunks = list(chunks)
     row_of = {str(digest): (c, r) for c, rows in enumerate(chunks) for r, digest in enumerate(rows["lane"])}
@@ -46,6 +50,13 @@ def to_dataset(spec: SweepSpec, chunks: Iterable[Rows], about: Mapping[str, Any]
         )
         for c, rows in enumerate(chunks):
             mine = at_rows[:, 0] == c
+            if not mine.any():
+                continue
+            if name not in rows:
+                raise FolderError(
+                    f"a chunk of this sweep has no {name}: another version of adam-vs-gd has computed it; go on with "
+                    "that version, or choose another folder with --out"
+                )
             values[tuple(a[mine] for a in at)] = rows[name][at_rows[mine, 1]]
         variables[name] = (dims + tail_dims, values, attributes(name))
     dataset = xr.Dataset(variables, coordinates(spec))

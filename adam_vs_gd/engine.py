@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,15 +19,15 @@ import xarray as xr
 from adam_vs_gd import lock
 from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.dataset import to_dataset
-from adam_vs_gd.errors import DiskError, FolderError, MachineError
+from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
 from adam_vs_gd.interruption import Interruption
 from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
-from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, describe, make_plan
+from adam_vs_gd.plan import Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
-from adam_vs_gd.runner import Hooks, Snapshot, group_name, run_plan, time_group
+from adam_vs_gd.runner import Hooks, Snapshot, group_name, is_out_of_memory, run_plan, time_group
 from adam_vs_gd.spec import SweepSpec
-from adam_vs_gd.store import Folder, Survey
+from adam_vs_gd.store import Damage, Folder, Survey
 from adam_vs_gd.types import Rows
 from adam_vs_gd.variables import STATUSES
 
@@ -68,8 +68,12 @@ class Settings:
             raise MachineError(f"path = {self.path!r}: must be one of {', '.join(PATHS)}")
         for key, least in (("devices", 1), ("memory", 1), ("checkpoint_every", 0)):
             value = getattr(self, key)
-            if value is not None and not value >= least:
-                raise MachineError(f"{key} = {value}: must be at least {least}")
+            if value is None:
+                continue
+            if not isinstance(value, int | float | np.number) or not least <= value < np.inf:
+                raise MachineError(f"{key} = {value!r}: must be a number, at least {least}")
+        if self.devices is not None and self.devices != int(self.devices):
+            raise MachineError(f"devices = {self.devices}: must be an integer")
 
 
 def run_sweep(
@@ -134,19 +138,16 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
         The Dataset; or None where nothing was damaged and `dataset.zarr` is the journal's.
     """
     spec = folder.spec()
+    everything = [lane for _, lane in cells(spec)]
+    wanted = {lane.digest for lane in everything}
     survey = folder.survey()
-    if not survey.damaged and folder.zarr_says(folder.dataset(spec)) == "whole":
+    if not (survey.damaged or folder.lost(wanted, survey)) and folder.zarr_says(folder.dataset(spec)) == "whole":
         return None
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         found = start(spec.name, settings, progress)
         with holding(folder, settings, progress, interruption):
-            survey = folder.survey()
-            lanes = [lane for _, lane in cells(spec)]
-            if all(damage.lanes is not None for damage in survey.damaged):
-                lost = {digest for damage in survey.damaged for digest in damage.lanes or ()}
-                lanes = [lane for lane in lanes if lane.digest in lost]
-            else:
-                progress.note("which lanes a damaged chunk held cannot be told: computing every one that is missing")
+            lost = folder.lost(wanted, folder.survey())
+            lanes = [lane for lane in everything if lane.digest in lost]
             return compute(folder, spec, lanes, settings, found, progress, interruption)
 
 
@@ -195,16 +196,19 @@ def compute(
         refuse_mixture(folder, survey, about)
     with writing(folder), warnings_told(lambda text: log(folder, text)):
         folder.open(spec)
-        log(folder, f"start: {about}, {settings}")
+        log(folder, f"start on {len(devices)} devices: {about}, {settings}")
+        wanted = {lane.digest for _, lane in cells(spec)}
         for damage in survey.damaged:
-            tell(f"{damage.path}: is damaged; set aside as {folder.set_damaged_aside(damage.path)}")
-        made = {key: about[key] for key in UNMIXED}
+            aside = folder.set_damaged_aside(damage.path)
+            tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
+        made = {key: about[key] for key in (*UNMIXED, "versions")}
         with Checkpoints(folder.checkpoints, settings.checkpoint_every, made, tell) as checkpoints:
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
             checkpoints.prune(done)
-            plan = make_plan(lanes, limits_of(devices, settings.memory), done, unfinished)
-            log(folder, describe(plan))
+            limits = limits_of(devices, settings.memory)
+            plan = make_plan(lanes, limits, done, unfinished)
+            log(folder, describe(plan, limits))
             tell_what_is_there(spec, survey, plan, tell)
             labels = labels_of(spec)
             word = Word(folder.path)
@@ -230,8 +234,8 @@ def compute(
 
             began = time.monotonic()
             hooks = Hooks(tell, interruption.check, advanced, between, checkpoints.find, keep)
-            memory = lambda: limits_of(devices, settings.memory).memory  # noqa: E731
-            failed = run_plan(plan, devices, memory, hooks)
+            failed = run_plan(plan, devices, memory_of(devices, settings), hooks)
+        folder.settle(wanted, done)
         results = folder.dataset(spec)
         folder.consolidate(results)
         log(folder, f"done: {plan.lanes - len(failed)} lanes in {duration(time.monotonic() - began)}")
@@ -259,22 +263,34 @@ def in_memory(
         tell=progress.note, check=interruption.check, advanced=progress.update,
         between=lambda snapshot: interruption.check(), keep=keep,
     )  # fmt: skip
-    warn_of(run_plan(plan, devices, lambda: limits_of(devices, settings.memory).memory, hooks))
+    warn_of(run_plan(plan, devices, memory_of(devices, settings), hooks))
     return to_dataset(spec, rows_kept, provenance() | describe_machine(devices, settings))
 
 
-def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings = Settings()) -> Plan:
-    """The plan of what a sweep still has to compute on this machine."""
+def memory_of(devices: tuple[jax.Device, ...], settings: Settings) -> Callable[[int], int]:
+    """Of so many of the devices, the bytes that a chunk may take on each now."""
+    return lambda count: limits_of(devices, settings.memory).each(count)
+
+
+def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings = Settings()) -> tuple[Plan, Limits]:
+    """The plan of what a sweep still has to compute on this machine, and what that allows."""
     done = folder.survey().done if folder else frozenset()
     limits = limits_of(use_devices(settings.devices), settings.memory)
-    return make_plan((lane for _, lane in cells(spec)), limits, done)
+    return make_plan((lane for _, lane in cells(spec)), limits, done), limits
 
 
 def estimate(plan: Plan, settings: Settings) -> str:
     """How long a plan will take here, from about a second of each group."""
     lines, total, devices = [], 0.0, use_devices(settings.devices)
     for group in plan.groups:
-        timing = time_group(group, devices)
+        try:
+            timing = time_group(group, devices, memory_of(devices, settings))
+        except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error).strip().splitlines()[0][:200]
+            lines.append(f"  {group_name(group)}: out of memory at this width ({reason})")
+            continue
         total += timing.total(group)
         lines.append(
             f"  {group_name(group)}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
@@ -305,6 +321,15 @@ def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> 
             )
 
 
+def what_it_held(damage: Damage, wanted: Set[str]) -> str:
+    """What becomes of the lanes of a damaged chunk."""
+    if damage.lanes is None:
+        return "it cannot be told which lanes it held; those that are missing are computed"
+    beside = len(set(damage.lanes) - wanted)
+    text = f"its {len(damage.lanes) - beside} lanes are computed again, where no other chunk has them"
+    return text + (f"; {beside} more are lost, which this spec does not name" if beside else "")
+
+
 def tell_what_is_there(spec: SweepSpec, survey: Survey, plan: Plan, tell: Callable[[str], None]) -> None:
     """How much is done, what is to do, and what the folder has beside this sweep."""
     wanted = {lane.digest for _, lane in cells(spec)}
@@ -331,7 +356,8 @@ def count(meter: Meter, chunk: Chunk, rows: Rows, labels: Mapping[str, str]) -> 
 def warn_of(failed: Sequence[Lane]) -> None:
     """Warn of lanes that were not computed."""
     if failed:
-        warnings.warn(f"{len(failed)} lanes are not computed: memory is too small for them", stacklevel=3)
+        text = f"{len(failed)} lanes are not computed: memory is too small for them; --memory allows more"
+        warnings.warn(text, stacklevel=3)
 
 
 @contextlib.contextmanager
@@ -344,7 +370,7 @@ def writing(folder: Folder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        gone = "" if folder.spec_file.exists() else " (the folder has vanished)"
+        gone = "" if folder.path.is_dir() else " (the folder has vanished)"
         raise DiskError(
             f"{folder.path}: cannot be written to: {error.strerror or error}{gone}; what was committed stays. "
             "Mend it and run the same command again: it goes on from there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -21,6 +22,7 @@ LOCK, HOLDER = ".lock", ".holder.json"
 STAGING = ".tmp-"
 """How the name of a file that is not complete begins; whoever holds the lock removes what is left of them."""
 POLL_SECONDS = 0.2
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 @contextlib.contextmanager
@@ -36,9 +38,9 @@ def held(
         check: called while waiting; may raise to stop.
 
     Raises:
-        FolderError: if another process holds it, naming it.
+        FolderError: if another process holds it, naming it; or if it cannot be locked.
     """
-    lock = filelock.FileLock(folder / LOCK)
+    lock = filelock.FileLock(folder / LOCK, fallback_to_soft=False)
     try:
         waiting = False
         while not taken(lock):
@@ -50,8 +52,13 @@ def held(
                 waiting = True
             check()
             time.sleep(POLL_SECONDS)
-    except NotImplementedError:  # a file system without locks: computing a lane twice is harmless
-        say(f"{folder}: its file system has no locks; start no second sweep in it")
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise FolderError(
+                f"{folder / LOCK}: cannot be locked ({error.strerror}); it may be somebody else's: choose another "
+                "folder with --out"
+            ) from None
+        say(f"{folder}: its file system has no locks; start no second sweep in it")  # twice computed is harmless
     try:
         tell(folder, "starting")
         yield
@@ -62,12 +69,25 @@ def held(
 
 
 def taken(lock: filelock.BaseFileLock) -> bool:
-    """Whether the lock is ours now."""
+    """Whether the lock is ours now, and that of the folder that stands there now: it may just have been moved aside."""
+    while True:
+        before = identity(lock.lock_file)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return False
+        if before in (None, identity(lock.lock_file)):
+            return True
+        lock.release()
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file is at a path; None where there is none."""
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return False
-    return True
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def tell(folder: Path, says: str) -> None:

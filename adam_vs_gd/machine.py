@@ -19,11 +19,9 @@ SAFE_SHARE = 0.8  # of the memory that is free
 CPU_LIMITS = (2**24, 32)
 """Bytes of training lanes, and lanes, on a device. On a CPU wider is no faster: what stays near the cache is enough."""
 ACCELERATOR_LIMITS = (2**32, 512)
-CONTROL_GROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
-"""Files with the memory that this process's container may use, and uses: of control groups 2 and 1."""
+MOST_HOST_DEVICES = 1024
+OWN_GROUPS, CONTROL_GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+"""Which control groups this process is in, and what they may use: a container's or a batch job's limits."""
 
 
 def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
@@ -35,8 +33,10 @@ def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
         count: how many; all by default.
 
     Raises:
-        MachineError: if there are not so many, with the fix.
+        MachineError: if there are not so many, or JAX cannot start, with the fix.
     """
+    if (count or 1) > MOST_HOST_DEVICES:
+        raise MachineError(f"--devices {count}: at most {MOST_HOST_DEVICES}; leave it out for all there are")
     try:
         if not host_devices_are_chosen():
             jax.config.update("jax_num_cpu_devices", count or cores())
@@ -45,7 +45,13 @@ def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
         why = "JAX already runs in it"
     default = jax.config.jax_default_device  # type: ignore[attr-defined]
     pinned = isinstance(default, jax.Device)
-    devices = jax.local_devices(backend=default.platform if pinned else None)
+    try:
+        devices = jax.local_devices(backend=default.platform if pinned else None)
+    except (RuntimeError, AssertionError) as error:
+        platforms = jax.config.jax_platforms  # type: ignore[attr-defined]
+        raise MachineError(
+            f"JAX cannot start ({error}); JAX_PLATFORMS is {platforms or 'not set'}: JAX_PLATFORMS=cpu runs on the CPU"
+        ) from None
     if count is None:
         return tuple(devices)
     if count > len(devices):
@@ -75,15 +81,34 @@ def free_bytes(device: jax.Device) -> int:
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return min(psutil.virtual_memory().available, *container_bytes())
+    return min([psutil.virtual_memory().available, *container_bytes()])
 
 
 def container_bytes() -> Iterator[int]:
-    """What the control groups around this process leave it; nothing where there are none."""
-    for limit, used in CONTROL_GROUPS:
-        with contextlib.suppress(OSError, ValueError):  # absent, or "max"
-            yield int(Path(limit).read_text()) - int(Path(used).read_text())
-    yield 2**63
+    """What each control group around this process leaves it; memory that the kernel gives back when asked is free.
+
+    Groups of version 2 and of version 1, this process's own and those around it as far as they are seen from here.
+    """
+    with contextlib.suppress(OSError):
+        for line in OWN_GROUPS.read_text().splitlines():
+            _, kinds, own = line.split(":", 2)
+            if kinds not in ("", "memory"):
+                continue
+            root = CONTROL_GROUPS / kinds
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if kinds else ("memory.max", "memory.current")
+            inner = root / own.lstrip("/")
+            for group in (inner, *(path for path in inner.parents if path.is_relative_to(root))):
+                with contextlib.suppress(OSError, ValueError):  # absent, or "max"
+                    limit, used = (int((group / name).read_text()) for name in names)
+                    yield limit - used + reclaimable(group)
+
+
+def reclaimable(group: Path) -> int:
+    """Bytes of a control group that are only a cache of files."""
+    with contextlib.suppress(OSError, ValueError):
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return int(stat.get("total_inactive_file") or stat["inactive_file"]) + int(stat.get("slab_reclaimable", 0))
+    return 0
 
 
 def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None) -> Limits:
@@ -97,7 +122,7 @@ def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None) -> Lim
     on_cpu = devices[0].platform == "cpu"
     free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
     cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
-    return Limits(len(devices), free // len(devices) if on_cpu else free, cache, width)
+    return Limits(len(devices), free, cache, width, shared=on_cpu)
 
 
 def host() -> str:

@@ -127,15 +127,21 @@ class Limits:
 
     Attributes:
         devices: how many there are.
-        memory: bytes that a chunk may take on each of them.
+        memory: bytes that a chunk may take: of each of them, or of all together where they are `shared`.
         cache: bytes of lanes on a device beyond which more of them run no faster.
         width: lanes on a device at most.
+        shared: whether the devices share one memory, as those of a CPU do.
     """
 
     devices: int
     memory: int
     cache: int
     width: int
+    shared: bool = False
+
+    def each(self, devices: int) -> int:
+        """Bytes that a chunk may take of each of so many devices."""
+        return self.memory // devices if self.shared else self.memory
 
 
 def cells(spec: SweepSpec) -> Iterator[tuple[tuple[int, ...], Lane]]:
@@ -245,9 +251,14 @@ def make_group(
         count = math.ceil(len(everything) / (most * devices))
         width = devices * max(MIN_WIDTH, math.ceil(len(everything) / count / devices))
         whole = cut(static, ranks, [everything], devices, width)
-        if whole.bytes <= limits.memory or most == MIN_WIDTH:
+        if whole.bytes <= limits.each(devices):
             break
-        most = max(MIN_WIDTH, most * 3 // 4)
+        if most > MIN_WIDTH:
+            most = max(MIN_WIDTH, most * 3 // 4)
+        elif limits.shared and devices > 1:
+            devices = math.ceil(devices / 2)
+        else:
+            break
     left = len(missing) + sum(map(len, together))
     if left <= width // 2:  # padding would cost more than another compilation
         devices = min(devices, max(1, math.ceil(left / MIN_WIDTH)))
@@ -265,15 +276,17 @@ def cut(static: Static, ranks: int, pieces: Iterable[Sequence[Lane]], devices: i
 
 
 def halved(group: Group) -> Group | None:
-    """The same work in chunks of half the width; None where they cannot be narrower."""
-    each = max(MIN_WIDTH, math.ceil(group.width / group.devices / 2))
-    if each * group.devices >= group.width:
-        return None
+    """The same work in chunks of half the width, on half the devices once it is least; None where that is one."""
+    devices, each = group.devices, max(MIN_WIDTH, math.ceil(group.width / group.devices / 2))
+    if each * devices >= group.width:
+        if devices == 1:
+            return None
+        devices = math.ceil(devices / 2)
     pieces = [chunk.lanes for chunk in group.chunks]
-    return cut(group.static, group.ranks, pieces, group.devices, each * group.devices)
+    return cut(group.static, group.ranks, pieces, devices, each * devices)
 
 
-def describe(plan: Plan) -> str:
+def describe(plan: Plan, limits: Limits) -> str:
     """The plan as `--dry-run` prints it."""
     lines = [
         f"{plan.lanes} lanes to train, {plan.lane_steps:.3g} lane-steps, in {len(plan.groups)} groups "
@@ -291,8 +304,11 @@ def describe(plan: Plan) -> str:
         )
         lines.append(
             f"    memory of each device: about {size(group.bytes)} = {each} lanes x {size(lane)} + "
-            f"{group.seed_slots} seeds x {size(seed)} + {size(test)} of test patches"
+            f"{group.seed_slots} seeds x {size(seed)} + {size(test)} of test patches; "
+            f"{size(limits.each(group.devices))} may be used"
         )
+        if group.bytes > limits.each(group.devices):
+            lines.append("    does not fit: these lanes will not be computed unless the compiled program needs less")
     return "\n".join(lines)
 
 

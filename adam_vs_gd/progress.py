@@ -8,7 +8,7 @@ from collections import Counter, deque
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from adam_vs_gd.plan import Plan, step_work
+from adam_vs_gd.plan import Group, Plan, step_work
 from adam_vs_gd.types import Static
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -22,14 +22,14 @@ class Meter:
         self.lanes, self.work = plan.lanes, plan.work
         self.chunks = sum(len(group.chunks) for group in plan.groups)
         self.lanes_done = self.chunks_done = self.step = self.steps = 0
-        self.work_done = 0.0
+        self.work_done = self.work_begun = 0.0
         self.statuses: Counter[str] = Counter()
         self.errors: dict[str, tuple[float, int]] = {}
         self.recent: deque[tuple[float, int, float]] = deque()
 
     def pass_over(self, static: Static, steps: int, lanes: int) -> None:
-        """So many steps of so many lanes need no work any more."""
-        self.work_done += steps * lanes * step_work(static)
+        """So many steps of the lanes of a chunk need no work any more."""
+        self.work_begun += steps * lanes * step_work(static)
 
     def advance(self, static: Static, step: int, steps: int, lanes: int, seconds: float) -> None:
         """The lanes of a chunk went `steps` on, to `step`, in `seconds`."""
@@ -43,6 +43,16 @@ class Meter:
         """A chunk is done."""
         self.lanes_done += lanes
         self.chunks_done += 1
+        self.work_done, self.work_begun = self.work_done + self.work_begun, 0.0
+
+    def replan(self, before: Group, after: Group | None) -> None:
+        """What is left of a group is cut anew, the chunk in the making with it; or is given up."""
+        self.work_begun = 0.0
+        self.chunks -= len(before.chunks)
+        if after is None:
+            self.work -= before.lanes * before.static.steps * step_work(before.static)
+        else:
+            self.chunks += len(after.chunks)
 
     def count(self, status: str, label: str, error: float | None) -> None:
         """A lane's status, its optimizer's label, and its test error; None where it counts in no mean."""
@@ -61,7 +71,7 @@ class Meter:
     def left(self) -> float | None:
         """Seconds left, compilation not counted; None when nothing has been measured."""
         seconds, work = sum(s for s, _, _ in self.recent), sum(w for _, _, w in self.recent)
-        return (self.work - self.work_done) * seconds / work if work else None
+        return (self.work - self.work_done - self.work_begun) * seconds / work if work else None
 
     def position(self) -> str:
         """Lanes, chunk and step, speed, time left."""

@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from adam_vs_gd.chunk import LANES, Programs, SeedDraws, compile_programs, numerics, sharding
+from adam_vs_gd.chunk import (
+    LANES,
+    Programs,
+    SeedDraws,
+    compile_draw,
+    compile_programs,
+    numerics,
+    program_bytes,
+    sharding,
+)
 from adam_vs_gd.errors import UnfitError
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, halved, size
 from adam_vs_gd.problem import Problem
@@ -68,18 +77,19 @@ class Hooks:
 def run_plan(
     plan: Plan,
     devices: Sequence[jax.Device],
-    memory: Callable[[], int],
+    memory: Callable[[int], int],
     hooks: Hooks,
     make_problem: Callable[[Static, int], Problem] = two_patch,
 ) -> list[Lane]:
     """Run every chunk.
 
-    A group whose programs need more memory than there is, or run out of it, goes on with half the width.
+    A group whose programs need more memory than there is, or run out of it, goes on with half the width, and on half
+    the devices once the width is least.
 
     Args:
         plan: what to run.
         devices: where; a group uses the first so many of them.
-        memory: bytes that a chunk may take on each device now.
+        memory: of so many devices, bytes that a chunk may take on each now.
         hooks: what is called on the way.
         make_problem: (static, ranks) -> the problem of a group.
 
@@ -98,11 +108,12 @@ def run_plan(
                 hooks.tell(f"{group_name(group)}: compiling")
                 started = time.monotonic()
                 problem = problem_of(make_problem, group.static, group.ranks)
+                check_fit("draws", program_bytes(compile_draw(problem.draw, here)), memory(len(here)))
                 seed_draws.begin(problem.draw, group.chunks[0].seeds, here)  # while the programs compile
                 programs = programs_of(problem, group, here)
                 if (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
                     hooks.tell(f"{group_name(group)}: compiled in {duration(seconds)}")
-                check_fit(group, programs, memory())
+                check_fit("training", programs.bytes, memory(len(here)))
                 hooks.check()
                 for chunk in group.chunks:
                     began = time.monotonic()
@@ -116,17 +127,15 @@ def run_plan(
                 raise
             left = replace(group, chunks=group.chunks[done:])
             narrower = halved(left)
+            meter.replan(left, narrower)
             reason = str(error).strip().splitlines()[0][:200]
             if narrower is None:
-                lanes = [lane for chunk in left.chunks for lane in chunk.lanes]
-                failed += lanes
-                meter.chunks -= len(left.chunks)
-                meter.pass_over(group.static, group.static.steps, len(lanes))
-                hooks.tell(f"out of memory at the narrowest width, {group.width}: {len(lanes)} lanes fail ({reason})")
+                failed += [lane for chunk in left.chunks for lane in chunk.lanes]
+                hooks.tell(f"out of memory at the narrowest width, {group.width}: {left.lanes} lanes fail ({reason})")
             else:
                 queue.appendleft(narrower)
-                meter.chunks += len(narrower.chunks) - len(left.chunks)
-                hooks.tell(f"out of memory at width {group.width}: going on with {narrower.width} ({reason})")
+                where = "" if narrower.devices == group.devices else f" on {narrower.devices} of the devices"
+                hooks.tell(f"out of memory at width {group.width}: going on with {narrower.width}{where} ({reason})")
     return failed
 
 
@@ -143,14 +152,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, UnfitError | MemoryError) or "resource_exhausted" in text or "out of memory" in text
 
 
-def check_fit(group: Group, programs: Programs, memory: int) -> None:
-    """Compare what the compiled programs need with what there is.
+def check_fit(name: str, need: int, memory: int) -> None:
+    """Compare what a compiled program needs on a device with what there is.
 
     Raises:
         UnfitError: if it is too much.
     """
-    if programs.bytes > memory:
-        raise UnfitError(f"the compiled program takes {size(programs.bytes)}, of {size(memory)} on each device")
+    if need > memory:
+        raise UnfitError(f"the compiled program of the {name} takes {size(need)}, of {size(memory)} on each device")
 
 
 @functools.lru_cache(maxsize=64)
@@ -206,12 +215,13 @@ def run_chunk(
         leaves = tuple(np.array(leaf)[:lanes] for leaf in jax.tree.leaves(state))
         return Snapshot(tuple(lane.digest for lane in chunk.lanes), reached, leaves, recorded(paths, lanes))
 
-    resumed = hooks.find(chunk)
+    found = hooks.find(chunk)
+    resumed = restored(found, chunk, group, programs) if found else None
     if resumed is None:
         state, reached = programs.start(*inputs), 0
         look(0)
     else:
-        state, reached, paths = restored(resumed, chunk, group, programs)
+        state, reached, paths = resumed
         meter.pass_over(group.static, reached, lanes)
         hooks.tell(f"{lanes} lanes go on at step {reached} of {steps}")
     most, measured = FIRST_SEGMENT, {}
@@ -248,12 +258,17 @@ def recorded(paths: Mapping[str, Sequence[Any]], lanes: int) -> dict[str, np.nda
 
 def restored(
     snapshot: Snapshot, chunk: Chunk, group: Group, programs: Programs
-) -> tuple[Any, int, dict[str, list[np.ndarray]]]:
-    """(state [L, ...], step, paths) of a chunk, padded, from a snapshot that has its lanes."""
+) -> tuple[Any, int, dict[str, list[np.ndarray]]] | None:
+    """(state [L, ...], step, paths) of a chunk, padded, from a snapshot that has its lanes.
+
+    None if the state is not of the form that the programs have, so that only other code can go on with it.
+    """
+    shapes, tree = jax.tree.flatten(programs.state)
+    if [(a.shape[1:], a.dtype) for a in snapshot.state] != [(a.shape[1:], a.dtype) for a in shapes]:
+        return None
     place = {digest: i for i, digest in enumerate(snapshot.lanes)}
     rows = [place[lane.digest] for lane in chunk.lanes]
     rows += rows[-1:] * (group.width - len(rows))
-    shapes, tree = jax.tree.flatten(programs.state)
     leaves = [jax.device_put(leaf[rows], like.sharding) for leaf, like in zip(snapshot.state, shapes, strict=True)]
     paths = {name: list(np.moveaxis(values[rows], 1, 0)) for name, values in snapshot.paths.items()}
     return jax.tree.unflatten(tree, leaves), snapshot.step, paths
@@ -295,9 +310,16 @@ class Timing(NamedTuple):
 
 
 def time_group(
-    group: Group, devices: Sequence[jax.Device], make_problem: Callable[[Static, int], Problem] = two_patch
+    group: Group,
+    devices: Sequence[jax.Device],
+    memory: Callable[[int], int],
+    make_problem: Callable[[Static, int], Problem] = two_patch,
 ) -> Timing:
-    """Run about a second of a group's first chunk, and measure it."""
+    """Run about a second of a group's first chunk, and measure it.
+
+    Raises:
+        UnfitError: if it needs more memory than there is.
+    """
     here, steps = tuple(devices[: group.devices]), group.static.steps
 
     def timed(f: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
@@ -308,6 +330,8 @@ def time_group(
     with numerics(group.static.precision):
         problem = problem_of(make_problem, group.static, group.ranks)
         compilation, programs = timed(programs_of, problem, group, here)
+        for name, need in (("draws", program_bytes(compile_draw(problem.draw, here))), ("training", programs.bytes)):
+            check_fit(name, need, memory(len(here)))
         draws, inputs = timed(placed, problem, group, group.chunks[0], here, SeedDraws())
         state = programs.start(*inputs)
         advance = lambda state, a, b: programs.advance(*inputs, state, np.int32(a), np.int32(b))  # noqa: E731

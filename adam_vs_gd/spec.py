@@ -159,6 +159,8 @@ def accept_number(number: Number, value: Any) -> Value:
     for item in items:
         where = f"{show(item)} " if is_axis(value) else ""
         integral = isinstance(item, int | np.integer)
+        if number.kind is int and not hint and isinstance(item, float):
+            hint = " (written without a point or an exponent)"
         if not is_number(item) or (number.kind is int and not integral):
             raise ValueError(f"{where}must be {number.allowed}{hint}")
         if not number.holds(item):
@@ -211,7 +213,7 @@ def check_optimizer(label: str, given: Any, mistakes: list[str]) -> dict[str, An
         mistakes.append(f"{path} = {show(given)}: must be a table, [{path}]")
         return {}
     kind = given.get("kind", label)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         key = f"{path}.kind" if "kind" in given else path
         mistakes.append(
             f"{key} = {show(given.get('kind', given))}: unknown optimizer; {nearest(str(kind), list(KINDS))}"
@@ -320,8 +322,13 @@ def override(table: dict[str, Any], path: str, value: Any) -> None:
     table[key] = value
 
 
-def parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str, option: str = "--set", example: str = "data.alpha=0.3") -> tuple[str, Any]:
     """`data.alpha=0.3` -> its path and its value; the value is TOML, or a bare word for a string.
+
+    Args:
+        text: what stands behind the option.
+        option: its name, and
+        example: how it is used, for the message.
 
     Raises:
         SpecError: if it is not `key=value`.
@@ -329,13 +336,13 @@ def parse_override(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     path, value = path.strip(), value.strip()
     if not equals or not path or not value:
-        raise SpecError("--set", [f"{text}: must be key=value, for instance data.alpha=0.3"])
+        raise SpecError(option, [f"{text}: must be key=value, for instance {example}"])
     try:
         return path, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         if re.fullmatch(r"[\w-]+", value):
             return path, value
-        raise SpecError("--set", [f"{text}: {value} is not a TOML value"]) from None
+        raise SpecError(option, [f"{text}: {value} is not a TOML value"]) from None
 
 
 def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> SweepSpec:
@@ -352,7 +359,9 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpecError(str(path), [f"cannot be read: {error.strerror or error}"]) from None
+        raise SpecError(
+            str(path), [f"cannot be read: {error.strerror or error}; name a TOML file, for instance one of sweeps/"]
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(str(path), [f"is not TOML: {error}"]) from None
     for key, value in (overrides or {}).items():

@@ -15,9 +15,8 @@ import json
 import os
 import shutil
 import tempfile
-import tomllib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
 from adam_vs_gd.lock import HOLDER, LOCK, STAGING
 from adam_vs_gd.plan import chunk_digest
-from adam_vs_gd.spec import SweepSpec, show
+from adam_vs_gd.spec import SweepSpec, load_spec, show
 from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
@@ -103,10 +102,11 @@ class Folder:
             )
 
     def is_empty(self) -> bool:
-        """Whether there is nothing at the path, or nothing but the lock."""
-        if self.path.is_dir():
-            return not {path.name for path in self.path.iterdir()} - {LOCK, HOLDER}
-        return not self.path.exists()
+        """Whether there is nothing at the path, or only what a sweep makes before it writes its spec."""
+        if not self.path.is_dir():
+            return not self.path.exists()
+        names = {path.name for path in self.path.iterdir() if not path.name.startswith(STAGING)}
+        return not names - {LOCK, HOLDER}
 
     def spec(self) -> SweepSpec:
         """The spec of the sweep in the folder.
@@ -114,19 +114,31 @@ class Folder:
         Raises:
             FolderError: if there is none.
         """
+        if self.path.is_file():
+            raise FolderError(f"{self.path}: is a file, not the folder of a sweep")
+        if not self.spec_file.exists():
+            raise FolderError(f"{self.path}: holds no sweep (there is no {self.spec_file.name} in it)")
         try:
-            return SweepSpec(**tomllib.loads(self.spec_file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise FolderError(f"{self.path}: holds no sweep (there is no {self.spec_file.name} in it)") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SpecError, TypeError) as error:
-            raise FolderError(f"{self.spec_file}: cannot be read as a spec: {error}") from None
+            return load_spec(self.spec_file)
+        except SpecError as error:
+            raise FolderError(f"{error}\nthis file is the sweep's own; has a newer adam-vs-gd written it?") from None
 
     def set_aside(self) -> Path:
-        """Move the folder, or what is in its place, out of the way, and say where to."""
+        """Move the folder, or what is in its place, out of the way, and say where to.
+
+        Raises:
+            FolderError: if it cannot be moved.
+        """
         with contextlib.suppress(OSError):
             (self.path / HOLDER).unlink(missing_ok=True)
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        return move(self.path, (self.path.with_name(f"{self.path.name}.{stamp}{suffix}") for suffix in suffixes()))
+        here = self.path.resolve()
+        try:
+            return move(here, (here.with_name(f"{here.name}.{stamp}{suffix}") for suffix in suffixes()))
+        except OSError as error:
+            raise FolderError(
+                f"{self.path}: cannot be moved aside ({error.strerror}); choose another folder with --out"
+            ) from None
 
     def make(self) -> None:
         """Make the folder.
@@ -144,11 +156,11 @@ class Folder:
 
     def open(self, spec: SweepSpec) -> None:
         """Write the spec, and remove what an earlier run left half done. For the holder of the lock only."""
-        self.journal.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.journal, self.figures):
             for staging in folder.glob(f"{STAGING}*"):
                 shutil.rmtree(staging) if staging.is_dir() else staging.unlink(missing_ok=True)
         publish(self.spec_file, tomli_w.dumps(spec.to_dict()).encode(), replace=True)
+        self.journal.mkdir(exist_ok=True)
 
     def commit(self, lanes: Sequence[str], rows: Rows, about: Mapping[str, Any]) -> None:
         """Write a finished chunk: complete under its name, or not at all. A second writer of it changes nothing.
@@ -167,24 +179,25 @@ class Folder:
         Raises:
             DamageError: naming a chunk that is damaged.
         """
-        for path in self.files():
-            rows = unsealed(path.read_bytes())
+        for path, content in self.files():
+            rows = unsealed(content)
             if rows is None:
                 raise DamageError(
                     f"{path}: is damaged (its SHA-256 is wrong); `adam-vs-gd verify {self.path} --repair` recomputes it"
                 )
             yield rows
 
-    def files(self) -> list[Path]:
-        """The files of the committed chunks."""
-        return sorted(self.journal.glob("*.npz"))
+    def files(self) -> Iterator[tuple[Path, bytes]]:
+        """The files of the committed chunks, with what is in them."""
+        for path in npz_files(self.journal):
+            with contextlib.suppress(FileNotFoundError):  # another process has just set it aside
+                yield path, path.read_bytes()
 
     def survey(self) -> Survey:
         """What the journal holds, every chunk read and checked."""
         done: set[str] = set()
         about, damaged = [], []
-        for path in self.files():
-            content = path.read_bytes()
+        for path, content in self.files():
             rows = unsealed(content)
             if rows is None:
                 damaged.append(Damage(path, lanes_in(content, path.stem)))
@@ -196,7 +209,29 @@ class Folder:
     def set_damaged_aside(self, path: Path) -> Path:
         """Move a damaged chunk out of the journal, and say where to."""
         self.damaged.mkdir(exist_ok=True)
-        return move(path, (self.damaged / f"{path.name}{suffix}" for suffix in suffixes()))
+        return move(path, (self.damaged / f"{path.stem}{suffix}.npz" for suffix in suffixes()))
+
+    def lost(self, wanted: Set[str], survey: Survey) -> set[str]:
+        """Those of the lanes that damaged chunks held, or may have held, and that no whole chunk holds by now.
+
+        Chunks count that have been set aside too, so that a repair that was interrupted is known to be one.
+        """
+        missing = wanted - survey.done
+        lost: set[str] = set()
+        for damage in (*survey.damaged, *self.aside()):
+            lost |= missing if damage.lanes is None else missing & set(damage.lanes)
+        return lost
+
+    def aside(self) -> Iterator[Damage]:
+        """The damaged chunks set aside whose lanes may not all be there again."""
+        for path in npz_files(self.damaged):
+            yield Damage(path, lanes_in(path.read_bytes(), path.stem.partition("-")[0]))
+
+    def settle(self, wanted: Set[str], done: Set[str]) -> None:
+        """Mark the damaged chunks set aside whose lanes are there again."""
+        for damage in self.aside():
+            if not (wanted - done if damage.lanes is None else wanted & set(damage.lanes) - done):
+                move(damage.path, (damage.path.with_suffix(f".replaced{suffix}") for suffix in suffixes()))
 
     def dataset(self, spec: SweepSpec | None = None) -> xr.Dataset:
         """The Dataset of what is committed; the rest is NaN, its status pending."""
@@ -214,7 +249,6 @@ class Folder:
         encoding = {
             name: {"compressors": compressors, "chunks": zarr_chunks(variable.shape, variable.dtype.itemsize)}
             for name, variable in dataset.variables.items()
-            if variable.dtype.kind in "fiu" and variable.size
         }
         staging, old = self.path / f"{STAGING}{self.zarr.name}", self.path / f"{STAGING}old-{self.zarr.name}"
         for folder in (staging, old):
@@ -252,6 +286,18 @@ def unsealed(content: bytes) -> dict[str, np.ndarray] | None:
         return None
     with np.load(io.BytesIO(stored)) as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+def npz_files(folder: Path) -> list[Path]:
+    """The chunks in a folder; none if it does not exist.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".npz" and not path.name.startswith("."))
+    except FileNotFoundError:
+        return []
 
 
 def lanes_in(content: bytes, name: str) -> tuple[str, ...] | None:

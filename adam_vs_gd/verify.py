@@ -23,10 +23,14 @@ def verify(folder: Folder) -> tuple[str, bool]:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
         lines.append(f"{damage.path}: damaged (its SHA-256 is wrong); {held}")
     complete = wanted <= survey.done
-    whole = not survey.damaged
-    if whole:
+    if lost := folder.lost(wanted, survey):
+        lines.append(
+            f"{len(lost)} lanes that stood in damaged chunks, or may have, are missing; --repair computes them"
+        )
+    whole = not survey.damaged and not lost
+    if not survey.damaged:
         found = folder.zarr_says(folder.dataset(spec))
-        whole = found in ("whole", "missing") or (found == "different" and not complete)
+        whole &= found in ("whole", "missing") or (found == "different" and not complete)
         says = {
             "whole": "whole",
             "missing": "not there; it is written when the sweep ends, or by --repair",

@@ -60,7 +60,7 @@ def main():
         name="overhead", seeds=4, steps=options.steps, data={"alpha": alphas}, optimizers={"adam": {}, "gd": {}}
     )
     devices = use_devices()
-    plan = plan_sweep(spec)
+    plan, _ = plan_sweep(spec)
     for group in plan.groups:
         with ag.numerics(group.static.precision):
             problem = problem_of(two_patch, group.static, group.ranks)

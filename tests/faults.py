@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import errno
 import multiprocessing
 import os
 import random
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from adam_vs_gd import cli
+from adam_vs_gd.provenance import provenance
 from adam_vs_gd.spec import load_spec
 from adam_vs_gd.store import Folder, load_results
 
@@ -48,7 +50,7 @@ eta = 0.1
 """
 NARROW = ["--devices", "1", "--memory", "16.5kB", "--checkpoint-every", "0"]
 """Three chunks of the narrowest width for each of the two groups, and a checkpoint after every segment."""
-MADE = {"platform": "cpu", "path": "reference"}
+MADE = {"platform": "cpu", "path": "reference", "versions": provenance()["versions"]}
 LANES = 24
 LIMIT = 120  # seconds that a run may take before it counts as hung
 
@@ -71,12 +73,12 @@ def child(arguments, text, options):
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (options["largest_file"], options["largest_file"]))
     if options.get("no_locks"):
-        import filelock
+        import fcntl
 
-        def without(self):
-            raise NotImplementedError
+        def without(*_):
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-        filelock.FileLock._acquire = without
+        fcntl.flock = without
     if options.get("memory_for"):
         starve(options["memory_for"])
     if options.get("background"):

@@ -160,6 +160,13 @@ BAD = {
     "no such path": (["sweep", "tiny.toml", "--path", "slow"], ["--path", "reference"]),
     "no devices": (["sweep", "tiny.toml", "--devices", "0"], ["--devices", "an integer >= 1"]),
     "no size": (["sweep", "tiny.toml", "--memory", "3 parsecs"], ["--memory", "4GiB"]),
+    "a size beyond all": (["sweep", "tiny.toml", "--memory", "1e999"], ["--memory", "4GiB"]),
+    "more devices than any": (["sweep", "tiny.toml", "--devices", "99999999999"], ["--devices 99999999999", "at most"]),
+    "a kind that is no name": (["sweep", "tiny.toml", "--set", "optimizers.adam.kind=[1]"], ["optimizers.adam.kind"]),
+    "an integer with an exponent": (["sweep", "tiny.toml", "--set", "steps=1e3"], ["steps = 1000.0", "exponent"]),
+    "a name too long": (["sweep", "tiny.toml", "--out", "a" * 300], ["aaa: File name too long"]),
+    "a file to show": (["show", "tiny.toml"], ["tiny.toml: is a file"]),
+    "--sel without a value": (["plot", "runs/tiny", "--sel", "alpha"], ["--sel", "alpha: must be key=value"]),
     "no time": (["sweep", "tiny.toml", "--checkpoint-every", "soon"], ["--checkpoint-every", "90s, 2m or 1h"]),
     "--measure alone": (["sweep", "tiny.toml", "--measure"], ["--measure", "--dry-run"]),
     "verify of nothing": (["verify", "nowhere"], ["nowhere", "holds no sweep"]),
@@ -200,6 +207,20 @@ def test_help_and_command_line_errors_are_instant_and_need_no_jax(arguments, tmp
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 5  # about 0.05 s on an idle machine
+
+
+def test_values_may_stand_before_the_file(swept):
+    folder, _ = swept
+    done = run("sweep", "--set", "seeds=1", "steps=4", "tiny.toml", "--dry-run", "--out", "elsewhere", cwd=folder)
+    assert done.stdout.startswith("12 lanes to train, 48 lane-steps")
+
+
+def test_whoever_reads_only_a_part_of_what_is_said(swept):
+    folder, _ = swept
+    command = f"{sys.executable} -m adam_vs_gd show runs/tiny | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=folder, timeout=60)
+    assert done.stderr == ""
+    assert done.returncode in (0, 128 + 13)
 
 
 def test_a_damaged_chunk_ends_with_1_and_names_it(swept, tmp_path):

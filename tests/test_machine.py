@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,9 @@ import small
 import adam_vs_gd as ag
 from adam_vs_gd import engine, machine, runner
 from adam_vs_gd.checkpoint import Checkpoints
-from adam_vs_gd.plan import Limits, Plan, cells, make_plan
+from adam_vs_gd.chunk import compile_draw, program_bytes
+from adam_vs_gd.interruption import Interruption
+from adam_vs_gd.plan import Chunk, Limits, Plan, cells, make_plan
 
 SPEC = """
 import sys
@@ -75,13 +78,13 @@ def test_a_chunk_cut_anywhere_gives_the_same_bits():
         return keep
 
     hooks = runner.Hooks(keep=collect(whole), between=lambda snapshot: kept.append(snapshot()))
-    runner.run_plan(Plan((group,)), devices, lambda: 2**40, hooks)
+    runner.run_plan(Plan((group,)), devices, lambda count: 2**40, hooks)
     assert [snapshot.step for snapshot in kept] == [10, 20, 30]
     halves = make_plan(lanes, Limits(1, 2**40, 2**40, 4)).groups[0]
     for snapshot in kept:
         resumed = {}
         hooks = runner.Hooks(keep=collect(resumed), find=lambda chunk, snapshot=snapshot: snapshot)
-        runner.run_plan(Plan((halves,)), devices, lambda: 2**40, hooks)
+        runner.run_plan(Plan((halves,)), devices, lambda count: 2**40, hooks)
         assert resumed == whole
 
 
@@ -103,7 +106,13 @@ def test_devices_that_somebody_else_chose_are_left_alone():
     assert python(script, "backend first").strip() == "1"
 
 
-@pytest.mark.parametrize("wrong", [{"path": "quick"}, {"devices": 0}, {"memory": 0}, {"checkpoint_every": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"path": "quick"}, {"devices": 0}, {"devices": 1.5}, {"memory": 0}, {"memory": "4GiB"}),
+        *({"checkpoint_every": -1.0}, {"checkpoint_every": "2m"}),
+    ],
+)
 def test_impossible_settings_are_named(wrong):
     ((key, value),) = wrong.items()
     with pytest.raises(ag.MachineError, match=f"{key} = {value!r}: must be"):
@@ -139,14 +148,14 @@ def test_checkpoints_are_no_more_frequent_than_asked(tmp_path, monkeypatch):
 def test_memory_is_a_safe_share_of_what_is_free(monkeypatch):
     (cpu,) = jax.devices("cpu")[:1]
     monkeypatch.setattr(machine, "free_bytes", lambda device: 1000)
-    assert machine.limits_of((cpu,)).memory == 800
-    assert machine.limits_of((cpu, cpu)).memory == 400, "devices of a CPU share the host's"
-    assert machine.limits_of((cpu, cpu), 600).memory == 300
+    assert machine.limits_of((cpu,)).each(1) == 800
+    assert machine.limits_of((cpu, cpu)).each(2) == 400, "devices of a CPU share the host's"
+    assert machine.limits_of((cpu, cpu), 600).each(2) == 300
 
     class Accelerator:
         platform = "gpu"
 
-    assert machine.limits_of((Accelerator(), Accelerator())).memory == 800, "an accelerator has its own"
+    assert machine.limits_of((Accelerator(), Accelerator())).each(2) == 800, "an accelerator has its own"
 
 
 def test_free_memory_is_that_of_the_device_or_of_the_container(monkeypatch, tmp_path):
@@ -157,12 +166,28 @@ def test_free_memory_is_that_of_the_device_or_of_the_container(monkeypatch, tmp_
     assert machine.free_bytes(Accelerator()) == 700
     cpu = jax.devices("cpu")[0]
     assert 2**20 < machine.free_bytes(cpu) < 2**50
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("2000\n")
-    monkeypatch.setattr(machine, "CONTROL_GROUPS", ((tmp_path / "memory.max", tmp_path / "memory.current"),))
+    monkeypatch.setattr(machine, "OWN_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "CONTROL_GROUPS", tmp_path)
+    assert machine.free_bytes(cpu) > 2**20, "no control groups here"
+
+    job = tmp_path / "slurm" / "job_7"
+    job.mkdir(parents=True)
+    (tmp_path / "cgroup").write_text("1:cpu:/elsewhere\n0::/slurm/job_7\n")
+    for group, limit, used in ((tmp_path, "max", 9000), (tmp_path / "slurm", 8000, 3000), (job, 5000, 4900)):
+        (group / "memory.max").write_text(f"{limit}\n")
+        (group / "memory.current").write_text(f"{used}\n")
+    assert machine.free_bytes(cpu) == 100
+    (job / "memory.stat").write_text("anon 900\ninactive_file 3900\nslab_reclaimable 50\n")
+    assert machine.free_bytes(cpu) == 100 + 3950, "a cache of files is given back when it is needed"
+    (tmp_path / "slurm" / "memory.max").write_text("3500\n")
+    assert machine.free_bytes(cpu) == 500, "what is around the job counts too"
+
+    (tmp_path / "cgroup").write_text("4:memory:/docker/abc\n")  # version 1, seen from inside
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("6000\n")
+    (tmp_path / "memory" / "memory.usage_in_bytes").write_text("5000\n")
+    (tmp_path / "memory" / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 2000\n")
     assert machine.free_bytes(cpu) == 3000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert machine.free_bytes(cpu) > 2**20
 
 
 def test_a_program_that_needs_too_much_is_made_narrower():
@@ -174,10 +199,69 @@ def test_a_program_that_needs_too_much_is_made_narrower():
         need = runner.programs_of(problem, group, tuple(jax.devices("cpu")[:1])).bytes
     told, widths = [], []
     hooks = runner.Hooks(tell=told.append, keep=lambda meter, group, *rest: widths.append(group.width))
-    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda: need * 3 // 4, hooks)
+    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need * 3 // 4, hooks)
     assert failed == []
     assert widths == [8, 8]
     assert any("out of memory at width 16: going on with 8" in text for text in told)
+
+
+def test_draws_that_need_too_much_are_not_made():
+    """Many examples and few coordinates: drawing them takes more than training on them."""
+    lanes = [lane for _, lane in cells(small.spec(seeds=1, steps=4, record=2, optimizers={"gd": {}}))]
+    (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
+    problem = runner.problem_of(runner.two_patch, group.static, group.ranks)
+    with ag.numerics("float32"):
+        need = program_bytes(compile_draw(problem.draw, tuple(jax.devices("cpu")[:1])))
+    told = []
+    hooks = runner.Hooks(tell=told.append)
+    assert len(runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need - 1, hooks)) == 1
+    assert "the compiled program of the draws takes" in told[-1]
+
+
+def test_what_does_not_fit_on_two_devices_runs_on_one(tmp_path):
+    """The devices of a CPU share its memory, and the narrowest chunk is narrower on fewer of them."""
+    script = """
+    results = ag.run_sweep(spec, sys.argv[2], devices=2, memory=int(sys.argv[1]), quiet=True)
+    print(int((results.status == 0).sum()))
+    """
+    assert python(script, 250_000, tmp_path / "out").strip() == "0"
+    about = [json.loads(str(rows["about"])) for rows in ag.store.Folder(tmp_path / "out").chunks()]
+    assert {one["devices"] for one in about} == {1}
+
+
+def test_the_furthest_checkpoint_is_gone_on_with(tmp_path):
+    lanes = [lane for _, lane in cells(small.spec(seeds=8, optimizers={"gd": {}}))]
+    names = [lane.digest for lane in lanes]
+    with Checkpoints(tmp_path, 0, {}, print) as checkpoints:
+        for part, step in ((names, 100), (names[:4], 9000), (names[2:6], 500)):
+            checkpoints.save(runner.Snapshot(tuple(part), step, (np.zeros((len(part), 2)),), {}), wait=True)
+        assert checkpoints.find(Chunk(tuple(lanes[:4]))).step == 9000
+        assert checkpoints.find(Chunk(tuple(lanes[:6]))).step == 100
+
+
+def test_a_checkpoint_of_another_layout_is_left_out():
+    lanes = [lane for _, lane in cells(small.spec(seeds=4, steps=20, record=2, optimizers={"adam": {}}))]
+    (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
+    kept = []
+    hooks = runner.Hooks(between=lambda snapshot: kept.append(snapshot()))
+    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, hooks)
+    for state in (kept[0].state[1:], kept[0].state[::-1]):
+        told = []
+        other = kept[0]._replace(state=state)
+        hooks = runner.Hooks(tell=told.append, find=lambda chunk, other=other: other)
+        assert runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, hooks) == []
+        assert not any("go on at step" in text for text in told)
+
+
+def test_sigint_is_answered_in_the_background_of_a_script_too(monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption(print) as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interruption.signal == signal.SIGINT
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_errors_are_not_taken_for_a_want_of_memory():

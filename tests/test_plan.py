@@ -99,11 +99,26 @@ def test_halving_keeps_every_lane_and_stops_at_the_narrowest(devices):
         assert all(len(chunk.lanes) <= group.width for chunk in group.chunks)
         last, group = group, halved(group)
     assert widths == sorted(widths, reverse=True)
-    assert last.width == MIN_WIDTH * devices
+    assert (last.devices, last.width) == (1, MIN_WIDTH), "on fewer devices in the end"
+
+
+def test_devices_that_share_a_memory_are_fewer_where_that_lets_a_chunk_fit():
+    lane = lane_bytes(LANES[0].static)
+    ample = make_plan(LANES, Limits(4, 2**40, 2**40, 4, shared=True)).groups[0]
+    assert ample.devices == 4
+    tight = Limits(4, ample.bytes * 2, 2**40, 4, shared=True)
+    assert tight.each(4) == ample.bytes // 2
+    group = make_plan(LANES, tight).groups[0]
+    assert (group.devices, group.width) == (2, 2 * MIN_WIDTH)
+    assert group.bytes <= tight.each(2)
+    assert make_plan(LANES, Limits(4, lane, 2**40, 4)).groups[0].devices == 4, "memories of their own"
 
 
 def test_a_plan_is_described_with_its_memory():
-    text = describe(make_plan(LANES, AMPLE))
+    small = make_plan(LANES, Limits(1, 1000, 2**40, 4))
+    assert describe(small, Limits(1, 1000, 2**40, 4)).count("1e+03 B may be used\n    does not fit") == 4
+    text = describe(make_plan(LANES, AMPLE), AMPLE)
+    assert "does not fit" not in text
     assert text.startswith("84 lanes to train, 5.04e+03 lane-steps, in 4 groups (one compilation each) of 8 chunks")
     assert text.count("memory of each device: about") == 4
     assert "11 lanes x" in text

@@ -1,12 +1,13 @@
 """What a run tells of how far it is."""
 
+import dataclasses
 import io
 import itertools
 
 import pytest
 import small
 
-from adam_vs_gd.plan import Limits, cells, make_plan
+from adam_vs_gd.plan import Limits, cells, halved, make_plan
 from adam_vs_gd.progress import Bar, Lines, Meter, Silent, duration, progress_on
 
 PLAN = make_plan(
@@ -34,7 +35,20 @@ def test_what_has_been_passed_over_needs_no_time():
     for group in PLAN.groups:
         meter.pass_over(group.static, group.static.steps, group.lanes)
     meter.advance(PLAN.groups[0].static, 1, 0, 4, 1.0)
-    assert meter.work_done == pytest.approx(meter.work)
+    assert meter.left == pytest.approx(0)
+
+
+def test_a_chunk_that_is_begun_again_counts_once():
+    meter = Meter(PLAN)
+    group, *others = PLAN.groups
+    meter.advance(group.static, 50, 50, 4, 1.0)
+    meter.replan(group, halved(group) or group)
+    assert meter.left == pytest.approx(PLAN.lane_steps / 200)
+    meter.advance(group.static, 100, 100, 4, 2.0)
+    meter.finish(4)
+    assert meter.left == pytest.approx((PLAN.lane_steps - 400) / 200)
+    meter.replan(dataclasses.replace(group, chunks=group.chunks[1:]), None)
+    assert meter.left == pytest.approx(sum(g.lanes * g.static.steps for g in others) / 200), "given up"
 
 
 def test_statuses_and_running_means():

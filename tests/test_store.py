@@ -1,17 +1,23 @@
 """The folder, the journal, and the labelled Dataset."""
 
+import errno
 import json
+import os
+import shutil
 
+import filelock
 import numpy as np
 import pytest
 import small
 import xarray as xr
 
 import adam_vs_gd as ag
-from adam_vs_gd import engine
+from adam_vs_gd import engine, lock
 from adam_vs_gd.dataset import to_dataset
+from adam_vs_gd.lock import STAGING
 from adam_vs_gd.store import Folder, publish
 from adam_vs_gd.variables import STATUSES, VARIABLES
+from adam_vs_gd.verify import verify
 
 TINY = {"steps": 8, "record": 4, "data": {"n": 4, "d": 12, "s": 3, "test_size": 10}, "model": {"width": 2}}
 
@@ -59,9 +65,10 @@ def test_what_is_on_disk_is_what_was_returned(finished):
     xr.testing.assert_identical(ag.load_results(out), results)
     with xr.open_zarr(out / "dataset.zarr", consolidated=False) as stored:
         xr.testing.assert_allclose(stored.load(), results)
-    metadata = json.loads((out / "dataset.zarr" / "test_error" / "zarr.json").read_text())
-    assert metadata["zarr_format"] == 3
-    assert {"name": "zstd", "configuration": {"level": 3, "checksum": True}} in metadata["codecs"]
+    for name in results.variables:
+        metadata = json.loads((out / "dataset.zarr" / name / "zarr.json").read_text())
+        assert metadata["zarr_format"] == 3
+        assert {"name": "zstd", "configuration": {"level": 3, "checksum": True}} in metadata["codecs"], name
     assert {"spec.toml", "journal", "dataset.zarr", "log.txt"} <= {path.name for path in out.iterdir()}
 
 
@@ -78,7 +85,8 @@ def test_extending_axes_seeds_and_optimizers_reuses_what_stands(finished, tmp_pa
     before = {path: path.read_bytes() for path in (tmp_path / "sweep" / "journal").iterdir()}
     optimizers = {**spec.optimizers, "signgd": {}}
     more = tiny(seeds=3, data={"alpha": [0.0, 0.1, 0.3, 0.6]}, optimizers=optimizers)
-    assert engine.plan_sweep(more, Folder(tmp_path / "sweep")).lanes == 3 * 4 * 3 - 2 * 3 * 2
+    plan, _ = engine.plan_sweep(more, Folder(tmp_path / "sweep"))
+    assert plan.lanes == 3 * 4 * 3 - 2 * 3 * 2
     extended = ag.run_sweep(more, tmp_path / "sweep", quiet=True)
     assert (extended.status != 0).all()
     shared = extended.sel(alpha=first.alpha, seed=first.seed, optimizer=first.optimizer)
@@ -128,7 +136,8 @@ def test_optimizers_with_lists_of_their_own(tmp_path):
     assert results.eta.sel(optimizer="gd").values.tolist() == [0.1, 0.3]
     slow = results.sel(optimizer="slow")
     np.testing.assert_array_equal(slow.loss.isel(eta_index=0), slow.loss.isel(eta_index=1))
-    assert engine.plan_sweep(ag.SweepSpec(**tiny(seeds=1, optimizers=optimizers).to_dict())).lanes == 5
+    plan, _ = engine.plan_sweep(ag.SweepSpec(**tiny(seeds=1, optimizers=optimizers).to_dict()))
+    assert plan.lanes == 5
 
 
 def test_no_trajectories():
@@ -193,6 +202,112 @@ def test_a_damaged_chunk_is_never_served(finished, tmp_path):
     assert len(list(copy.chunks())) == 1
 
 
+def test_a_folder_that_died_before_its_spec_was_written_is_empty(finished, tmp_path):
+    spec, _, _ = finished
+    for name in (".lock", ".holder.json", f"{STAGING}4711.holder.json", f"{STAGING}abc"):
+        (tmp_path / name).write_text("")
+    Folder(tmp_path).check(spec)
+
+
+def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
+    """A damaged chunk is set aside before its lanes are computed again: in between, they count as damage."""
+    _, out, results = finished
+    shutil.copytree(out, tmp_path / "copy")
+    folder = Folder(tmp_path / "copy")
+    path = next(path for path, _ in folder.files())
+    held = len(ag.store.unsealed(path.read_bytes())["lane"])
+    for bad in (path.read_bytes()[:-1], b"nothing left of it"):  # whose lanes can be told, and cannot
+        path.write_bytes(bad)
+        aside = folder.set_damaged_aside(path)
+        report, whole = verify(folder)
+        assert not whole
+        assert f"{held} lanes that stood in damaged chunks, or may have, are missing" in report
+        xr.testing.assert_identical(engine.repair(folder, engine.Settings(quiet=True)), results)
+        assert not aside.exists()
+        report, whole = verify(folder)
+        assert whole, report
+        assert engine.repair(folder, engine.Settings(quiet=True)) is None
+    assert len(list(folder.damaged.glob("*.replaced*"))) == 2, "what is damaged is kept"
+
+
+def test_lanes_lost_for_good_are_told(finished, tmp_path):
+    _, out, _ = finished
+    shutil.copytree(out, tmp_path / "copy")
+    folder = Folder(tmp_path / "copy")
+    for path, content in folder.files():
+        path.write_bytes(content[:-1])
+    ag.run_sweep(tiny(data={"alpha": [0.0, 0.3]}), folder.path, quiet=True)
+    log = folder.log_file.read_text()
+    assert "its 4 lanes are computed again, where no other chunk has them; 2 more are lost" in log
+
+
+def test_chunks_of_another_version_are_named_where_they_are_wanted(finished):
+    spec, out, _ = finished
+    chunks = list(Folder(out).chunks())
+    foreign = {"lane": np.array(["of another version"]), "status": np.array([5])}
+    assert to_dataset(spec, [*chunks, foreign]).identical(to_dataset(spec, chunks))
+    del chunks[0]["loss"]
+    with pytest.raises(ag.FolderError, match="a chunk of this sweep has no loss: another version"):
+        to_dataset(spec, chunks)
+
+
+def test_what_cannot_be_read_is_not_taken_for_nothing(finished, tmp_path, monkeypatch):
+    _, out, _ = finished
+
+    def denied(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.iterdir", denied)
+    with pytest.raises(PermissionError):
+        ag.load_results(out)
+
+
+@pytest.mark.parametrize(
+    ("error", "goes_on"), [(errno.ENOLCK, True), (errno.ENOSYS, True), (errno.EOPNOTSUPP, True), (errno.EPERM, False)]
+)
+def test_file_systems_without_locks(tmp_path, monkeypatch, error, goes_on):
+    fcntl = pytest.importorskip("fcntl")
+
+    def without(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    told = []
+    if goes_on:
+        with lock.held(tmp_path, wait=False, say=told.append):
+            assert lock.holder(tmp_path)["pid"] == os.getpid()
+        assert "has no locks" in told[0]
+    else:
+        with (
+            pytest.raises(ag.FolderError, match=r"\.lock: cannot be locked"),
+            lock.held(tmp_path, wait=False, say=print),
+        ):
+            pass
+
+
+def test_the_lock_of_a_folder_that_was_moved_aside_is_not_ours(tmp_path, monkeypatch):
+    """Another process moves the folder away between our opening of the lock's file and our locking of it."""
+    here, aside = tmp_path / "sweep", tmp_path / "aside"
+    here.mkdir()
+    (here / ".lock").touch()
+    real, moves = filelock.FileLock.acquire, iter([True])
+
+    def acquire(self, **keys):
+        if next(moves, False):
+            real(self, **keys)
+            here.rename(aside)
+            here.mkdir()
+            (here / ".lock").touch()
+        else:
+            real(self, **keys)
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    with lock.held(here, wait=False, say=print):
+        monkeypatch.undo()
+        with pytest.raises(ag.FolderError, match="runs a sweep in it"), lock.held(here, wait=False, say=print):
+            pass
+
+
 def test_publishing_is_all_or_nothing(tmp_path):
     publish(tmp_path / "a", b"first", replace=False)
     publish(tmp_path / "a", b"second", replace=False)
@@ -203,10 +318,6 @@ def test_publishing_is_all_or_nothing(tmp_path):
 
 
 def test_verify_tells_a_damaged_dataset_from_an_older_one(finished, tmp_path):
-    import shutil
-
-    from adam_vs_gd.verify import verify
-
     spec, out, _ = finished
     copy = tmp_path / "copy"
     shutil.copytree(out, copy)
@@ -244,9 +355,6 @@ def test_dataset_zarr_is_in_chunks_of_whole_lanes():
 
 
 def test_a_file_system_without_links_still_publishes_once(tmp_path, monkeypatch):
-    import errno
-    import os
-
     def without(*_):
         raise OSError(errno.EPERM, "no links here")
 
@@ -258,8 +366,6 @@ def test_a_file_system_without_links_still_publishes_once(tmp_path, monkeypatch)
 
 
 def test_committed_files_are_readable_by_others(tmp_path):
-    import os
-
     umask = os.umask(0o022)
     try:
         publish(tmp_path / "a", b"x", replace=False)
