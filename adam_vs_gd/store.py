@@ -156,6 +156,7 @@ class Folder:
 
     def open(self, spec: SweepSpec) -> None:
         """Write the spec, and remove what an earlier run left half done. For the holder of the lock only."""
+        self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.journal, self.figures):
             for staging in folder.glob(f"{STAGING}*"):
                 shutil.rmtree(staging) if staging.is_dir() else staging.unlink(missing_ok=True)
@@ -179,7 +180,7 @@ class Folder:
         Raises:
             DamageError: naming a chunk that is damaged.
         """
-        for path, content in self.files():
+        for path, content in self.contents():
             rows = unsealed(content)
             if rows is None:
                 raise DamageError(
@@ -187,9 +188,13 @@ class Folder:
                 )
             yield rows
 
-    def files(self) -> Iterator[tuple[Path, bytes]]:
+    def files(self) -> list[Path]:
+        """The files of the committed chunks."""
+        return npz_files(self.journal)
+
+    def contents(self) -> Iterator[tuple[Path, bytes]]:
         """The files of the committed chunks, with what is in them."""
-        for path in npz_files(self.journal):
+        for path in self.files():
             with contextlib.suppress(FileNotFoundError):  # another process has just set it aside
                 yield path, path.read_bytes()
 
@@ -197,7 +202,7 @@ class Folder:
         """What the journal holds, every chunk read and checked."""
         done: set[str] = set()
         about, damaged = [], []
-        for path, content in self.files():
+        for path, content in self.contents():
             rows = unsealed(content)
             if rows is None:
                 damaged.append(Damage(path, lanes_in(content, path.stem)))
@@ -235,11 +240,12 @@ class Folder:
 
     def dataset(self, spec: SweepSpec | None = None) -> xr.Dataset:
         """The Dataset of what is committed; the rest is NaN, its status pending."""
+        spec = spec or self.spec()
         rows, about = [], []
         for stored in self.chunks():
             about.append(json.loads(str(stored.pop("about"))))
             rows.append(stored)
-        return to_dataset(spec or self.spec(), rows, combined(about))
+        return to_dataset(spec, rows, combined(about))
 
     def consolidate(self, dataset: xr.Dataset) -> None:
         """Write `dataset.zarr` (Zarr 3, checksums in every chunk), in place of an older one."""

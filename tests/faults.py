@@ -307,12 +307,12 @@ def kills(bench, count, seed=0):
         if at := MOMENTS[moment]:
             run = bench.sweep(folder, kill_at=(at[0], rng.randint(1, at[1])))
         else:
-            run = bench.sweep(folder)
+            run = bench.sweep(folder, *(["--no-compile-cache"] if moment.startswith("compilation") else []))
             if moment.startswith("start"):
                 run.process.join(rng.uniform(0, 0.2))
             elif moment.startswith("compilation"):
                 run.says("compiling")
-                run.process.join(rng.uniform(0, 0.7))
+                run.process.join(rng.uniform(0, 0.7 * bench.cold))
             else:
                 run.says("at step")
                 run.process.join(rng.uniform(0, 0.8 * bench.seconds))
@@ -332,6 +332,24 @@ def kills(bench, count, seed=0):
     bench.check_end(ends, folder)
     ends.tried += 1
     return [*outcomes.values(), ends]
+
+
+def births(bench, count):
+    """SIGKILL at each of the first changes of a folder that was not there before."""
+    outcome = Outcome("SIGKILL: each of the first changes of a new folder", "the same command trains as undisturbed")
+    for k in range(1, count + 1):
+        folder = bench.fresh()
+        killed = bench.sweep(folder, kill_at=("", k))
+        outcome.expect(killed.end() == -signal.SIGKILL, killed.text)
+        outcome.tried += 1
+        run = bench.sweep(folder)
+        if k < count:
+            run.says("at step")
+            run.send(signal.SIGKILL)
+            outcome.expect(run.end() == -signal.SIGKILL, run.text)
+    outcome.expect(run.end() == 0, run.text)
+    bench.check_end(outcome, folder)
+    return [outcome]
 
 
 def signals(bench, count):
@@ -632,6 +650,7 @@ def diverging_lane(bench):
 def all_faults(bench, kill_count, flips, seed=0):
     """Every fault."""
     yield from kills(bench, kill_count, seed)
+    yield from births(bench, min(15, kill_count))
     yield from signals(bench, max(3, kill_count // 20))
     yield from rotten_chunks(bench, flips, seed)
     yield from rotten_checkpoints(bench, flips, seed)

@@ -19,7 +19,8 @@ def bench(tmp_path_factory):
 
 
 FEW = {
-    "kills": {"count": 32},
+    "kills": {"count": 30},
+    "births": {"count": 8},
     "signals": {"count": 2},
     "rotten_chunks": {"count": 200},
     "rotten_checkpoints": {"count": 40},

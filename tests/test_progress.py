@@ -35,7 +35,7 @@ def test_what_has_been_passed_over_needs_no_time():
     for group in PLAN.groups:
         meter.pass_over(group.static, group.static.steps, group.lanes)
     meter.advance(PLAN.groups[0].static, 1, 0, 4, 1.0)
-    assert meter.left == pytest.approx(0)
+    assert meter.work_begun == pytest.approx(meter.work)
 
 
 def test_a_chunk_that_is_begun_again_counts_once():

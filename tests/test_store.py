@@ -214,7 +214,7 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
     _, out, results = finished
     shutil.copytree(out, tmp_path / "copy")
     folder = Folder(tmp_path / "copy")
-    path = next(path for path, _ in folder.files())
+    path = folder.files()[0]
     held = len(ag.store.unsealed(path.read_bytes())["lane"])
     for bad in (path.read_bytes()[:-1], b"nothing left of it"):  # whose lanes can be told, and cannot
         path.write_bytes(bad)
@@ -234,7 +234,7 @@ def test_lanes_lost_for_good_are_told(finished, tmp_path):
     _, out, _ = finished
     shutil.copytree(out, tmp_path / "copy")
     folder = Folder(tmp_path / "copy")
-    for path, content in folder.files():
+    for path, content in folder.contents():
         path.write_bytes(content[:-1])
     ag.run_sweep(tiny(data={"alpha": [0.0, 0.3]}), folder.path, quiet=True)
     log = folder.log_file.read_text()
