@@ -281,7 +281,7 @@ def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings
 
 def estimate(plan: Plan, settings: Settings) -> str:
     """How long a plan will take here, from about a second of each group."""
-    lines, total, devices = [], 0.0, use_devices(settings.devices)
+    lines, total, devices, rest = [], 0.0, use_devices(settings.devices), ""
     for group in plan.groups:
         try:
             timing = time_group(group, devices, memory_of(devices, settings))
@@ -289,14 +289,15 @@ def estimate(plan: Plan, settings: Settings) -> str:
             if not is_out_of_memory(error):
                 raise
             reason = str(error).strip().splitlines()[0][:200]
-            lines.append(f"  {group_name(group)}: out of memory at this width ({reason})")
+            lines.append(f"  {group_name(group)}: out of memory ({reason}); a run tries half the width, and so on")
+            rest = " without what is out of memory"
             continue
         total += timing.total(group)
         lines.append(
             f"  {group_name(group)}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
             f"all {len(group.chunks)} chunks in {duration(timing.total(group))}"
         )
-    return "\n".join([*lines, f"estimated time: {duration(total)}"])
+    return "\n".join([*lines, f"estimated time{rest}: {duration(total)}"])
 
 
 def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[str, str]:

@@ -48,10 +48,10 @@ def use_devices(count: int | None = None) -> tuple[jax.Device, ...]:
     try:
         devices = jax.local_devices(backend=default.platform if pinned else None)
     except (RuntimeError, AssertionError) as error:
-        platforms = jax.config.jax_platforms  # type: ignore[attr-defined]
-        raise MachineError(
-            f"JAX cannot start ({error}); JAX_PLATFORMS is {platforms or 'not set'}: JAX_PLATFORMS=cpu runs on the CPU"
-        ) from None
+        asked = jax.config.jax_platforms  # type: ignore[attr-defined]
+        on = f" with JAX_PLATFORMS={asked}" if asked else ""
+        reason = str(error) or "there is no such device, or no jaxlib for it"
+        raise MachineError(f"JAX cannot start{on}: {reason}; with JAX_PLATFORMS=cpu it runs on the CPU") from None
     if count is None:
         return tuple(devices)
     if count > len(devices):

@@ -133,6 +133,8 @@ class Folder:
             (self.path / HOLDER).unlink(missing_ok=True)
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         here = self.path.resolve()
+        if Path.cwd().is_relative_to(here):
+            raise FolderError(f"{self.path}: you are in it; leave it, and then move it aside")
         try:
             return move(here, (here.with_name(f"{here.name}.{stamp}{suffix}") for suffix in suffixes()))
         except OSError as error:

@@ -23,10 +23,9 @@ def verify(folder: Folder) -> tuple[str, bool]:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
         lines.append(f"{damage.path}: damaged (its SHA-256 is wrong); {held}")
     complete = wanted <= survey.done
-    if lost := folder.lost(wanted, survey):
-        lines.append(
-            f"{len(lost)} lanes that stood in damaged chunks, or may have, are missing; --repair computes them"
-        )
+    lost = folder.lost(wanted, survey)
+    if lost and not survey.damaged:
+        lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
     whole = not survey.damaged and not lost
     if not survey.damaged:
         found = folder.zarr_says(folder.dataset(spec))

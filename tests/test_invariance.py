@@ -38,7 +38,7 @@ def rows(lanes, width, ranks=20, seed_slots=None):
         for i, one in enumerate(chunk.lanes):
             found[one] = {name: value[i] for name, value in values.items()}
 
-    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda: 2**40, runner.Hooks(keep=keep))
+    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, runner.Hooks(keep=keep))
     return found
 
 

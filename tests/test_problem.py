@@ -45,7 +45,7 @@ def test_a_foreign_problem_runs_through_the_engine(width):
         found.update({lane: {name: v[i] for name, v in rows.items()} for i, lane in enumerate(chunk.lanes)})
 
     plan = Plan((Group(static, 1, 5, 1, width, 4, chunks),))
-    run_plan(plan, jax.devices("cpu"), lambda: 2**40, Hooks(keep=keep), quadratic)
+    run_plan(plan, jax.devices("cpu"), lambda devices: 2**40, Hooks(keep=keep), quadratic)
     assert set(found) == set(lanes)
     for lane, row in found.items():
         shrink = 1 - lane.hyper.eta * lane.hyper.power

@@ -221,7 +221,7 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
         aside = folder.set_damaged_aside(path)
         report, whole = verify(folder)
         assert not whole
-        assert f"{held} lanes that stood in damaged chunks, or may have, are missing" in report
+        assert f"{held} lanes that damaged chunks held, or may have, are missing" in report
         xr.testing.assert_identical(engine.repair(folder, engine.Settings(quiet=True)), results)
         assert not aside.exists()
         report, whole = verify(folder)

@@ -85,7 +85,7 @@ def test_numbers_seeds_and_segments_never_recompile(optimizer):
     )  # fmt: skip
     lanes = [lane for _, lane in cells(swept)]
     (group,) = make_plan(lanes[:: max(1, len(lanes) // 24)], Limits(1, 2**40, 0, 4)).groups
-    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda: 2**40, runner.Hooks(), make_problem)
+    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, runner.Hooks(), make_problem)
     assert len(group.chunks) > 4
     assert traces == dict.fromkeys(traces, 1)
 
