@@ -84,7 +84,10 @@ class Checkpoints:
         """What is there and whole; what is not is told of and removed."""
         self.close()
         for folder in sorted(path for path in self.path.glob("*") if path.is_dir()):
-            snapshot = self.newest(folder)
+            try:
+                snapshot = self.newest(folder)
+            except FileNotFoundError:  # another process has done with it
+                continue
             if snapshot is None:
                 shutil.rmtree(folder, ignore_errors=True)
             else:

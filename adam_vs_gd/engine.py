@@ -125,10 +125,10 @@ def run_sweep(
         folder = Folder(out)
         if not overwrite:
             folder.check(spec)
-        with holding(folder, settings, progress, interruption, overwrite=overwrite):
+        with holding(folder, settings, progress, interruption, overwrite=overwrite) as alone:
             folder.check(spec)
             lanes = [lane for _, lane in cells(spec)]
-            return compute(folder, spec, lanes, settings, found, progress, interruption)
+            return compute(folder, spec, lanes, settings, found, progress, interruption, alone=alone)
 
 
 def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
@@ -145,10 +145,10 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
         return None
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         found = start(spec.name, settings, progress)
-        with holding(folder, settings, progress, interruption):
+        with holding(folder, settings, progress, interruption) as alone:
             lost = folder.lost(wanted, folder.survey())
             lanes = [lane for lane in everything if lane.digest in lost]
-            return compute(folder, spec, lanes, settings, found, progress, interruption)
+            return compute(folder, spec, lanes, settings, found, progress, interruption, alone=alone)
 
 
 def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
@@ -164,15 +164,15 @@ def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device
 @contextlib.contextmanager
 def holding(
     folder: Folder, settings: Settings, progress: Progress, interruption: Interruption, *, overwrite: bool = False
-) -> Iterator[None]:
-    """Hold the folder's lock, behind moving what is there aside for `overwrite`."""
+) -> Iterator[bool]:
+    """Hold the folder's lock, if it has one, behind moving what is there aside for `overwrite`."""
     locked = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note, check=interruption.check)
     if overwrite and not folder.is_empty():
         with locked() if folder.path.is_dir() else contextlib.nullcontext():
             progress.note(f"moved what was there to {folder.set_aside()}")
     folder.make()
-    with locked():
-        yield
+    with locked() as alone:
+        yield alone
 
 
 def compute(
@@ -183,6 +183,8 @@ def compute(
     devices: tuple[jax.Device, ...],
     progress: Progress,
     interruption: Interruption,
+    *,
+    alone: bool,
 ) -> xr.Dataset:
     """Compute those of the lanes that the folder lacks, and write its Dataset."""
 
@@ -195,7 +197,7 @@ def compute(
     if not settings.allow_mixed:
         refuse_mixture(folder, survey, about)
     with writing(folder), warnings_told(lambda text: log(folder, text)):
-        folder.open(spec)
+        folder.open(spec, alone=alone)
         log(folder, f"start on {len(devices)} devices: {about}, {settings}")
         wanted = {lane.digest for _, lane in cells(spec)}
         for damage in survey.damaged:

@@ -20,7 +20,7 @@ from adam_vs_gd.errors import FolderError
 
 LOCK, HOLDER = ".lock", ".holder.json"
 STAGING = ".tmp-"
-"""How the name of a file that is not complete begins; whoever holds the lock removes what is left of them."""
+"""How the name of a file that is not complete begins; a process that is alone removes those that others left."""
 POLL_SECONDS = 0.2
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
@@ -28,8 +28,10 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 @contextlib.contextmanager
 def held(
     folder: Path, *, wait: bool, say: Callable[[str], None], check: Callable[[], None] = lambda: None
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Hold a folder's lock. The kernel gives it back when its holder dies, however that comes about.
+
+    Gives whether it is held: a file system may have no locks, and then another process may be there too.
 
     Args:
         folder: exists.
@@ -61,7 +63,7 @@ def held(
         say(f"{folder}: its file system has no locks; start no second sweep in it")  # twice computed is harmless
     try:
         tell(folder, "starting")
-        yield
+        yield lock.is_locked
     finally:
         with contextlib.suppress(OSError):
             (folder / HOLDER).unlink(missing_ok=True)

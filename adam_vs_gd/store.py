@@ -156,10 +156,15 @@ class Folder:
                 f"{self.path}: cannot be written to ({error.strerror}); choose another folder with --out"
             ) from None
 
-    def open(self, spec: SweepSpec) -> None:
-        """Write the spec, and remove what an earlier run left half done. For the holder of the lock only."""
+    def open(self, spec: SweepSpec, *, alone: bool = True) -> None:
+        """Write the spec, and remove what an earlier run left half done; of another's that may still run, nothing.
+
+        Args:
+            spec: the sweep.
+            alone: whether the folder's lock is held.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        for folder in (self.path, self.journal, self.figures):
+        for folder in (self.path, self.journal, self.figures) if alone else ():
             for staging in folder.glob(f"{STAGING}*"):
                 shutil.rmtree(staging) if staging.is_dir() else staging.unlink(missing_ok=True)
         publish(self.spec_file, tomli_w.dumps(spec.to_dict()).encode(), replace=True)
@@ -258,14 +263,19 @@ class Folder:
             name: {"compressors": compressors, "chunks": zarr_chunks(variable.shape, variable.dtype.itemsize)}
             for name, variable in dataset.variables.items()
         }
-        staging, old = self.path / f"{STAGING}{self.zarr.name}", self.path / f"{STAGING}old-{self.zarr.name}"
-        for folder in (staging, old):
-            shutil.rmtree(folder, ignore_errors=True)
+        staging = self.path / f"{STAGING}{uuid.uuid4().hex}"
         dataset.to_zarr(staging, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-        if self.zarr.exists():
-            self.zarr.rename(old)
-        staging.rename(self.zarr)
-        shutil.rmtree(old, ignore_errors=True)
+        while True:
+            old = self.path / f"{STAGING}{uuid.uuid4().hex}"
+            with contextlib.suppress(FileNotFoundError):
+                self.zarr.rename(old)
+                shutil.rmtree(old, ignore_errors=True)
+            try:
+                staging.rename(self.zarr)
+                return
+            except OSError as error:  # another process has just put its own there
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
 
     def zarr_says(self, dataset: xr.Dataset) -> str:
         """What `dataset.zarr` is beside a Dataset: "whole", "missing", "damaged" (unreadable), or "different"."""

@@ -556,16 +556,25 @@ def two_at_once(bench):
     bench.check_end(dead, folder)
     outcomes.append(dead)
 
-    both = Outcome("two processes at once, no locks", "both end, each lane right")
-    folder = bench.fresh()
-    runs = [bench.sweep(folder, *more, no_locks=True) for more in ([], ["--memory", "1GiB"])]
-    both.tried += 1
-    for run in runs:
-        both.expect(run.end() == 0, run.text)
-    both.expect(set(bench.check(both, folder)) == set(bench.rows), "lanes are missing")
-    both.expect(load_results(folder).identical(bench.results), "another Dataset")
-    outcomes.append(both)
     return outcomes
+
+
+def two_without_locks(bench, count=20, seed=0):
+    """Two processes in one folder whose file system has no locks, the second a little later."""
+    rng = random.Random(seed)
+    both = Outcome("two processes at once, no locks", "both end, each lane right")
+    for k in range(count):
+        folder = bench.fresh()
+        first = bench.sweep(folder, no_locks=True)
+        first.process.join(rng.uniform(0, 0.5) if k else 0)
+        second = bench.sweep(folder, *(["--memory", "1GiB"] if k % 2 else []), no_locks=True)
+        both.tried += 1
+        for run in (first, second):
+            both.expect(run.end() == 0, run.text)
+        both.expect(set(bench.check(both, folder)) == set(bench.rows), "lanes are missing")
+        both.expect(load_results(folder).identical(bench.results), "another Dataset")
+        both.expect(Folder(folder).zarr_says(bench.results) == "whole", "another dataset.zarr")
+    return [both]
 
 
 def moved_clock(bench, moves=(-10, 10)):
@@ -654,7 +663,16 @@ def all_faults(bench, kill_count, flips, seed=0):
     yield from signals(bench, max(3, kill_count // 20))
     yield from rotten_chunks(bench, flips, seed)
     yield from rotten_checkpoints(bench, flips, seed)
-    for faults in (full_disk, bad_folders, two_at_once, moved_clock, edited_spec, out_of_memory, diverging_lane):
+    for faults in (
+        full_disk,
+        bad_folders,
+        two_at_once,
+        two_without_locks,
+        moved_clock,
+        edited_spec,
+        out_of_memory,
+        diverging_lane,
+    ):
         yield from faults(bench)
 
 

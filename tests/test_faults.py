@@ -27,6 +27,7 @@ FEW = {
     "full_disk": {"sizes": (4000,)},
     "bad_folders": {},
     "two_at_once": {},
+    "two_without_locks": {"count": 2},
     "moved_clock": {"moves": (-10,)},
     "edited_spec": {},
     "out_of_memory": {},

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from pathlib import Path
 
 import filelock
 import numpy as np
@@ -230,6 +231,30 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
     assert len(list(folder.damaged.glob("*.replaced*"))) == 2, "what is damaged is kept"
 
 
+def test_what_another_process_writes_is_left_to_it(finished, tmp_path):
+    """Without locks nobody knows whether the other still runs; and the last of two writers of dataset.zarr wins."""
+    spec, out, results = finished
+    folder = Folder(tmp_path / "sweep")
+    folder.open(spec)
+    (folder.path / f"{STAGING}abc").write_text("half")
+    folder.open(spec, alone=False)
+    assert (folder.path / f"{STAGING}abc").exists()
+    folder.open(spec)
+    assert not (folder.path / f"{STAGING}abc").exists()
+    real, others = Path.rename, iter([True, True])
+
+    def rename(self, target):
+        if target == folder.zarr and next(others, False):
+            shutil.copytree(out / "dataset.zarr", folder.zarr)
+        return real(self, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        folder.consolidate(results)
+    assert folder.zarr_says(results) == "whole"
+    assert [path.name for path in folder.path.iterdir() if path.name.startswith(STAGING)] == []
+
+
 def test_lanes_lost_for_good_are_told(finished, tmp_path):
     _, out, _ = finished
     shutil.copytree(out, tmp_path / "copy")
@@ -274,7 +299,8 @@ def test_file_systems_without_locks(tmp_path, monkeypatch, error, goes_on):
     monkeypatch.setattr(fcntl, "flock", without)
     told = []
     if goes_on:
-        with lock.held(tmp_path, wait=False, say=told.append):
+        with lock.held(tmp_path, wait=False, say=told.append) as alone:
+            assert not alone
             assert lock.holder(tmp_path)["pid"] == os.getpid()
         assert "has no locks" in told[0]
     else:
@@ -302,7 +328,8 @@ def test_the_lock_of_a_folder_that_was_moved_aside_is_not_ours(tmp_path, monkeyp
             real(self, **keys)
 
     monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
-    with lock.held(here, wait=False, say=print):
+    with lock.held(here, wait=False, say=print) as alone:
+        assert alone
         monkeypatch.undo()
         with pytest.raises(ag.FolderError, match="runs a sweep in it"), lock.held(here, wait=False, say=print):
             pass
