@@ -263,10 +263,10 @@ class Folder:
             name: {"compressors": compressors, "chunks": zarr_chunks(variable.shape, variable.dtype.itemsize)}
             for name, variable in dataset.variables.items()
         }
-        staging = self.path / f"{STAGING}{uuid.uuid4().hex}"
+        staging = self.path / f"{STAGING}{uuid.uuid4().hex}-{self.zarr.name}"
         dataset.to_zarr(staging, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
         while True:
-            old = self.path / f"{STAGING}{uuid.uuid4().hex}"
+            old = self.path / f"{STAGING}{uuid.uuid4().hex}-{self.zarr.name}"
             with contextlib.suppress(FileNotFoundError):
                 self.zarr.rename(old)
                 shutil.rmtree(old, ignore_errors=True)
