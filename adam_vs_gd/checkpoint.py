@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from adam_vs_gd.errors import DamageError
+from adam_vs_gd.files import sealed, unsealed
 from adam_vs_gd.plan import Chunk, chunk_digest
 from adam_vs_gd.runner import Snapshot
-from adam_vs_gd.store import sealed, unsealed
 
 CONTENT = "content"
 

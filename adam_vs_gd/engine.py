@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
 from adam_vs_gd.interruption import Interruption
+from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
 from adam_vs_gd.plan import Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
@@ -125,10 +125,10 @@ def run_sweep(
         folder = Folder(out)
         if not overwrite:
             folder.check(spec)
-        with holding(folder, settings, progress, interruption, overwrite=overwrite) as alone:
+        with holding(folder, settings, progress, interruption, overwrite=overwrite):
             folder.check(spec)
             lanes = [lane for _, lane in cells(spec)]
-            return compute(folder, spec, lanes, settings, found, progress, interruption, alone=alone)
+            return compute(folder, spec, lanes, settings, found, progress, interruption)
 
 
 def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
@@ -145,10 +145,10 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
         return None
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         found = start(spec.name, settings, progress)
-        with holding(folder, settings, progress, interruption) as alone:
+        with holding(folder, settings, progress, interruption):
             lost = folder.lost(wanted, folder.survey())
             lanes = [lane for lane in everything if lane.digest in lost]
-            return compute(folder, spec, lanes, settings, found, progress, interruption, alone=alone)
+            return compute(folder, spec, lanes, settings, found, progress, interruption)
 
 
 def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
@@ -164,15 +164,18 @@ def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device
 @contextlib.contextmanager
 def holding(
     folder: Folder, settings: Settings, progress: Progress, interruption: Interruption, *, overwrite: bool = False
-) -> Iterator[bool]:
-    """Hold the folder's lock, if it has one, behind moving what is there aside for `overwrite`."""
+) -> Iterator[None]:
+    """Hold the folder's lock, behind moving what is there aside for `overwrite`; what is half done is removed."""
     locked = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note, check=interruption.check)
     if overwrite and not folder.is_empty():
         with locked() if folder.path.is_dir() else contextlib.nullcontext():
             progress.note(f"moved what was there to {folder.set_aside()}")
     folder.make()
     with locked() as alone:
-        yield alone
+        if alone:
+            with writing(folder):
+                folder.clean()
+        yield
 
 
 def compute(
@@ -183,22 +186,21 @@ def compute(
     devices: tuple[jax.Device, ...],
     progress: Progress,
     interruption: Interruption,
-    *,
-    alone: bool,
 ) -> xr.Dataset:
     """Compute those of the lanes that the folder lacks, and write its Dataset."""
+    log = Log(folder.log_file)
 
     def tell(text: str) -> None:
         progress.note(text)
-        log(folder, text)
+        log.add(text)
 
     survey = folder.survey()
     about = provenance() | describe_machine(devices, settings)
     if not settings.allow_mixed:
         refuse_mixture(folder, survey, about)
-    with writing(folder), warnings_told(lambda text: log(folder, text)):
-        folder.open(spec, alone=alone)
-        log(folder, f"start on {len(devices)} devices: {about}, {settings}")
+    with writing(folder), log.warnings():
+        folder.open(spec)
+        log.add(f"start on {len(devices)} devices: {about}, {settings}")
         wanted = {lane.digest for _, lane in cells(spec)}
         for damage in survey.damaged:
             aside = folder.set_damaged_aside(damage.path)
@@ -210,7 +212,7 @@ def compute(
             checkpoints.prune(done)
             limits = limits_of(devices, settings.memory)
             plan = make_plan(lanes, limits, done, unfinished)
-            log(folder, describe(plan, limits))
+            log.add(describe(plan, limits))
             tell_what_is_there(spec, survey, plan, tell)
             labels = labels_of(spec)
             word = Word(folder.path)
@@ -230,7 +232,7 @@ def compute(
                 folder.commit(digests, rows, about | {"width": group.width, "devices": group.devices})
                 done.update(digests)
                 checkpoints.prune(done)
-                log(folder, f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")
+                log.add(f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")
                 count(meter, chunk, rows, labels)
                 interruption.check()
 
@@ -240,7 +242,7 @@ def compute(
         folder.settle(wanted, done)
         results = folder.dataset(spec)
         folder.consolidate(results)
-        log(folder, f"done: {plan.lanes - len(failed)} lanes in {duration(time.monotonic() - began)}")
+        log.add(f"done: {plan.lanes - len(failed)} lanes in {duration(time.monotonic() - began)}")
         interruption.check()
     warn_of(failed)
     return results
@@ -392,24 +394,3 @@ class Word:
         if now - self.last >= WORD_SECONDS:
             self.last = now
             lock.tell(self.folder, meter.position())
-
-
-@contextlib.contextmanager
-def warnings_told(tell: Callable[[str], None]) -> Iterator[None]:
-    """Tell of every Python warning too, besides showing it."""
-    with warnings.catch_warnings():
-        shown = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-            tell(f"warning: {category.__name__}: {message}")
-            shown(message, category, *rest)
-
-        warnings.showwarning = show  # type: ignore[assignment]
-        yield
-
-
-def log(folder: Folder, text: str) -> None:
-    """Add to the folder's log; best effort, what matters is said elsewhere too."""
-    stamp = datetime.now().astimezone().isoformat(timespec="seconds")
-    with contextlib.suppress(OSError), folder.log_file.open("a", encoding="utf-8") as file:
-        print(f"{stamp} {text}", file=file)

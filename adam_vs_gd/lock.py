@@ -17,10 +17,9 @@ import filelock
 import psutil
 
 from adam_vs_gd.errors import FolderError
+from adam_vs_gd.files import publish
 
 LOCK, HOLDER = ".lock", ".holder.json"
-STAGING = ".tmp-"
-"""How the name of a file that is not complete begins; a process that is alone removes those that others left."""
 POLL_SECONDS = 0.2
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
@@ -95,10 +94,8 @@ def identity(path: str) -> tuple[int, int] | None:
 def tell(folder: Path, says: str) -> None:
     """Leave word of who runs here and how far it is, for `holder`; best effort."""
     with contextlib.suppress(OSError):
-        staging = folder / f"{STAGING}{os.getpid()}{HOLDER}"
         word = {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time(), "says": says}
-        staging.write_text(json.dumps(word), encoding="utf-8")
-        staging.replace(folder / HOLDER)
+        publish(folder / HOLDER, json.dumps(word).encode(), replace=True)
 
 
 def holder(folder: Path) -> dict[str, Any] | None:

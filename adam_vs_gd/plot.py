@@ -19,8 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from adam_vs_gd.errors import DiskError, PlotError
+from adam_vs_gd.files import publish
+from adam_vs_gd.selection import check_value, choose_axes, select, swept
 from adam_vs_gd.statistics import over_seeds
-from adam_vs_gd.store import publish
 from adam_vs_gd.variables import ERRORS, STATUSES
 
 STYLE: Any = {
@@ -41,50 +42,6 @@ NOT_COMPUTED = "0.75"
 HATCHES: Mapping[str, str] = {"undertrained": "////", "underfit": "\\\\\\\\", "collapsed": "oo"}
 AXIS_TICKS = 9  # more values than this are not all written on an axis
 CHANCE = 0.5
-
-NOT_AXES = ("optimizer", "seed", "record", "test_record", "class")
-
-
-def swept(results: xr.Dataset) -> list[str]:
-    """The swept axes of a result, in order."""
-    return [str(dim) for dim in results.test_error.dims if dim not in NOT_AXES]
-
-
-def select(
-    results: xr.Dataset, sel: Mapping[str, Any] | None = None, optimizer: str | Sequence[str] | None = None
-) -> xr.Dataset:
-    """Results at given values of some axes.
-
-    Args:
-        results: the Dataset of a sweep.
-        sel: {axis: value}; numbers are matched to nine digits. The axis goes, `seed` stays as one of length 1.
-        optimizer: a label, or labels in the order wanted; the axis stays.
-
-    Raises:
-        PlotError: if there is no such axis or no such value, naming those there are.
-    """
-    if optimizer is not None:
-        known = [str(label) for label in results.optimizer.values]
-        asked = [optimizer] if isinstance(optimizer, str) else list(optimizer)
-        for label in asked:
-            if label not in known:
-                raise PlotError(f"optimizer = {label}: not in these results; there are {', '.join(known)}")
-        results = results.isel(optimizer=[known.index(label) for label in asked])
-    for key, value in (sel or {}).items():
-        axes = [*swept(results), "seed"]
-        if key not in axes:
-            raise PlotError(f"{key} = {value}: no such axis; there are {', '.join(axes)}")
-        coordinate = results[key].values
-        found = np.flatnonzero(np.isclose(coordinate, value, rtol=1e-9, atol=0)) if is_real(value) else np.array([])
-        if not found.size:
-            raise PlotError(f"{key} = {value}: not a value of this axis; there are {', '.join(map(str, coordinate))}")
-        results = results.isel({key: found[:1] if key == "seed" else found[0]})
-    return results
-
-
-def is_real(value: Any) -> bool:
-    """Whether a value can be looked up on an axis."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def phase_diagram(
@@ -291,30 +248,6 @@ def save(figure: Figure, path: Path) -> Path:
     except OSError as error:
         raise DiskError(f"{path}: this picture cannot be written: {error.strerror or error}") from None
     return path
-
-
-def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str, str]:
-    """The two axes of a diagram: those asked for, or the first that are left; s is drawn upwards."""
-    axes = swept(results)
-    for name in (x, y):
-        if name is not None and name not in axes:
-            raise PlotError(f"{name}: not a swept axis; there are {', '.join(axes) or 'none'}")
-    if x is not None and x == y:
-        raise PlotError(f"x and y are both {x}")
-    left = sorted((a for a in axes if a not in (x, y)), key=lambda a: a == "s")
-    if (x is None) + (y is None) > len(left):
-        raise PlotError(f"a phase diagram needs two swept axes; there are {', '.join(axes) or 'none'}")
-    x = x or left.pop(0)
-    return x, y or left.pop(0)
-
-
-def check_value(results: xr.Dataset, value: str) -> None:
-    """Whether a variable can be drawn."""
-    drawable = [
-        str(name) for name, v in results.data_vars.items() if not {"record", "test_record", "class"} & set(v.dims)
-    ]
-    if value not in drawable:
-        raise PlotError(f"{value}: not a variable that can be drawn; there are {', '.join(drawable)}")
 
 
 def positions(results: xr.Dataset, dim: str) -> np.ndarray:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import xarray as xr
 
-from adam_vs_gd.plot import swept
+from adam_vs_gd.selection import swept
 from adam_vs_gd.statistics import over_seeds
 from adam_vs_gd.variables import STATUSES
 

@@ -8,14 +8,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
-import hashlib
 import io
-import itertools
 import json
-import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,13 +22,13 @@ import xarray as xr
 
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
-from adam_vs_gd.lock import HOLDER, LOCK, STAGING
+from adam_vs_gd.files import STAGING, move, publish, sealed, staging, suffixes, unsealed
+from adam_vs_gd.lock import HOLDER, LOCK
 from adam_vs_gd.plan import chunk_digest
 from adam_vs_gd.spec import SweepSpec, load_spec, show
 from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
-DIGEST_BYTES = 32
 ZARR_CHUNK_BYTES = 2**24
 PROVENANCE = ("platform", "device", "path", "versions", "python", "commit")
 """What a chunk was computed with, as far as it is told in the Dataset's attributes."""
@@ -156,17 +152,15 @@ class Folder:
                 f"{self.path}: cannot be written to ({error.strerror}); choose another folder with --out"
             ) from None
 
-    def open(self, spec: SweepSpec, *, alone: bool = True) -> None:
-        """Write the spec, and remove what an earlier run left half done; of another's that may still run, nothing.
+    def clean(self) -> None:
+        """Remove what earlier runs left half done; for a process that is alone here."""
+        for folder in (self.path, self.journal, self.figures):
+            for half in folder.glob(f"{STAGING}*"):
+                shutil.rmtree(half) if half.is_dir() else half.unlink(missing_ok=True)
 
-        Args:
-            spec: the sweep.
-            alone: whether the folder's lock is held.
-        """
+    def open(self, spec: SweepSpec) -> None:
+        """Write the spec, and make room for chunks."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for folder in (self.path, self.journal, self.figures) if alone else ():
-            for staging in folder.glob(f"{STAGING}*"):
-                shutil.rmtree(staging) if staging.is_dir() else staging.unlink(missing_ok=True)
         publish(self.spec_file, tomli_w.dumps(spec.to_dict()).encode(), replace=True)
         self.journal.mkdir(exist_ok=True)
 
@@ -263,15 +257,15 @@ class Folder:
             name: {"compressors": compressors, "chunks": zarr_chunks(variable.shape, variable.dtype.itemsize)}
             for name, variable in dataset.variables.items()
         }
-        staging = self.path / f"{STAGING}{uuid.uuid4().hex}-{self.zarr.name}"
-        dataset.to_zarr(staging, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+        new = staging(self.zarr)
+        dataset.to_zarr(new, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
         while True:
-            old = self.path / f"{STAGING}{uuid.uuid4().hex}-{self.zarr.name}"
+            old = staging(self.zarr)
             with contextlib.suppress(FileNotFoundError):
                 self.zarr.rename(old)
                 shutil.rmtree(old, ignore_errors=True)
             try:
-                staging.rename(self.zarr)
+                new.rename(self.zarr)
                 return
             except OSError as error:  # another process has just put its own there
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
@@ -287,23 +281,6 @@ class Folder:
         except Exception:  # damaged data can fail in any way
             return "damaged"
         return "whole" if same else "different"
-
-
-def sealed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Named arrays as an .npz, and behind it the SHA-256 of it."""
-    file = io.BytesIO()
-    np.savez(file, **arrays)  # type: ignore[arg-type]
-    content = file.getvalue()
-    return content + hashlib.sha256(content).digest()
-
-
-def unsealed(content: bytes) -> dict[str, np.ndarray] | None:
-    """The arrays of what `sealed` made; None where it is not that any more."""
-    stored, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    if hashlib.sha256(stored).digest() != digest:
-        return None
-    with np.load(io.BytesIO(stored)) as arrays:
-        return {name: arrays[name] for name in arrays.files}
 
 
 def npz_files(folder: Path) -> list[Path]:
@@ -346,54 +323,6 @@ def zarr_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
         if chunks[axis] > 1 or rest * chunks[axis] <= ZARR_CHUNK_BYTES:
             break
     return tuple(chunks)
-
-
-def suffixes() -> Iterator[str]:
-    """Endings that tell files of one name apart: none, -2, -3 and so on."""
-    return itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
-
-
-def move(path: Path, names: Iterable[Path]) -> Path:
-    """Rename a file or folder to the first of these names that is free."""
-    target = next(name for name in names if not name.exists())
-    path.rename(target)
-    return target
-
-
-def publish(path: Path, content: bytes, *, replace: bool) -> None:
-    """Make `path` hold `content`, flushed to disk, never half. Without `replace` an existing file wins."""
-    name = path.parent / f"{STAGING}{uuid.uuid4().hex}"
-    try:
-        with name.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            os.replace(name, path)
-        else:
-            link(name, path)
-        with contextlib.suppress(OSError):  # not every system can flush a folder
-            directory = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-    finally:
-        with contextlib.suppress(OSError):
-            name.unlink(missing_ok=True)
-
-
-def link(name: Path, path: Path) -> None:
-    """Give a file a second name, unless that is taken; on a file system without links, rename it."""
-    try:
-        os.link(name, path)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-            raise
-        if not path.exists():
-            os.rename(name, path)
 
 
 def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, str]]:

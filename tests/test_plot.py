@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adam_vs_gd as ag
+from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.plan import cells
 from adam_vs_gd.plot import edges, is_log, suitable
-from adam_vs_gd.store import to_dataset
 from adam_vs_gd.variables import STATUSES
 
 

@@ -15,8 +15,8 @@ import xarray as xr
 import adam_vs_gd as ag
 from adam_vs_gd import engine, lock
 from adam_vs_gd.dataset import to_dataset
-from adam_vs_gd.lock import STAGING
-from adam_vs_gd.store import Folder, publish
+from adam_vs_gd.files import STAGING, publish
+from adam_vs_gd.store import Folder
 from adam_vs_gd.variables import STATUSES, VARIABLES
 from adam_vs_gd.verify import verify
 
@@ -28,6 +28,15 @@ def tiny(**keys):
     for table in ("data", "model"):
         merged[table] = {**TINY[table], **keys.get(table, {})}
     return small.spec(**merged)
+
+
+def without_locks(monkeypatch, error):
+    """Let every lock fail with this error."""
+
+    def without(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", without)
 
 
 @pytest.fixture(scope="module")
@@ -231,16 +240,25 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
     assert len(list(folder.damaged.glob("*.replaced*"))) == 2, "what is damaged is kept"
 
 
-def test_what_another_process_writes_is_left_to_it(finished, tmp_path):
-    """Without locks nobody knows whether the other still runs; and the last of two writers of dataset.zarr wins."""
+@pytest.mark.parametrize("locks", [True, False])
+def test_half_done_files_are_removed_by_who_is_alone(finished, tmp_path, monkeypatch, locks):
+    """Without locks nobody knows whether another process still writes them."""
+    spec, out, _ = finished
+    shutil.copytree(out, tmp_path / "copy")
+    folder = Folder(tmp_path / "copy")
+    half = [parent / f"{STAGING}abc" for parent in (folder.path, folder.journal)]
+    for path in half:
+        path.write_text("half")
+    if not locks:
+        without_locks(monkeypatch, errno.ENOLCK)
+    ag.run_sweep(spec, folder.path, quiet=True)
+    assert [path.exists() for path in half] == [not locks] * 2
+
+
+def test_the_last_of_two_writers_of_the_zarr_wins(finished, tmp_path):
     spec, out, results = finished
     folder = Folder(tmp_path / "sweep")
     folder.open(spec)
-    (folder.path / f"{STAGING}abc").write_text("half")
-    folder.open(spec, alone=False)
-    assert (folder.path / f"{STAGING}abc").exists()
-    folder.open(spec)
-    assert not (folder.path / f"{STAGING}abc").exists()
     real, others = Path.rename, iter([True, True])
 
     def rename(self, target):
@@ -291,12 +309,7 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(finished, tmp_path, monkey
     ("error", "goes_on"), [(errno.ENOLCK, True), (errno.ENOSYS, True), (errno.EOPNOTSUPP, True), (errno.EPERM, False)]
 )
 def test_file_systems_without_locks(tmp_path, monkeypatch, error, goes_on):
-    fcntl = pytest.importorskip("fcntl")
-
-    def without(*_):
-        raise OSError(error, os.strerror(error))
-
-    monkeypatch.setattr(fcntl, "flock", without)
+    without_locks(monkeypatch, error)
     told = []
     if goes_on:
         with lock.held(tmp_path, wait=False, say=told.append) as alone:

@@ -1,0 +1,89 @@
+"""Files that are whole or not there, and that tell when they are damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import itertools
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+STAGING = ".tmp-"
+"""How the name of a file that is not complete begins; a process that is alone removes those that others left."""
+DIGEST_BYTES = 32
+
+
+def staging(path: Path) -> Path:
+    """A name beside `path` to make it under, that nobody else has."""
+    return path.with_name(f"{STAGING}{uuid.uuid4().hex}-{path.name}")
+
+
+def suffixes() -> Iterator[str]:
+    """Endings that tell files of one name apart: none, -2, -3 and so on."""
+    return itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
+
+
+def move(path: Path, names: Iterable[Path]) -> Path:
+    """Rename a file or folder to the first of these names that is free."""
+    target = next(name for name in names if not name.exists())
+    path.rename(target)
+    return target
+
+
+def publish(path: Path, content: bytes, *, replace: bool) -> None:
+    """Make `path` hold `content`, flushed to disk, never half. Without `replace` an existing file wins."""
+    name = staging(path)
+    try:
+        with name.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(name, path)
+        else:
+            link(name, path)
+        with contextlib.suppress(OSError):  # not every system can flush a folder
+            directory = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+    finally:
+        with contextlib.suppress(OSError):
+            name.unlink(missing_ok=True)
+
+
+def link(name: Path, path: Path) -> None:
+    """Give a file a second name, unless that is taken; on a file system without links, rename it."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if not path.exists():
+            os.rename(name, path)
+
+
+def sealed(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Named arrays as an .npz, and behind it the SHA-256 of it."""
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    content = file.getvalue()
+    return content + hashlib.sha256(content).digest()
+
+
+def unsealed(content: bytes) -> dict[str, np.ndarray] | None:
+    """The arrays of what `sealed` made; None where it is not that any more."""
+    stored, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    if hashlib.sha256(stored).digest() != digest:
+        return None
+    with np.load(io.BytesIO(stored)) as arrays:
+        return {name: arrays[name] for name in arrays.files}

@@ -1,0 +1,79 @@
+"""Which part of a result is meant: axes, values, optimizers, variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from adam_vs_gd.errors import PlotError
+
+NOT_AXES = ("optimizer", "seed", "record", "test_record", "class")
+
+
+def swept(results: xr.Dataset) -> list[str]:
+    """The swept axes of a result, in order."""
+    return [str(dim) for dim in results.test_error.dims if dim not in NOT_AXES]
+
+
+def select(
+    results: xr.Dataset, sel: Mapping[str, Any] | None = None, optimizer: str | Sequence[str] | None = None
+) -> xr.Dataset:
+    """Results at given values of some axes.
+
+    Args:
+        results: the Dataset of a sweep.
+        sel: {axis: value}; numbers are matched to nine digits. The axis goes, `seed` stays as one of length 1.
+        optimizer: a label, or labels in the order wanted; the axis stays.
+
+    Raises:
+        PlotError: if there is no such axis or no such value, naming those there are.
+    """
+    if optimizer is not None:
+        known = [str(label) for label in results.optimizer.values]
+        asked = [optimizer] if isinstance(optimizer, str) else list(optimizer)
+        for label in asked:
+            if label not in known:
+                raise PlotError(f"optimizer = {label}: not in these results; there are {', '.join(known)}")
+        results = results.isel(optimizer=[known.index(label) for label in asked])
+    for key, value in (sel or {}).items():
+        axes = [*swept(results), "seed"]
+        if key not in axes:
+            raise PlotError(f"{key} = {value}: no such axis; there are {', '.join(axes)}")
+        coordinate = results[key].values
+        found = np.flatnonzero(np.isclose(coordinate, value, rtol=1e-9, atol=0)) if is_real(value) else np.array([])
+        if not found.size:
+            raise PlotError(f"{key} = {value}: not a value of this axis; there are {', '.join(map(str, coordinate))}")
+        results = results.isel({key: found[:1] if key == "seed" else found[0]})
+    return results
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value can be looked up on an axis."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str, str]:
+    """The two axes of a diagram: those asked for, or the first that are left; s is drawn upwards."""
+    axes = swept(results)
+    for name in (x, y):
+        if name is not None and name not in axes:
+            raise PlotError(f"{name}: not a swept axis; there are {', '.join(axes) or 'none'}")
+    if x is not None and x == y:
+        raise PlotError(f"x and y are both {x}")
+    left = sorted((a for a in axes if a not in (x, y)), key=lambda a: a == "s")
+    if (x is None) + (y is None) > len(left):
+        raise PlotError(f"a phase diagram needs two swept axes; there are {', '.join(axes) or 'none'}")
+    x = x or left.pop(0)
+    return x, y or left.pop(0)
+
+
+def check_value(results: xr.Dataset, value: str) -> None:
+    """Whether a variable can be drawn."""
+    drawable = [
+        str(name) for name, v in results.data_vars.items() if not {"record", "test_record", "class"} & set(v.dims)
+    ]
+    if value not in drawable:
+        raise PlotError(f"{value}: not a variable that can be drawn; there are {', '.join(drawable)}")
