@@ -22,7 +22,7 @@ from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
 from adam_vs_gd.interruption import Interruption
 from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
-from adam_vs_gd.plan import Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
+from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
 from adam_vs_gd.runner import Hooks, Snapshot, group_name, is_out_of_memory, run_plan, time_group
@@ -127,8 +127,7 @@ def run_sweep(
             folder.check(spec)
         with holding(folder, settings, progress, interruption, overwrite=overwrite):
             folder.check(spec)
-            lanes = [lane for _, lane in cells(spec)]
-            return compute(folder, spec, lanes, settings, found, progress, interruption)
+            return compute(folder, spec, list(cells(spec)), settings, found, progress, interruption)
 
 
 def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
@@ -138,8 +137,8 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
         The Dataset; or None where nothing was damaged and `dataset.zarr` is the journal's.
     """
     spec = folder.spec()
-    everything = [lane for _, lane in cells(spec)]
-    wanted = {lane.digest for lane in everything}
+    everything = list(cells(spec))
+    wanted = {lane.digest for _, lane in everything}
     survey = folder.survey()
     if not (survey.damaged or folder.lost(wanted, survey)) and folder.zarr_says(folder.dataset(spec)) == "whole":
         return None
@@ -147,8 +146,7 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
         found = start(spec.name, settings, progress)
         with holding(folder, settings, progress, interruption):
             lost = folder.lost(wanted, folder.survey())
-            lanes = [lane for lane in everything if lane.digest in lost]
-            return compute(folder, spec, lanes, settings, found, progress, interruption)
+            return compute(folder, spec, everything, settings, found, progress, interruption, only=lost)
 
 
 def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
@@ -181,13 +179,14 @@ def holding(
 def compute(
     folder: Folder,
     spec: SweepSpec,
-    lanes: Sequence[Lane],
+    everything: Sequence[Cell],
     settings: Settings,
     devices: tuple[jax.Device, ...],
     progress: Progress,
     interruption: Interruption,
+    only: Set[str] | None = None,
 ) -> xr.Dataset:
-    """Compute those of the lanes that the folder lacks, and write its Dataset."""
+    """Compute the lanes of the spec's cells that the folder lacks, or `only` some, and write its Dataset."""
     log = Log(folder.log_file)
 
     def tell(text: str) -> None:
@@ -201,7 +200,8 @@ def compute(
     with writing(folder), log.warnings():
         folder.open(spec)
         log.add(f"start on {len(devices)} devices: {about}, {settings}")
-        wanted = {lane.digest for _, lane in cells(spec)}
+        labels = labels_of(spec, everything)
+        wanted = labels.keys()
         for damage in survey.damaged:
             aside = folder.set_damaged_aside(damage.path)
             tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
@@ -211,10 +211,10 @@ def compute(
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
             checkpoints.prune(done)
             limits = limits_of(devices, settings.memory)
+            lanes = (lane for _, lane in everything if only is None or lane.digest in only)
             plan = make_plan(lanes, limits, done, unfinished)
             log.add(describe(plan, limits))
-            tell_what_is_there(spec, survey, plan, tell)
-            labels = labels_of(spec)
+            tell_what_is_there(wanted, survey, plan, tell)
             word = Word(folder.path)
 
             def between(snapshot: Callable[[], Snapshot]) -> None:
@@ -256,8 +256,9 @@ def in_memory(
     interruption: Interruption,
 ) -> xr.Dataset:
     """A sweep without a folder."""
-    plan = make_plan((lane for _, lane in cells(spec)), limits_of(devices, settings.memory))
-    rows_kept, labels = [], labels_of(spec)
+    everything = list(cells(spec))
+    plan = make_plan((lane for _, lane in everything), limits_of(devices, settings.memory))
+    rows_kept, labels = [], labels_of(spec, everything)
 
     def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
         rows_kept.append({"lane": np.array([lane.digest for lane in chunk.lanes]), **rows})
@@ -335,9 +336,8 @@ def what_it_held(damage: Damage, wanted: Set[str]) -> str:
     return text + (f"; {beside} more are lost, which this spec does not name" if beside else "")
 
 
-def tell_what_is_there(spec: SweepSpec, survey: Survey, plan: Plan, tell: Callable[[str], None]) -> None:
+def tell_what_is_there(wanted: Set[str], survey: Survey, plan: Plan, tell: Callable[[str], None]) -> None:
     """How much is done, what is to do, and what the folder has beside this sweep."""
-    wanted = {lane.digest for _, lane in cells(spec)}
     there, beside = len(wanted & survey.done), len(survey.done - wanted)
     chunks = sum(len(group.chunks) for group in plan.groups)
     tell(f"{there} of {len(wanted)} lanes are there, {plan.lanes} to train in {chunks} chunks")
@@ -345,10 +345,10 @@ def tell_what_is_there(spec: SweepSpec, survey: Survey, plan: Plan, tell: Callab
         tell(f"{beside} lanes of the journal are not in this spec; they are kept, and shown again when it names them")
 
 
-def labels_of(spec: SweepSpec) -> dict[str, str]:
-    """The label of each lane's optimizer."""
+def labels_of(spec: SweepSpec, everything: Sequence[Cell]) -> dict[str, str]:
+    """The label of the optimizer of each of the spec's lanes."""
     labels = list(spec.optimizers)
-    return {lane.digest: labels[position[0]] for position, lane in cells(spec)}
+    return {lane.digest: labels[position[0]] for position, lane in everything}
 
 
 def count(meter: Meter, chunk: Chunk, rows: Rows, labels: Mapping[str, str]) -> None:

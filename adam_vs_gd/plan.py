@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,8 +39,12 @@ class Lane:
     @cached_property
     def digest(self) -> str:
         """A name made of all that determines the lane's result, its numbers in full precision."""
-        parts = [NUMERICS, asdict(self.static), self.hyper._asdict(), self.seed, self.record]
+        parts = [NUMERICS, vars(self.static), self.hyper._asdict(), self.seed, self.record]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+Cell = tuple[tuple[int, ...], Lane]
+"""(optimizer, *axes, seed) indices of a cell of the result, and the lane that fills it."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,8 @@ class Limits:
         return self.memory // devices if self.shared else self.memory
 
 
-def cells(spec: SweepSpec) -> Iterator[tuple[tuple[int, ...], Lane]]:
-    """Every cell of the result with the lane that fills it: ((optimizer, *axes, seed) indices, lane).
+def cells(spec: SweepSpec) -> Iterator[Cell]:
+    """Every cell of the result with the lane that fills it.
 
     An optimizer that lacks a swept key, or has one value for it, fills several cells with the same lane.
     """
@@ -295,7 +299,7 @@ def describe(plan: Plan, limits: Limits) -> str:
     for group in plan.groups:
         lane, seed, test = lane_bytes(group.static), seed_bytes(group.static, group.ranks), test_bytes(group.static)
         each = group.width // group.devices
-        shapes: Mapping[str, Any] = asdict(group.static)
+        shapes: Mapping[str, Any] = vars(group.static)
         named = ", ".join(f"{key}={shapes[key]}" for key in ("steps", "n", "d", "width", "q") if key in NUMBERS)
         devices = "1 device" if group.devices == 1 else f"{group.devices} devices"
         lines.append(
