@@ -375,7 +375,9 @@ def writing(folder: Folder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        gone = "" if folder.path.is_dir() else " (the folder has vanished)"
+        # orbax makes a folder that has vanished again, but not what else was in it
+        vanished = isinstance(error, FileNotFoundError) or not folder.path.is_dir()
+        gone = " (the folder has vanished)" if vanished else ""
         raise DiskError(
             f"{folder.path}: cannot be written to: {error.strerror or error}{gone}; what was committed stays. "
             "Mend it and run the same command again: it goes on from there"

@@ -20,14 +20,14 @@ def bench(tmp_path_factory):
 
 FEW = {
     "kills": {"count": 30},
-    "births": {"count": 5},
+    "births": {"count": 8},
     "signals": {"count": 2},
-    "rotten_chunks": {"count": 200, "mended": ("bit flipped",)},
+    "rotten_chunks": {"count": 200},
     "rotten_checkpoints": {"count": 40},
     "full_disk": {"sizes": (4000,)},
     "bad_folders": {},
     "two_at_once": {},
-    "two_without_locks": {"count": 1},
+    "two_without_locks": {"count": 2},
     "moved_clock": {"moves": (-10,)},
     "edited_spec": {},
     "out_of_memory": {},
