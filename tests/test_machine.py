@@ -63,6 +63,27 @@ def test_one_two_and_four_devices_and_any_width_give_the_same_bits(tmp_path):
         assert other.identical(found[0])
 
 
+def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
+    script = """
+    import re
+    import jax
+    from adam_vs_gd import chunk, plan, runner
+    from adam_vs_gd.machine import use_devices
+    from adam_vs_gd.two_patch import two_patch
+    devices = use_devices(2)
+    (group, *_) = plan.make_plan((lane for _, lane in plan.cells(spec)), plan.Limits(2, 2**40, 2**40, 64)).groups
+    with chunk.numerics("float32"):
+        programs = runner.programs_of(two_patch(group.static, group.ranks), group, devices)
+    for name in ("start", "advance", "measure", "test", "finish"):
+        program = getattr(programs, name)
+        assert "num_partitions=2" in program.as_text(), name
+        assert not re.findall("all-(?:reduce|gather|to-all)|reduce-scatter|collective", program.as_text()), name
+        for leaf in jax.tree.leaves(program.output_shardings):
+            assert isinstance(leaf, jax.sharding.NamedSharding) and leaf.spec == chunk.LANES, name
+    """
+    python(script)
+
+
 def test_a_chunk_cut_anywhere_gives_the_same_bits():
     """Whatever the segments are, and through a snapshot in host memory at every one of them, at another width."""
     lanes = [lane for _, lane in cells(small.spec(seeds=3, steps=40, record=4, data={"alpha": [0.0, 0.3]}))]
