@@ -224,8 +224,8 @@ def compute(
                 checkpoints.between(snapshot)
 
             def advanced(meter: Meter) -> None:
-                progress.update(meter)
                 word.say(meter)
+                progress.update(meter)
 
             def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
                 digests = [lane.digest for lane in chunk.lanes]
