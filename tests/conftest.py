@@ -21,3 +21,11 @@ def _compiled_programs_are_kept_for_this_run_only(tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory):
+    """The small sweep that faults are tried on, in processes of its own."""
+    import faults
+
+    return faults.Bench(tmp_path_factory.mktemp("faults"))
