@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
 
-EXAMPLES_AT_ONCE = 100  # examples whose coordinates are shuffled together: their d coordinates each fit a cache
+EXAMPLES_AT_ONCE = 100  # examples whose orders are drawn together: their R ranks each fit a cache
 
 
 class Stream(enum.IntEnum):
@@ -79,17 +79,36 @@ def random_order(key: Key, d: int, ranks: int) -> Array:
 
     Rank k swaps with a place in k .. d-2 that depends on the key and k alone, so more ranks never change the first.
     """
-    size = d - 1
     k = jnp.arange(ranks)
-    swap_with = k + jax.random.randint(key, (ranks,), 0, size - k)
+    return 1 + after_swaps(k + jax.random.randint(key, (ranks,), 0, d - 1 - k), d - 1)
 
-    def take(left: Array, swap: tuple[Array, Array]) -> tuple[Array, Array]:
-        k, j = swap
-        taken = left[j]
-        return left.at[j].set(left[k]), taken  # place k is never looked at again
 
-    _, order = jax.lax.scan(take, jnp.arange(1, d), (k, swap_with))
-    return order
+def after_swaps(swap_with: Array, size: int) -> Array:
+    """First R entries of 0 .. size-1 once step k = 0 .. R-1 has swapped places k and swap_with[k]; no array of `size`.
+
+    Step k takes what lies on place swap_with[k] and leaves there what lay on place k. So what lies on a place is what
+    the last step with it has left there, or its own number if there was none; and all steps can be asked at once.
+
+    Args:
+        swap_with: [R] places, k <= swap_with[k] < size.
+        size: number of places.
+    """
+    (ranks,) = swap_with.shape
+    k = jnp.arange(ranks)
+    if size * ranks <= jnp.iinfo(k.dtype).max:  # a pair in one integer: a third of the time
+        place, step = jnp.divmod(jnp.sort(swap_with * ranks + k), ranks)
+    else:
+        place, step = jax.lax.sort((swap_with, k), num_keys=1)
+    # The last step before k with the same place, and the last before k that left something on place k; −1 for none.
+    neighbour = jnp.where(place[1:] == place[:-1], step[:-1], -1)
+    earlier = jnp.full(ranks, -1).at[step[1:]].set(neighbour, unique_indices=True)
+    elsewhere = jnp.where(swap_with == k, ranks, swap_with)
+    onto = jnp.full(ranks, -1).at[elsewhere].max(k, mode="drop")
+    # What lay on place k came there from step to step, at first from a place that no step had changed: its number.
+    origin = jnp.where(onto < 0, k, onto)
+    for _ in range(ranks.bit_length()):  # 1, 2, 4, … steps back
+        origin = origin[origin]
+    return jnp.where(earlier < 0, swap_with, origin[earlier])
 
 
 def draw_noise(key: Key, n: int, d: int, ranks: int, supports: str = "independent") -> NoiseRanks:

@@ -10,7 +10,7 @@ from scipy import stats
 
 import adam_vs_gd as ag
 from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.data import draw_noise, random_order, seed_key
+from adam_vs_gd.data import after_swaps, draw_noise, random_order, seed_key
 from adam_vs_gd.plan import cells
 from adam_vs_gd.two_patch import two_patch
 
@@ -70,6 +70,55 @@ def test_pairs_of_ranks_are_uniform():
 def test_random_order_is_a_permutation(d, seed):
     order = np.asarray(random_order(seed_key(seed), d, d - 1))
     assert sorted(order) == list(range(1, d))
+
+
+def fisher_yates(swap_with, size):
+    """The shuffle as it is told: an array, and swap after swap."""
+    places = np.arange(size)
+    for k, place in enumerate(swap_with):
+        places[[k, place]] = places[[place, k]]
+    return places[: len(swap_with)]
+
+
+RANKS = st.sampled_from([1, 2, 13, 60])  # few, because each is compiled
+
+
+@given(ranks=RANKS, beyond=st.integers(0, 100) | st.integers(0, 1_000_000), seed=st.integers(0, 2**32 - 1))
+def test_random_order_is_a_fisher_yates_shuffle(ranks, beyond, seed):
+    """The same integers from the same key, for good: results on disk depend on them."""
+    key, k, size = seed_key(seed), np.arange(ranks), ranks + beyond
+    swap_with = k + np.asarray(jax.random.randint(key, (ranks,), 0, size - k))
+    np.testing.assert_array_equal(random_order(key, size + 1, ranks), 1 + fisher_yates(swap_with, size))
+
+
+@pytest.mark.parametrize("size", [301, 10_000_000])  # the larger does not pack its pairs in an int32
+@pytest.mark.parametrize(
+    "swap_with",
+    {
+        "each with the next": lambda k: k + 1,  # the longest way back
+        "each with itself": lambda k: k,
+        "all with the last": lambda k: 0 * k + 300,
+        "few places": lambda k: np.maximum(k, 100 * (1 + k % 3)),
+        "any": lambda k: np.random.default_rng(0).integers(k, 301),
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_swaps_of_any_kind(swap_with, size):
+    swaps = swap_with[1](np.arange(300))
+    np.testing.assert_array_equal(after_swaps(swaps, size), fisher_yates(swaps, size))
+
+
+@given(ranks=RANKS, d=st.integers(61, 1000), seed=st.integers(0, 2**32 - 1))
+def test_more_ranks_keep_the_first(ranks, d, seed):
+    key = seed_key(seed)
+    np.testing.assert_array_equal(random_order(key, d, ranks), random_order(key, d, 60)[:ranks])
+
+
+def test_memory_of_a_draw_does_not_grow_with_d():
+    def drawn(d):
+        return jax.jit(lambda key: draw_noise(key, 200, d, 50)).lower(seed_key(0)).compile().memory_analysis()
+
+    assert drawn(1_000_000).temp_size_in_bytes == drawn(1000).temp_size_in_bytes
 
 
 def test_noise_moments():
