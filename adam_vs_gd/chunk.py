@@ -16,8 +16,9 @@ from jax.sharding import PartitionSpec as P
 
 from adam_vs_gd.data import seed_key
 
+from adam_vs_gd.problem import Batch, Problem
+
 if TYPE_CHECKING:
-    from adam_vs_gd.problem import Problem
     from adam_vs_gd.types import Draws, Key
 
 LANES, SHARED = P("lanes"), P()
@@ -67,34 +68,52 @@ def spread(
     return jax.jit(mapped, donate_argnums=donate, compiler_options=compiler_options(devices[0].platform))
 
 
+def side_by_side(f: Callable[..., Any], lane_draws: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A function of one lane, of all lanes at once; `lane_draws` (slot, draws [K, ...]) are those of one."""
+
+    def chunk(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
+        return jax.vmap(lambda hyper, slot, *rest: f(hyper, lane_draws(slot, draws), *rest))(hyper, slot, *rest)
+
+    return chunk
+
+
+def one_by_one(f: Callable[..., Any], lane_draws: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A function of one lane, of one lane after another: where one fills the machine, or all would not fit."""
+
+    def chunk(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
+        return jax.lax.map(lambda lane: f(lane[0], lane_draws(lane[1], draws), *lane[2]), (hyper, slot, rest))
+
+    return chunk
+
+
+def batched(problem: Problem) -> Batch:
+    """The functions of a problem, of all lanes: those of a step together, those of the test set one by one."""
+
+    def advance(hyper: Any, slot: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
+        run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
+        return side_by_side(run, draws_of)(hyper, slot, draws, state)
+
+    return Batch(
+        draw=problem.draw,
+        start=side_by_side(problem.start, draws_of),
+        advance=advance,
+        measure=side_by_side(problem.measure, draws_of),
+        test=one_by_one(problem.test, draws_of),
+        finish=one_by_one(problem.finish, draws_of),
+    )
+
+
 @functools.lru_cache(maxsize=64)
-def compile_programs(problem: Problem, hyper: Any, seed_slots: int, devices: tuple[jax.Device, ...]) -> Programs:
+def compile_programs(batch: Batch, hyper: Any, seed_slots: int, devices: tuple[jax.Device, ...]) -> Programs:
     """The programs of a problem.
 
     Args:
-        problem: its functions of one lane.
+        batch: its functions over lanes.
         hyper: shapes of the lanes' numbers, each [L], L a multiple of the devices.
         seed_slots: K.
         devices: where the lanes are spread, in equal parts.
     """
     lanes, shared = sharding(devices, LANES), sharding(devices, SHARED)
-
-    def side_by_side(f: Callable[..., Any]) -> Callable[..., Any]:
-        def chunk(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
-            one = lambda hyper, slot, *rest: f(hyper, draws_of(slot, draws), *rest)  # noqa: E731
-            return jax.vmap(one)(hyper, slot, *rest)
-
-        return chunk
-
-    def one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
-        def chunk(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
-            return jax.lax.map(lambda lane: f(lane[0], draws_of(lane[1], draws), *lane[2]), (hyper, slot, rest))
-
-        return chunk
-
-    def advance(hyper: Any, slot: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
-        run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
-        return side_by_side(run)(hyper, slot, draws, state)
 
     def trace(f: Callable[..., Any], *rest: Any, parts: Sequence[P] = (), donate: tuple[int, ...] = ()) -> Any:
         parts = parts or [LANES] * len(rest)
@@ -104,21 +123,21 @@ def compile_programs(problem: Problem, hyper: Any, seed_slots: int, devices: tup
     slot = jax.ShapeDtypeStruct(width, np.int32, sharding=lanes)
     draws = jax.tree.map(
         lambda a: jax.ShapeDtypeStruct((seed_slots, *a.shape[1:]), a.dtype, sharding=shared),
-        compile_draw(problem.draw, tuple(devices)).out_info,
+        compile_draw(batch.draw, tuple(devices)).out_info,
     )
     inputs = (shapes(hyper, lanes), slot, draws)
     step = jax.ShapeDtypeStruct((), np.int32, sharding=shared)
 
-    start = trace(side_by_side(problem.start))
+    start = trace(batch.start)
     state = shapes(start.out_info, lanes)
-    measure, test = (trace(f, state) for f in (side_by_side(problem.measure), one_by_one(problem.test)))
+    measure, test = (trace(f, state) for f in (batch.measure, batch.test))
     measured = shapes({**measure.out_info, **test.out_info}, lanes)
     traced = {
         "start": start,
-        "advance": trace(advance, state, step, step, parts=(LANES, SHARED, SHARED), donate=(3,)),
+        "advance": trace(batch.advance, state, step, step, parts=(LANES, SHARED, SHARED), donate=(3,)),
         "measure": measure,
         "test": test,
-        "finish": trace(one_by_one(problem.finish), state, measured),
+        "finish": trace(batch.finish, state, measured),
     }
     lowered = [program.lower() for program in traced.values()]
     with ThreadPoolExecutor() as pool:  # XLA compiles outside of Python's lock

@@ -40,6 +40,10 @@ class NoiseRanks(NamedTuple):
     coordinate: Array
     unit: Array
 
+    def block(self, start: ArrayLike, count: int) -> NoiseRanks:
+        """Examples start .. start+count-1; start may be traced."""
+        return NoiseRanks(*(jax.lax.dynamic_slice_in_dim(a, start, count) for a in self))
+
 
 class Dataset(NamedTuple):
     """Examples of Definition 3.1.
@@ -57,6 +61,10 @@ class Dataset(NamedTuple):
         """[n, 2, d] both patches of every example, the feature first."""
         feature = jnp.zeros_like(self.noise).at[..., 0].set(self.y)
         return jnp.stack([feature, self.noise], axis=-2)
+
+    def project(self, w: Array) -> Array:
+        """[J, m, n] inner products ⟨w, ξ_i⟩ of filters [J, m, d] with the noise patches."""
+        return jnp.einsum("nd,jmd->jmn", self.noise, w, precision=jax.lax.Precision.HIGHEST)
 
 
 def seed_key(seed: ArrayLike) -> Key:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -11,11 +12,11 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from adam_vs_gd.data import Dataset, NoiseRanks, make_dataset
+from adam_vs_gd.data import Dataset
 
 if TYPE_CHECKING:
     from adam_vs_gd.models import Model
-    from adam_vs_gd.types import Array, Hyper, Params
+    from adam_vs_gd.types import Array, Params
 
 FITTED_LOSS = 0.1  # data loss at which train error 0 counts as fitted, and t_fit is reached
 STALLED_LOSS = 0.5 * math.log(2)  # the same for a lane whose objective has stalled
@@ -23,7 +24,6 @@ UNDERFIT_LOSS = 0.95 * math.log(2)  # data loss below which a stalled lane has l
 COLLAPSED_LOSS = 0.99 * math.log(2)  # data loss above which a lane may be stuck at the origin …
 COLLAPSED_NORM = 0.1  # … if its weights have shrunk below this fraction of their start
 STALLED_CHANGE = 0.01  # relative change of the objective, per 5 % of the steps, below which a lane has stalled
-TEST_BLOCK = 1000  # test examples whose dense patches exist at once
 
 
 class Status(enum.IntEnum):
@@ -47,8 +47,7 @@ class Products(NamedTuple):
 def products(model: Model, params: Params, data: Dataset) -> Products:
     """⟨w, y·v⟩ and ⟨w, ξ_i⟩; the feature patch y·e_1 is one coordinate and needs no matrix product."""
     w = model.filters(params)
-    noise = jnp.einsum("nd,jmd->jmn", data.noise, w, precision=jax.lax.Precision.HIGHEST)
-    return Products(w[..., :1] * data.y, noise)
+    return Products(w[..., :1] * data.y, data.project(w))
 
 
 def margins(model: Model, params: Params, data: Dataset) -> Array:
@@ -122,25 +121,26 @@ def measure(model: Model, params: Params, data: Dataset, lam: ArrayLike = 0.0) -
     }
 
 
-def test_error(model: Model, params: Params, noise: NoiseRanks, y: Array, d: int, hyper: Hyper) -> Array:
-    """Error rate on N examples given by rank, made dense a block at a time; NaN where the weights are not finite.
+def test_error(model: Model, params: Params, y: Array, examples: Callable[[Array, int], Dataset], block: int) -> Array:
+    """Error rate on N examples, made a block at a time; NaN where the weights are not finite.
 
     Args:
         model: a flax module of this package.
         params: its parameters.
-        noise: [N, R] ranks of the test examples.
-        y: [N] their labels.
-        d: dimension of a patch.
-        hyper: the lane's s, σ_p, α.
+        y: [N] labels.
+        examples: (first, count) -> the data of examples first .. first+count-1; first is traced.
+        block: examples that exist at once, at most.
     """
+    size, block = len(y), min(block, len(y))
+    firsts = jnp.arange(0, size, block)
 
-    def margin(example: tuple[Array, Array, Array]) -> Array:
-        coordinate, unit, label = (a[None] for a in example)
-        data = make_dataset(NoiseRanks(coordinate, unit), label, d, hyper.s, hyper.sigma_p, hyper.alpha)
-        return margins(model, params, data)[0]
+    def right(first: Array) -> Array:
+        start = jnp.minimum(first, size - block)  # the last block begins earlier, and counts only what is new in it
+        new = start + jnp.arange(block) >= first
+        return (is_correct(margins(model, params, examples(start, block))) & new).sum()
 
-    found = jax.lax.map(margin, (noise.coordinate, noise.unit, y), batch_size=min(TEST_BLOCK, len(y)))
-    return jnp.where(is_finite(jnp.array(0.0), params), error_rate(found), jnp.nan)
+    count = right(firsts[0]) if len(firsts) == 1 else jax.lax.map(right, firsts).sum()
+    return jnp.where(is_finite(jnp.array(0.0), params), (size - count) / size, jnp.nan)
 
 
 def classify(

@@ -36,3 +36,28 @@ class Problem:
     measure: Callable[[Any, Draws, State], Mapping[str, Array]]
     test: Callable[[Any, Draws, State], Mapping[str, Array]]
     finish: Callable[[Any, Draws, State, Mapping[str, Array]], Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A problem over lanes that stand side by side: what is compiled. `chunk.batched` makes one of any `Problem`.
+
+    Every function takes (hyper [L], slot [L], draws [K, ...]), `slot` saying which of the K seeds a lane belongs to, and
+    then what the `Problem`'s takes, with an axis of L lanes ahead; what it returns has that axis too. No lane may
+    depend on another, nor on how many there are.
+
+    Attributes:
+        draw: key -> the draws of one seed.
+        start: -> state.
+        advance: (…, state, start, stop) -> state.
+        measure: (…, state) -> {name: [L, ...]}.
+        test: (…, state) -> {name: [L, ...]}.
+        finish: (…, state, measured) -> {name: [L, ...]}.
+    """
+
+    draw: Callable[[Key], Draws]
+    start: Callable[..., State]
+    advance: Callable[..., State]
+    measure: Callable[..., Mapping[str, Array]]
+    test: Callable[..., Mapping[str, Array]]
+    finish: Callable[..., Mapping[str, Array]]

@@ -24,7 +24,7 @@ from adam_vs_gd.chunk import (
 )
 from adam_vs_gd.errors import UnfitError
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, halved, size
-from adam_vs_gd.problem import Problem
+from adam_vs_gd.problem import Batch
 from adam_vs_gd.progress import Meter, duration
 from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Rows, Static, record_steps, test_steps
@@ -79,7 +79,7 @@ def run_plan(
     devices: Sequence[jax.Device],
     memory: Callable[[int], int],
     hooks: Hooks,
-    make_problem: Callable[[Static, int], Problem] = two_patch,
+    make_problem: Callable[[Static, int], Batch],
 ) -> list[Lane]:
     """Run every chunk.
 
@@ -163,12 +163,12 @@ def check_fit(name: str, need: int, memory: int) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def problem_of(make_problem: Callable[[Static, int], Problem], static: Static, ranks: int) -> Problem:
+def problem_of(make_problem: Callable[[Static, int], Batch], static: Static, ranks: int) -> Batch:
     """A group's problem; kept, so that the next sweep of the same shapes in this process finds its programs."""
     return make_problem(static, ranks)
 
 
-def programs_of(problem: Problem, group: Group, devices: tuple[jax.Device, ...]) -> Programs:
+def programs_of(problem: Batch, group: Group, devices: tuple[jax.Device, ...]) -> Programs:
     """A group's compiled programs."""
     hyper, *_ = padded(group.chunks[0], group)
     like = type(hyper)(*(jax.ShapeDtypeStruct(column.shape, column.dtype) for column in hyper))
@@ -176,7 +176,7 @@ def programs_of(problem: Problem, group: Group, devices: tuple[jax.Device, ...])
 
 
 def run_chunk(
-    problem: Problem,
+    problem: Batch,
     programs: Programs,
     group: Group,
     chunk: Chunk,
@@ -243,7 +243,7 @@ def run_chunk(
 
 
 def placed(
-    problem: Problem, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
+    problem: Batch, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
 ) -> tuple[Any, Any, Any]:
     """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices."""
     hyper, slot, seeds = padded(chunk, group)
@@ -313,7 +313,7 @@ def time_group(
     group: Group,
     devices: Sequence[jax.Device],
     memory: Callable[[int], int],
-    make_problem: Callable[[Static, int], Problem] = two_patch,
+    make_problem: Callable[[Static, int], Batch],
 ) -> Timing:
     """Run about a second of a group's first chunk, and measure it.
 

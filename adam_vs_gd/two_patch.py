@@ -50,22 +50,36 @@ def draw_function(
     return draw
 
 
-def two_patch(static: Static, ranks: int) -> Problem:
+TEST_BLOCK = 1000  # test examples whose dense patches exist at once
+
+
+def two_patch(
+    static: Static,
+    ranks: int,
+    represent: Callable[..., Dataset] = make_dataset,
+    test_block: int = TEST_BLOCK,
+) -> Problem:
     """The two-patch problem of given shapes.
 
     Args:
         static: shapes, model and optimizer.
         ranks: R, at least the largest s of the lanes; results do not depend on it.
+        represent: `make_dataset`, or what makes the same data in another form.
+        test_block: test examples that exist in that form at once.
     """
     model = make_model(static.model, static.width, static.q)
     test_labels = balanced_labels(static.test_size)
 
     def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Dataset:
         labels = balanced_labels(static.n)
-        return make_dataset(draws.train, labels, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
+        return represent(draws.train, labels, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
 
     def test_error(hyper: Hyper, draws: TwoPatchDraws, params: Params) -> Array:
-        return measurements.test_error(model, params, draws.test, test_labels, static.d, hyper)
+        def examples(first: Array, count: int) -> Dataset:
+            y = jax.lax.dynamic_slice_in_dim(test_labels, first, count)
+            return represent(draws.test.block(first, count), y, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
+
+        return measurements.test_error(model, params, test_labels, examples, test_block)
 
     def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
         return training.start(static.optimizer, hyper, draws.weights)

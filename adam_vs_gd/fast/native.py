@@ -1,0 +1,121 @@
+"""The native kernel: XLA FFI targets for the CPU, built at install time where there is a C++ compiler."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adam_vs_gd import training
+from adam_vs_gd.measurements import FITTED_LOSS
+
+if TYPE_CHECKING:
+    from adam_vs_gd.data import NoiseRanks
+    from adam_vs_gd.types import Array, Hyper, Static
+
+KINDS = {"gd": 0, "signgd": 1, "adam": 2, "adam_paper": 3}
+"""The optimizers it knows; numbers as in native.cc."""
+HOW_TO_GET_IT = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
+
+
+@functools.cache
+def load() -> tuple[str, str]:
+    """Register the targets, once.
+
+    Returns:
+        The instruction set in use ("" if the kernel cannot be used), and why not.
+    """
+    try:
+        from adam_vs_gd import _native
+    except ImportError as error:
+        return "", f"it was not built ({error})"
+    for name, target in _native.targets().items():
+        jax.ffi.register_ffi_target(name, target, platform="cpu")
+    try:
+        works()
+    except Exception as error:  # whatever XLA raises for a kernel that was built for another version of it
+        return "", f"this jaxlib refuses it: {str(error).splitlines()[0]}"
+    return _native.simd(), ""
+
+
+def works() -> None:
+    """Compute 2·3 with it.
+
+    Raises:
+        Exception: if this XLA cannot call it, or it computes something else.
+    """
+    with jax.enable_x64(False), jax.default_device(jax.devices("cpu")[0]):
+        coordinate = jnp.array([[[1]]], jnp.int32)
+        found = call("project", (1, 1), coordinate, 2 * jnp.ones((1, 1, 1)), np.int32(0), np.int32(1), jnp.array([[0, 3.0]]))
+        if float(found[0, 0]) != 6:
+            raise RuntimeError(f"2·3 is not {float(found[0, 0])}")
+
+
+def call(name: str, shape: tuple[int, ...], *operands: Any) -> Array:
+    """A target with one float32 result."""
+    return jax.ffi.ffi_call(f"adam_vs_gd_{name}", jax.ShapeDtypeStruct(shape, np.float32))(*operands)
+
+
+@jax.custom_vjp
+def project(noise: NoiseRanks, slot: Array, s: Array, w: Array) -> Array:
+    """Sparse products of unit noise with filters: Σ_{k<s} unit[i, k]·w[:, coordinate[i, k]].
+
+    Differentiable in w.
+
+    Args:
+        noise: [K, n, R] ranks of K seeds.
+        slot: which of them.
+        s: how many ranks count, int32.
+        w: [C, d] float32.
+
+    Returns:
+        [C, n].
+    """
+    return call("project", (w.shape[0], noise.unit.shape[1]), *noise, slot, s, w)
+
+
+def project_fwd(noise: NoiseRanks, slot: Array, s: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
+    return project(noise, slot, s, w), (noise, slot, s, w.shape[1])
+
+
+def project_bwd(kept: tuple[Any, ...], g: Array) -> tuple[Any, ...]:
+    noise, slot, s, d = kept
+    return None, None, None, project_back(noise, slot, s, g, d)
+
+
+project.defvjp(project_fwd, project_bwd)
+
+
+def project_back(noise: NoiseRanks, slot: Array, s: Array, g: Array, d: int) -> Array:
+    """[C, d], the transpose of `project`: Σ_i Σ_{k<s} g[:, i]·unit[i, k] at coordinate[i, k]; g is [C, n]."""
+    return call("project_back", (g.shape[0], d), *noise, slot, s, g)
+
+
+def operands_of(noise: NoiseRanks, y: Array, slot: Array, hyper: Hyper) -> tuple[Array, ...]:
+    """What every target that trains takes first."""
+    numbers = (hyper.alpha, hyper.sigma_p, hyper.lam, hyper.eta, hyper.beta1, hyper.beta2, hyper.eps)
+    return (*noise, y, slot, jnp.asarray(hyper.s, jnp.int32), *(jnp.asarray(x, jnp.float32) for x in numbers))
+
+
+def attributes_of(static: Static) -> dict[str, Any]:
+    """The static numbers of a training."""
+    return {
+        "kind": KINDS[static.optimizer],
+        "q": static.q,
+        "linear": int(static.model == "linear"),
+        "steps": static.steps,
+        "window": training.window(static.steps),
+        "best_every": training.BEST_EVERY,
+        "fitted_loss": np.float32(FITTED_LOSS),
+    }
+
+
+def in_place(name: str, static: Static, operands: tuple[Array, ...], results: tuple[Array, ...]) -> list[Array]:
+    """Call a target that changes `results`, which follow its operands and are given up."""
+    shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in results]
+    aliases = {len(operands) + i: i for i in range(len(results))}
+    target = jax.ffi.ffi_call(f"adam_vs_gd_{name}", shapes, input_output_aliases=aliases)
+    return list(target(*operands, *results, **attributes_of(static)))

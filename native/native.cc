@@ -1,0 +1,473 @@
+// XLA FFI targets for the CPU: segments of training, and sparse products. Bound to Python by the module at the end.
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030b0000
+#include <Python.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "xla/ffi/api/ffi.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace ffi = xla::ffi;
+
+namespace {
+
+constexpr size_t TILE = 6;               // vectors of a row that are added up in registers at once
+constexpr size_t STRIP = 16;             // rows that are transposed at once: a cache line of each filter
+constexpr size_t PANEL_BYTES = 40 << 10;  // rows of weights that are read together: half of a first-level cache
+constexpr size_t SUM_ROWS = 64;          // rows whose norms are added up in float32
+constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a square below TINY_SQUARE counts as 0
+constexpr float TINY_SQUARE = 1e-36f;
+
+enum Kind : int64_t { GD = 0, SIGNGD = 1, ADAM = 2, ADAM_PAPER = 3 };
+
+// Floats on cache lines.
+template <typename T>
+struct Aligned {
+  using value_type = T;
+  Aligned() = default;
+  template <typename U>
+  Aligned(const Aligned<U> &) {}
+  T *allocate(size_t n) { return static_cast<T *>(::operator new(n * sizeof(T), std::align_val_t(64))); }
+  void deallocate(T *p, size_t) { ::operator delete(p, std::align_val_t(64)); }
+  bool operator==(const Aligned &) const { return true; }
+  bool operator!=(const Aligned &) const { return false; }
+};
+using Floats = std::vector<float, Aligned<float>>;
+
+struct Entry {
+  int32_t row;
+  float value;
+};
+
+// A set of n examples by rank: unit noise unit[i, k] on coordinate[i, k], k < R.
+struct Draw {
+  const int32_t *coordinate;
+  const float *unit;
+  size_t n, R, d;
+};
+
+// What every lane keeps of its training, [L] each: its best iterate, and the windows of its objective.
+struct Record {
+  float *best_norm;
+  int32_t *best_step;
+  unsigned char *fitted;
+  float *reference, *previous, *last;
+};
+
+// Weights and moments of all lanes, [L, C, d] each; moments only where the optimizer has them.
+struct State {
+  float *w, *mu, *nu, *best;
+};
+
+// Coefficients of all lanes in the span of their data, `rest` what rounding has kept from them: A [L, C, n], w0 [L, C],
+// scale [L].
+struct SpanState {
+  float *a, *a_rest, *w0, *w0_rest, *scale, *scale_rest, *best_a, *best_w0, *best_scale;
+};
+
+// A segment of training of L lanes.
+struct Task {
+  Draw draws;  // of K seeds, one after another
+  size_t L, J, m, d;
+  int64_t kind, q, linear, steps, window, best_every;
+  double fitted_loss;
+  const float *y;                                                  // [n]
+  const int32_t *slot, *s;                                         // [L]
+  const float *alpha, *sigma_p, *lam, *eta, *beta1, *beta2, *eps;  // [L]
+  Record *record;
+
+  size_t C() const { return J * m; }
+  bool moments() const { return kind >= ADAM; }
+  Draw draw(int32_t k) const {
+    size_t size = (size_t)k * draws.n * draws.R;
+    return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
+  }
+};
+
+// The noise of a training set, the first s ranks: its entries by row, and by panels of rows and example in them.
+struct Noise {
+  size_t n, rows, panels;
+  std::vector<int32_t> live, rest;  // coordinates that are rows, in order, 0 among them; and those that are not
+  std::vector<Entry> by_row, by_example;
+  std::vector<int32_t> row_begin, example_begin;
+
+  Noise(const Draw &draw, size_t s, size_t panel_rows, bool both = true) : n(draw.n) {
+    std::vector<int32_t> count(draw.d, 0);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < s; k++) count[draw.coordinate[i * draw.R + k]]++;
+    size_t touched = 0;
+    for (size_t k = 0; k < draw.d; k++) touched += count[k] || !k;
+    bool few = 2 * touched < draw.d;
+    for (size_t k = 0; k < draw.d; k++) (!k || count[k] || !few ? live : rest).push_back((int32_t)k);
+    rows = live.size();
+    row_begin.assign(rows + 1, 0);
+    std::vector<int32_t> &place = count;
+    for (size_t r = 0; r < rows; r++) {
+      row_begin[r + 1] = row_begin[r] + count[live[r]];
+      place[live[r]] = row_begin[r];
+    }
+    by_row.resize(n * s);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < s; k++) {
+        size_t at = i * draw.R + k;
+        by_row[place[draw.coordinate[at]]++] = {(int32_t)i, draw.unit[at]};
+      }
+    panels = (rows + panel_rows - 1) / panel_rows;
+    if (!both) return;
+    example_begin.assign(panels * n + 1, 0);
+    for (size_t r = 0; r < rows; r++)
+      for (int32_t e = row_begin[r]; e < row_begin[r + 1]; e++) example_begin[r / panel_rows * n + by_row[e].row + 1]++;
+    for (size_t k = 0; k < panels * n; k++) example_begin[k + 1] += example_begin[k];
+    std::vector<int32_t> next(example_begin.begin(), example_begin.end() - 1);
+    by_example.resize(n * s);
+    for (size_t r = 0; r < rows; r++)
+      for (int32_t e = row_begin[r]; e < row_begin[r + 1]; e++)
+        by_example[next[r / panel_rows * n + by_row[e].row]++] = {(int32_t)r, by_row[e].value};
+  }
+};
+
+// What a lane's idle coordinates add to norms: of the gradient at steps that are considered for W*, of the weights late.
+struct Idle {
+  int64_t first, late, every;
+  std::vector<double> norms, squares;
+
+  Idle(int64_t start, int64_t stop, const Task &task)
+      : first((start + task.best_every - 1) / task.best_every),
+        late(std::max(start, task.steps - 2 * task.window)),
+        every(task.best_every),
+        norms((size_t)std::max<int64_t>(0, (stop + every - 1) / every - first)),
+        squares((size_t)std::max<int64_t>(0, stop - late)) {}
+  double norm_at(int64_t t) const { return norms[(size_t)(t / every - first)]; }
+  double square_at(int64_t t) const { return squares[(size_t)(t - late)]; }
+};
+
+// What is compiled for each instruction set.
+struct Functions {
+  void (*advance)(const Task &, State &, int64_t start, int64_t stop);
+  void (*advance_span)(const Task &, const float *unit, SpanState &, int64_t start, int64_t stop);
+  void (*complete)(const Task &, const float *start, float *best, int64_t best_step);
+  bool (*project)(const Draw &, size_t s, size_t C, const float *w, float *out);
+  void (*project_back)(const Draw &, size_t s, size_t C, const float *g, float *out);
+};
+#define FUNCTIONS {advance, advance_span, complete, project, project_back}
+
+#if defined(__x86_64__)
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,prefer-vector-width=512")
+namespace avx512 {
+#define VW 16
+#define RSQRT(x) _mm512_rsqrt14_ps((__m512)(x))
+#define RCP(x) _mm512_rcp14_ps((__m512)(x))
+#include "simd.inc"
+constexpr Functions functions = FUNCTIONS;
+#undef VW
+#undef RSQRT
+#undef RCP
+}  // namespace avx512
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#define VW 8
+#define RSQRT(x) _mm256_rsqrt_ps((__m256)(x))
+#define RCP(x) _mm256_rcp_ps((__m256)(x))
+#include "simd.inc"
+constexpr Functions functions = FUNCTIONS;
+#undef VW
+#undef RSQRT
+#undef RCP
+}  // namespace avx2
+#pragma GCC pop_options
+#endif
+
+namespace baseline {
+#define VW 4
+#include "simd.inc"
+constexpr Functions functions = FUNCTIONS;
+#undef VW
+}  // namespace baseline
+
+// The instruction set in use: the best this processor has, unless ADAM_VS_GD_SIMD names a lesser one.
+const std::pair<const char *, Functions> &chosen() {
+  static const std::pair<const char *, Functions> found = [] {
+    const char *asked = std::getenv("ADAM_VS_GD_SIMD");
+    std::string most = asked ? asked : "avx512";
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (most == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+      return std::pair<const char *, Functions>("avx512", avx512::functions);
+    if (most != "baseline" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+      return std::pair<const char *, Functions>("avx2", avx2::functions);
+#endif
+    return std::pair<const char *, Functions>("baseline", baseline::functions);
+  }();
+  return found;
+}
+
+// Numbers too small to be normal are 0 while this is alive: they would be a hundred times as slow.
+class FlushSmall {
+#if defined(__x86_64__)
+  unsigned int before = _mm_getcsr();
+
+ public:
+  FlushSmall() { _mm_setcsr(before | 0x8040); }
+  ~FlushSmall() { _mm_setcsr(before); }
+#elif defined(__aarch64__)
+  uint64_t before;
+
+ public:
+  FlushSmall() {
+    asm volatile("mrs %0, fpcr" : "=r"(before));
+    asm volatile("msr fpcr, %0" ::"r"(before | (1u << 24)));
+  }
+  ~FlushSmall() { asm volatile("msr fpcr, %0" ::"r"(before)); }
+#endif
+};
+
+// Operands, results and attributes of a call by name, checked against the axes that they must have: a letter stands for
+// the size that its first use gives it. What is wrong is kept, and the pointers are then of no use.
+class Call {
+ public:
+  Call(ffi::RemainingArgs args, ffi::RemainingRets rets, ffi::Dictionary attributes)
+      : args(args), rets(rets), attributes(attributes) {}
+
+  template <typename T>
+  const T *operand(const std::string &axes) {
+    auto found = args.get<ffi::AnyBuffer>(next_operand++);
+    if (!found.has_value()) return nothing<T>("an operand is missing");
+    return checked<T>(found->untyped_data(), found->element_type(), found->dimensions(), axes);
+  }
+  template <typename T>
+  T *result(const std::string &axes) {
+    auto found = rets.get<ffi::AnyBuffer>(next_result++);
+    if (!found.has_value()) return nothing<T>("a result is missing");
+    return checked<T>((*found)->untyped_data(), (*found)->element_type(), (*found)->dimensions(), axes);
+  }
+  template <typename T = int64_t>
+  T number(const char *name) {
+    auto found = attributes.get<T>(name);
+    if (found.has_value()) return *found;
+    refuse(std::string("no attribute ") + name);
+    return 0;
+  }
+  size_t size(char axis) { return sizes[(unsigned char)axis]; }
+  void refuse(const std::string &reason) {
+    if (why.empty()) why = "adam_vs_gd: " + reason;
+  }
+
+  std::string why;
+
+ private:
+  template <typename T>
+  T *nothing(const char *reason) {
+    refuse(reason);
+    return nullptr;
+  }
+  template <typename T>
+  T *checked(void *data, ffi::DataType type, ffi::Span<const int64_t> dims, const std::string &axes) {
+    ffi::DataType want = std::is_same_v<T, float> ? ffi::F32 : std::is_same_v<T, int32_t> ? ffi::S32 : ffi::PRED;
+    if (type != want) return nothing<T>("an array of another type than it must have");
+    if (dims.size() != axes.size()) return nothing<T>("an array of another rank than it must have");
+    for (size_t k = 0; k < axes.size(); k++) {
+      int64_t &known = sizes[(unsigned char)axes[k]];
+      if (known < 0) known = dims[k];
+      if (known != dims[k]) refuse(std::string("axis ") + axes[k] + " has two sizes");
+    }
+    return static_cast<T *>(data);
+  }
+
+  ffi::RemainingArgs args;
+  ffi::RemainingRets rets;
+  ffi::Dictionary attributes;
+  size_t next_operand = 0, next_result = 0;
+  std::vector<int64_t> sizes = std::vector<int64_t>(256, -1);
+};
+
+// Runs a function of a call, and turns what it throws into an error.
+template <void (*f)(Call &)>
+ffi::Error guarded(ffi::RemainingArgs args, ffi::RemainingRets rets, ffi::Dictionary attributes) {
+  try {
+    FlushSmall flush;
+    Call call(args, rets, attributes);
+    f(call);
+    if (!call.why.empty()) return ffi::Error::InvalidArgument(call.why);
+    return ffi::Error::Success();
+  } catch (const std::bad_alloc &) {
+    return ffi::Error(ffi::ErrorCode::kResourceExhausted, "adam_vs_gd: out of memory in the native kernel");
+  } catch (const std::exception &error) {
+    return ffi::Error::Internal(std::string("adam_vs_gd: ") + error.what());
+  }
+}
+
+constexpr const char *NO_COORDINATE = "a coordinate that is not in 0 .. d-1";
+
+void check(Call &call, const Draw &draw, size_t sets) {
+  if (!call.why.empty()) return;
+  if (draw.n * draw.R > INT32_MAX || draw.d > INT32_MAX) return call.refuse("more than 2^31 entries");
+  for (size_t k = 0; k < sets * draw.n * draw.R; k++)
+    if (draw.coordinate[k] < 0 || (size_t)draw.coordinate[k] >= draw.d)
+      return call.refuse(NO_COORDINATE);
+}
+
+// The first operands of a segment: coordinate, unit [K, n, R]; y [n]; slot, s, and seven numbers [L].
+Task task_of(Call &call) {
+  Task task{};
+  task.draws.coordinate = call.operand<int32_t>("KnR");
+  task.draws.unit = call.operand<float>("KnR");
+  task.y = call.operand<float>("n");
+  task.slot = call.operand<int32_t>("L");
+  task.s = call.operand<int32_t>("L");
+  for (auto *x : {&task.alpha, &task.sigma_p, &task.lam, &task.eta, &task.beta1, &task.beta2, &task.eps})
+    *x = call.operand<float>("L");
+  task.kind = call.number("kind");
+  task.q = call.number("q");
+  task.linear = call.number("linear");
+  task.steps = call.number("steps");
+  task.window = call.number("window");
+  task.best_every = call.number("best_every");
+  task.fitted_loss = call.number<float>("fitted_loss");
+  if (task.kind < GD || task.kind > ADAM_PAPER || task.q < 1 || task.best_every < 1 || task.window < 1)
+    call.refuse("an attribute that is out of range");
+  return task;
+}
+
+// The axes of a task, once all operands are known.
+void complete_task(Call &call, Task &task, size_t d) {
+  if (!call.why.empty()) return;
+  task.L = call.size('L'), task.J = call.size('J'), task.m = call.size('m'), task.d = d;
+  task.draws.n = call.size('n'), task.draws.R = call.size('R'), task.draws.d = d;
+  if (task.J > 2 || (task.linear && task.C() != 1)) call.refuse("a model that there is not");
+  check(call, task.draws, call.size('K'));
+  for (size_t l = 0; call.why.empty() && l < task.L; l++)
+    if (task.slot[l] < 0 || (size_t)task.slot[l] >= call.size('K') || task.s[l] < 1 ||
+        (size_t)task.s[l] > task.draws.R)
+      call.refuse("a lane whose seed or s is not there");
+}
+
+Record record_of(Call &call) {
+  Record kept{};
+  kept.best_norm = call.result<float>("L");
+  kept.best_step = call.result<int32_t>("L");
+  kept.fitted = reinterpret_cast<unsigned char *>(call.result<bool>("L"));
+  for (float **x : {&kept.reference, &kept.previous, &kept.last}) *x = call.result<float>("L");
+  return kept;
+}
+
+void advance(Call &call) {
+  Task task = task_of(call);
+  const int32_t *start = call.operand<int32_t>(""), *stop = call.operand<int32_t>("");
+  State state{};
+  state.w = call.result<float>("LJmd");
+  state.best = call.result<float>("LJmd");
+  if (task.moments()) state.mu = call.result<float>("LJmd"), state.nu = call.result<float>("LJmd");
+  Record kept = record_of(call);
+  task.record = &kept;
+  complete_task(call, task, call.size('d'));
+  if (call.why.empty() && (*start < 0 || *stop > task.steps)) call.refuse("steps outside of the training");
+  if (call.why.empty() && *start < *stop) chosen().second.advance(task, state, *start, *stop);
+}
+
+void advance_span(Call &call) {
+  Task task = task_of(call);
+  const int32_t *start = call.operand<int32_t>(""), *stop = call.operand<int32_t>("");
+  const float *unit = call.operand<float>("KJmd");
+  SpanState state{};
+  for (float **x : {&state.a, &state.a_rest}) *x = call.result<float>("LJmn");
+  for (float **x : {&state.w0, &state.w0_rest}) *x = call.result<float>("LJm");
+  for (float **x : {&state.scale, &state.scale_rest}) *x = call.result<float>("L");
+  state.best_a = call.result<float>("LJmn");
+  state.best_w0 = call.result<float>("LJm");
+  state.best_scale = call.result<float>("L");
+  Record kept = record_of(call);
+  task.record = &kept;
+  complete_task(call, task, call.size('d'));
+  if (call.why.empty() && (*start < 0 || *stop > task.steps)) call.refuse("steps outside of the training");
+  if (call.why.empty() && task.kind != GD) call.refuse("an optimizer that does not stay in the span of the data");
+  if (call.why.empty() && *start < *stop) chosen().second.advance_span(task, unit, state, *start, *stop);
+}
+
+// W* of lanes: their idle coordinates, best_step steps from the start.
+void complete(Call &call) {
+  Task task = task_of(call);
+  const int32_t *best_step = call.operand<int32_t>("L");
+  const float *start = call.operand<float>("LJmd");
+  float *best = call.result<float>("LJmd");
+  complete_task(call, task, call.size('d'));
+  for (size_t l = 0; call.why.empty() && l < task.L; l++) {
+    Task one = task;
+    size_t size = task.C() * task.d;
+    one.L = 1;
+    for (const float **x : {&one.alpha, &one.sigma_p, &one.lam, &one.eta, &one.beta1, &one.beta2, &one.eps}) *x += l;
+    one.slot += l, one.s += l;
+    if (best_step[l] >= 0) chosen().second.complete(one, start + l * size, best + l * size, best_step[l]);
+  }
+}
+
+template <bool BACK>
+void product(Call &call) {
+  const int32_t *coordinate = call.operand<int32_t>("KnR");
+  const float *unit = call.operand<float>("KnR");
+  const int32_t *slot = call.operand<int32_t>(""), *s = call.operand<int32_t>("");
+  const float *x = call.operand<float>(BACK ? "Cn" : "Cd");
+  float *out = call.result<float>(BACK ? "Cd" : "Cn");
+  if (!call.why.empty()) return;
+  size_t n = call.size('n'), R = call.size('R'), d = call.size('d');
+  if (*slot < 0 || (size_t)*slot >= call.size('K') || *s < 0 || (size_t)*s > R)
+    return call.refuse("a seed or an s that is not there");
+  Draw draw{coordinate + *slot * n * R, unit + *slot * n * R, n, R, d};
+  if (BACK) check(call, draw, 1);
+  if (!call.why.empty()) return;
+  if (BACK) chosen().second.project_back(draw, *s, call.size('C'), x, out);
+  else if (!chosen().second.project(draw, *s, call.size('C'), x, out)) call.refuse(NO_COORDINATE);
+}
+
+#define TARGET(name, f)                                                                                     \
+  XLA_FFI_DEFINE_HANDLER(name, guarded<f>, ffi::Ffi::Bind().RemainingArgs().RemainingRets().Attrs())
+TARGET(advance_target, advance);
+TARGET(advance_span_target, advance_span);
+TARGET(complete_target, complete);
+TARGET(project_target, product<false>);
+TARGET(project_back_target, product<true>);
+
+PyObject *targets(PyObject *, PyObject *) {
+  PyObject *found = PyDict_New();
+  const std::pair<const char *, XLA_FFI_Handler *> all[] = {
+      {"adam_vs_gd_advance", advance_target},
+      {"adam_vs_gd_advance_span", advance_span_target},
+      {"adam_vs_gd_complete", complete_target},
+      {"adam_vs_gd_project", project_target},
+      {"adam_vs_gd_project_back", project_back_target}};
+  for (auto &[name, handler] : all) {
+    PyObject *capsule = PyCapsule_New(reinterpret_cast<void *>(handler), nullptr, nullptr);
+    if (!found || !capsule || PyDict_SetItemString(found, name, capsule)) return nullptr;
+    Py_DECREF(capsule);
+  }
+  return found;
+}
+
+PyObject *simd(PyObject *, PyObject *) { return PyUnicode_FromString(chosen().first); }
+
+PyMethodDef methods[] = {{"targets", targets, METH_NOARGS, "The FFI targets: name -> capsule."},
+                         {"simd", simd, METH_NOARGS, "The instruction set in use: avx512, avx2 or baseline."},
+                         {nullptr, nullptr, 0, nullptr}};
+PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", "Training steps and sparse products on a CPU.", -1, methods,
+                      nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__native() { return PyModule_Create(&module); }
