@@ -61,6 +61,11 @@ GRADIENT_NORM: Mapping[str, int] = {"gd": 2, "signgd": 1, "adam": 1, "adam_paper
 """The norm in which Theorem 4.1 bounds the gradient at W*: 1 for ‖·‖_1, 2 for ‖·‖_F."""
 
 
+COMPENSATED = frozenset({"gd"})
+"""Optimizers whose steps are added with compensation: they may be smaller than the rounding of a weight, as GD's ηλ·w is
+at Table 1's size, where float32 would lose an eighth of it."""
+
+
 def make_optimizer(
     name: str,
     *,

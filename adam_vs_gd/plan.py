@@ -15,7 +15,8 @@ from adam_vs_gd.keys import KINDS, NUMBERS, OPTIMIZER
 from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Hyper, Static
 
-NUMERICS = 1  # version of the numbers: raised whenever the same lane would come out different
+NUMERICS: Mapping[str, int] = {"gd": 2}
+"""Version of the numbers of an optimizer, 1 by default: raised whenever the same lane would come out different."""
 CHUNK_DIGITS = 32  # of a chunk's name
 MIN_WIDTH = 4  # lanes on a device at least; narrower ones round differently
 
@@ -39,7 +40,7 @@ class Lane:
     @cached_property
     def digest(self) -> str:
         """A name made of all that determines the lane's result, its numbers in full precision."""
-        parts = [NUMERICS, vars(self.static), self.hyper._asdict(), self.seed, self.record]
+        parts = [NUMERICS.get(self.static.optimizer, 1), vars(self.static), self.hyper._asdict(), self.seed, self.record]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

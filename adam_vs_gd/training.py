@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from adam_vs_gd import measurements
 from adam_vs_gd.data import Dataset
-from adam_vs_gd.optimizers import GRADIENT_NORM, make_optimizer
+from adam_vs_gd.optimizers import COMPENSATED, GRADIENT_NORM, make_optimizer
 from adam_vs_gd.types import Best, Hyper, TrainState, Windows
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ class StepInfo(NamedTuple):
     grads: Params  # gradient of the data loss
 
 
+def step_info(model: Model, params: Params, data: Dataset) -> StepInfo:
+    """Loss, margins and gradient at an iterate."""
+    loss_and_margin = jax.value_and_grad(lambda p: measurements.data_loss(model, p, data), has_aux=True)
+    (loss, margin), grads = loss_and_margin(params)
+    return StepInfo(loss, margin, grads)
+
+
 def make_train_step(
     model: Model, optimizer: optax.GradientTransformation
 ) -> Callable[[Params, Any, Dataset], tuple[Params, Any, StepInfo]]:
@@ -41,12 +48,18 @@ def make_train_step(
     """
 
     def train_step(params: Params, opt_state: Any, data: Dataset) -> tuple[Params, Any, StepInfo]:
-        loss_and_margin = jax.value_and_grad(lambda p: measurements.data_loss(model, p, data), has_aux=True)
-        (loss, margin), grads = loss_and_margin(params)
-        updates, opt_state = optimizer.update(grads, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, StepInfo(loss, margin, grads)
+        info = step_info(model, params, data)
+        updates, opt_state = optimizer.update(info.grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, info
 
     return train_step
+
+
+def apply_compensated(params: Params, rest: Params, updates: Params) -> tuple[Params, Params]:
+    """params + updates, and what rounding keeps from the sum, which `rest` hands on to the next (Kahan 1965)."""
+    whole = jax.tree.map(jnp.add, updates, rest)
+    new = jax.tree.map(jnp.add, params, whole)
+    return new, jax.tree.map(lambda w, new, old: w - (new - old), whole, new, params)
 
 
 def lane_optimizer(name: str, hyper: Hyper) -> optax.GradientTransformation:
@@ -60,7 +73,8 @@ def start(optimizer: str, hyper: Hyper, weights: Params) -> TrainState:
     zero = jnp.zeros((), jnp.result_type(float))
     best = Best(jax.tree.map(jnp.zeros_like, params), zero + jnp.inf, jnp.array(-1, jnp.int32))
     opt_state = lane_optimizer(optimizer, hyper).init(params)
-    return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero))
+    rest = jax.tree.map(jnp.zeros_like, params) if optimizer in COMPENSATED else ()
+    return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero), rest)
 
 
 def consider(optimizer: str, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:
@@ -105,10 +119,15 @@ def segment(
         length: static, at least stop - start: the loop is then a `lax.scan`, which can be differentiated in reverse,
             and skips what is beyond `stop`. None for one that ends there.
     """
-    train_step = make_train_step(model, lane_optimizer(optimizer, hyper))
+    transformation = lane_optimizer(optimizer, hyper)
 
     def step(state: TrainState, t: Array) -> TrainState:
-        params, opt_state, info = train_step(state.params, state.opt_state, data)
+        info = step_info(model, state.params, data)
+        updates, opt_state = transformation.update(info.grads, state.opt_state, state.params)
+        if optimizer in COMPENSATED:
+            params, rest = apply_compensated(state.params, state.rest, updates)
+        else:
+            params, rest = optax.apply_updates(state.params, updates), state.rest
         fitted = state.fitted | is_fit(info)
         best = jax.lax.cond(
             t % BEST_EVERY == 0,
@@ -129,7 +148,7 @@ def segment(
             )
 
         windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
-        return TrainState(params, opt_state, best, fitted, windows)
+        return TrainState(params, opt_state, best, fitted, windows, rest)
 
     if length is None:
         return jax.lax.fori_loop(start, stop, lambda t, state: step(state, t), state)

@@ -92,6 +92,7 @@ class TrainState(NamedTuple):
     best: Best
     fitted: Array  # whether t_fit has been reached, bool
     windows: Windows
+    rest: Params = ()  # what rounding has kept from the weights so far, where steps are added with compensation
 
 
 def record_steps(steps: int, record: int) -> np.ndarray:

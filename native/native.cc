@@ -67,7 +67,8 @@ struct Record {
   float *reference, *previous, *last;
 };
 
-// Weights and moments of all lanes, [L, C, d] each; moments only where the optimizer has them.
+// Weights of all lanes and what goes with them, [L, C, d] each: the moments of an Adam; for gradient descent, in mu, what
+// rounding has kept from the weights; null where there is nothing.
 struct State {
   float *w, *mu, *nu, *best;
 };
@@ -90,7 +91,6 @@ struct Task {
   Record *record;
 
   size_t C() const { return J * m; }
-  bool moments() const { return kind >= ADAM; }
   Draw draw(int32_t k) const {
     size_t size = (size_t)k * draws.n * draws.R;
     return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
@@ -374,7 +374,8 @@ void advance(Call &call) {
   State state{};
   state.w = call.result<float>("LJmd");
   state.best = call.result<float>("LJmd");
-  if (task.moments()) state.mu = call.result<float>("LJmd"), state.nu = call.result<float>("LJmd");
+  if (task.kind != SIGNGD) state.mu = call.result<float>("LJmd");
+  if (task.kind >= ADAM) state.nu = call.result<float>("LJmd");
   Record kept = record_of(call);
   task.record = &kept;
   complete_task(call, task, call.size('d'));

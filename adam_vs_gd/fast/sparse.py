@@ -85,18 +85,17 @@ def sparse(static: Static, ranks: int) -> Batch:
     ) -> TrainState:
         leaves, tree = jax.tree.flatten(state.opt_state)
         (key, w), *_ = state.params.items()
-        moments = [leaf for leaf in leaves if leaf.shape == w.shape]
+        beside = [*jax.tree.leaves(state.rest), *(leaf for leaf in leaves if leaf.shape == w.shape)]
         operands = (*native.operands_of(draws.train, y, slot, hyper), start, stop)
-        weights = [a.reshape(len(slot), -1, static.width, static.d) for a in (w, state.best.params[key], *moments)]
+        weights = [a.reshape(len(slot), -1, static.width, static.d) for a in (w, state.best.params[key], *beside)]
         kept = (state.best.grad_norm, state.best.step, state.fitted, *state.windows)
         found = native.in_place("advance", static, operands, (*weights, *kept))
-        w, best, *moments = (a.reshape(w.shape) for a in found[: len(weights)])
+        w, best, *beside = (a.reshape(w.shape) for a in found[: len(weights)])
         norm, step, fitted, *windows = found[len(weights) :]
-        replaced = iter(moments)
-        leaves = [next(replaced) if leaf.shape == w.shape else leaf + (stop - start) for leaf in leaves]
-        return TrainState(
-            {key: w}, jax.tree.unflatten(tree, leaves), Best({key: best}, norm, step), fitted, Windows(*windows)
-        )
+        rest = {key: beside.pop(0)} if state.rest else ()
+        leaves = [beside.pop(0) if leaf.shape == w.shape else leaf + (stop - start) for leaf in leaves]
+        opt_state = jax.tree.unflatten(tree, leaves)
+        return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fitted, Windows(*windows), rest)
 
     def finish(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, measured: Any

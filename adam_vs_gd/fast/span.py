@@ -1,0 +1,149 @@
+"""Gradient descent in the span of the data: exact, and independent of d.
+
+A step of gradient descent adds to W a combination of its noise patches, of the feature e_1, and −ηλ·W. So W stays
+
+    W = c·V + Σ_i A_i ξ_i / σ_p   on the noise coordinates,     and w_0 on coordinate 0,
+
+V being the unit normals that W_0 = σ_0·V came from: n coefficients a filter, w_0, and one scalar c. Products with the
+noise need the n×n Gram matrix of the patches and their products with V, both made once; a step costs n² a filter.
+
+The coefficients are only ever added to (nothing is solved for, so an ill-conditioned Gram matrix does no harm), with
+compensated sums: the steps ηλ·c and ηλ·A, which float32 would round away for small ηλ, are kept in full.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from adam_vs_gd import measurements, training
+from adam_vs_gd.chunk import one_by_one, side_by_side
+from adam_vs_gd.data import balanced_labels
+from adam_vs_gd.fast import native
+from adam_vs_gd.fast.sparse import TEST_BLOCK, SparseDataset, lane_draws, represent
+from adam_vs_gd.problem import Batch
+from adam_vs_gd.two_patch import two_patch
+from adam_vs_gd.types import Best, TrainState, Windows
+
+if TYPE_CHECKING:
+    from adam_vs_gd.two_patch import TwoPatchDraws
+    from adam_vs_gd.types import Array, Hyper, Static
+
+
+class Coefficients(NamedTuple):
+    """Weights in the span of the data.
+
+    Attributes:
+        noise: A [J, m, n], of the unit noise of each example.
+        feature: w_0 [J, m], coordinate 0.
+        scale: c, of the unit weights V.
+    """
+
+    noise: Array
+    feature: Array
+    scale: Array
+
+
+class SpanState(NamedTuple):
+    """What a lane carries. `rest` is what rounding has kept from the coefficients so far."""
+
+    at: Coefficients
+    rest: Coefficients
+    best: Coefficients
+    best_norm: Array  # inf while there is no candidate
+    best_step: Array  # -1 while there is no candidate
+    fitted: Array
+    windows: Windows
+
+
+def start(hyper: Hyper, weights: Array, n: int) -> SpanState:
+    """The state at step 0 from the unit weights [J, m, d] of the seed: c = σ_0, no noise."""
+    zero = jnp.zeros((), weights.dtype)
+    at = Coefficients(
+        jnp.zeros((*weights.shape[:2], n), weights.dtype), hyper.sigma_0 * weights[..., 0], zero + hyper.sigma_0
+    )
+    none = jax.tree.map(jnp.zeros_like, at)
+    return SpanState(at, none, none, zero + jnp.inf, jnp.array(-1, jnp.int32), jnp.array(False), Windows(zero, zero, zero))
+
+
+def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
+    """W [J, m, d] from its coefficients, V [J, m, d], and Σ_i A_i ξ_i / σ_p [J, m, d]."""
+    return (at.scale * unit + noise).at[..., 0].set(at.feature)
+
+
+def span(static: Static, ranks: int) -> Batch:
+    """Lanes that the native kernel trains in the span of their data: gradient descent, float32, on a CPU."""
+    problem = two_patch(static, ranks, represent, TEST_BLOCK)  # type: ignore[arg-type]
+    y = balanced_labels(static.n)
+
+    def back(hyper: Hyper, draws: TwoPatchDraws, a: Array) -> Array:
+        noise: Any = draws.train
+        s = jnp.asarray(hyper.s, jnp.int32)
+        flat = native.project_back(noise.all, noise.slot, s, a.reshape(-1, static.n), static.d)
+        return flat.reshape(*a.shape[:-1], static.d)
+
+    def advance(
+        hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState, start: Array, stop: Array
+    ) -> SpanState:
+        unit = draws.weights["w"].reshape(draws.train.unit.shape[0], -1, static.width, static.d)
+        operands = (*native.operands_of(draws.train, y, slot, hyper), start, stop, unit)
+        found = native.in_place("advance_span", static, operands, tuple(jax.tree.leaves(in_order(state))))
+        return from_order(jax.tree.unflatten(jax.tree.structure(in_order(state)), found))
+
+    return batch_of(problem, static, back, advance)
+
+
+def in_order(state: SpanState) -> Any:
+    """The state's arrays as the native kernel takes them."""
+    at, rest, best, *kept = state
+    pairs = [pair for pair in zip(at, rest, strict=True)]
+    return pairs, best, kept
+
+
+def from_order(arrays: Any) -> SpanState:
+    """The inverse of `in_order`."""
+    pairs, best, kept = arrays
+    at, rest = (Coefficients(*column) for column in zip(*pairs, strict=True))
+    return SpanState(at, rest, best, *kept)
+
+
+def batch_of(problem: Any, static: Static, back: Any, advance: Any) -> Batch:
+    """The batch of a way to advance: all else is that of the weights.
+
+    Args:
+        problem: the problem whose measurements are taken.
+        static: shapes.
+        back: (hyper, draws, A [J, m, n]) -> Σ_i A_i ξ_i / σ_p [J, m, d] of a lane, its −α·y on coordinate 0 left out.
+        advance: as of a `Batch`.
+    """
+
+    def begin(hyper: Hyper, draws: TwoPatchDraws) -> SpanState:
+        return start(hyper, unit_of(draws), static.n)
+
+    def unit_of(draws: TwoPatchDraws) -> Array:
+        return draws.weights["w"].reshape(-1, static.width, static.d)
+
+    def seen(f: Any) -> Any:
+        """A function of (hyper, draws, TrainState, …) as one of a SpanState."""
+
+        def of_span(hyper: Hyper, draws: TwoPatchDraws, state: SpanState, *rest: Any) -> Any:
+            def params(at: Coefficients) -> Any:
+                w = weights_of(at, unit_of(draws), back(hyper, draws, at.noise))
+                return {"w": w.reshape(draws.weights["w"].shape)}
+
+            best = Best(params(state.best), state.best_norm, state.best_step)
+            return f(hyper, draws, TrainState(params(state.at), (), best, state.fitted, state.windows), *rest)
+
+        return of_span
+
+    return Batch(
+        draw=problem.draw,
+        start=side_by_side(begin, lane_draws),
+        advance=advance,
+        measure=one_by_one(seen(problem.measure), lane_draws),
+        test=one_by_one(seen(problem.test), lane_draws),
+        finish=one_by_one(seen(problem.finish), lane_draws),
+    )
