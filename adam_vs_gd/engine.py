@@ -21,7 +21,9 @@ from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
 from adam_vs_gd.interruption import Interruption
 from adam_vs_gd.log import Log
+from adam_vs_gd.fast import native
 from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
+from adam_vs_gd.methods import PATHS
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
@@ -32,8 +34,6 @@ from adam_vs_gd.types import Rows
 from adam_vs_gd.variables import STATUSES
 
 CHECKPOINT_SECONDS = 120.0
-PATHS = ("reference",)
-"""Which code trains the lanes. It is recorded with every chunk."""
 UNMIXED = ("platform", "path")
 """What all chunks of a folder should have in common, because roundings differ."""
 WORD_SECONDS = 2.0  # between two words for whoever looks at a running sweep
@@ -100,7 +100,7 @@ def run_sweep(
             nothing has used JAX yet in this process.
         memory: bytes that a chunk of lanes may take, of each device on an accelerator and of all together on a CPU;
             by default a safe share of what is free.
-        path: "reference", the code that trains the lanes.
+        path: "fast", exact reformulations that are chosen lane by lane; or "reference", the plain step of the paper.
         checkpoint_every: seconds between checkpoints within a chunk.
         wait: wait while another process runs a sweep in the folder.
         compile_cache: keep compiled programs in the user's cache folder (or wherever JAX is told to keep them).
@@ -156,6 +156,10 @@ def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device
     found = use_devices(settings.devices)
     count = f"{len(found)} devices" if len(found) > 1 else "1 device"
     progress.note(f"{name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
+    if settings.path == "fast" and found[0].platform == "cpu":
+        kernel = native.load()
+        without = f"without the native kernel, some three times slower: {kernel.why_not}; {native.HOW_TO_GET_IT}"
+        progress.note(f"native kernel: {kernel.simd}" if kernel.simd else without)
     return found
 
 
@@ -210,7 +214,7 @@ def compute(
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
             checkpoints.prune(done)
-            limits = limits_of(devices, settings.memory)
+            limits = limits_of(devices, settings.memory, settings.path)
             lanes = (lane for _, lane in everything if only is None or lane.digest in only)
             plan = make_plan(lanes, limits, done, unfinished)
             log.add(describe(plan, limits))
@@ -257,7 +261,7 @@ def in_memory(
 ) -> xr.Dataset:
     """A sweep without a folder."""
     everything = list(cells(spec))
-    plan = make_plan((lane for _, lane in everything), limits_of(devices, settings.memory))
+    plan = make_plan((lane for _, lane in everything), limits_of(devices, settings.memory, settings.path))
     rows_kept, labels = [], labels_of(spec, everything)
 
     def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
@@ -274,13 +278,13 @@ def in_memory(
 
 def memory_of(devices: tuple[jax.Device, ...], settings: Settings) -> Callable[[int], int]:
     """Of so many of the devices, the bytes that a chunk may take on each now."""
-    return lambda count: limits_of(devices, settings.memory).each(count)
+    return lambda count: limits_of(devices, settings.memory, settings.path).each(count)
 
 
 def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings = Settings()) -> tuple[Plan, Limits]:
     """The plan of what a sweep still has to compute on this machine, and what that allows."""
     done = folder.survey().done if folder else frozenset()
-    limits = limits_of(use_devices(settings.devices), settings.memory)
+    limits = limits_of(use_devices(settings.devices), settings.memory, settings.path)
     return make_plan((lane for _, lane in cells(spec)), limits, done), limits
 
 
@@ -309,7 +313,8 @@ def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[
     """Where lanes are trained, and by which code."""
     platform = devices[0].platform
     device = processor() if platform == "cpu" else devices[0].device_kind
-    return {"platform": platform, "device": device, "path": settings.path}
+    kernel = native.load().simd if settings.path == "fast" and platform == "cpu" else ""
+    return {"platform": platform, "device": device, "path": settings.path, "kernel": kernel or "XLA"}
 
 
 def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> None:

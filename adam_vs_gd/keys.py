@@ -85,6 +85,9 @@ KINDS: Mapping[str, Mapping[str, float]] = {
 }
 """The optimizers: the numbers each has, with Table 1's values."""
 
+LINEAR = frozenset({"gd"})
+"""The optimizers whose steps are linear in the gradients."""
+
 CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "data": {"supports": ("independent", "disjoint")},
     "model": {"name": ("two_layer_cnn", "linear")},

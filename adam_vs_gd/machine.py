@@ -13,6 +13,8 @@ import platformdirs
 import psutil
 
 from adam_vs_gd.errors import MachineError
+from adam_vs_gd.fast import native
+from adam_vs_gd.methods import Means
 from adam_vs_gd.plan import Limits
 
 SAFE_SHARE = 0.8  # of the memory that is free
@@ -111,18 +113,20 @@ def reclaimable(group: Path) -> int:
     return 0
 
 
-def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None) -> Limits:
+def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None, path: str = "fast") -> Limits:
     """What a chunk may take on these devices.
 
     Args:
         devices: those that share its lanes.
         memory: bytes, of each device on an accelerator and of all together on a CPU; by default a safe share of what
             is free.
+        path: one of `methods.PATHS`.
     """
     on_cpu = devices[0].platform == "cpu"
     free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
     cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
-    return Limits(len(devices), free, cache, width, shared=on_cpu)
+    means = Means(path, native=path == "fast" and on_cpu and native.load().simd != "")
+    return Limits(len(devices), free, cache, width, shared=on_cpu, means=means)
 
 
 def host() -> str:

@@ -6,12 +6,14 @@ import hashlib
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from adam_vs_gd.keys import KINDS, NUMBERS, OPTIMIZER
+from adam_vs_gd.methods import BLOCK, SHARING, Means, lane_bytes, look_bytes, method_of, seed_bytes, step_work
 from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Hyper, Static
 
@@ -40,7 +42,13 @@ class Lane:
     @cached_property
     def digest(self) -> str:
         """A name made of all that determines the lane's result, its numbers in full precision."""
-        parts = [NUMERICS.get(self.static.optimizer, 1), vars(self.static), self.hyper._asdict(), self.seed, self.record]
+        parts = [
+            NUMERICS.get(self.static.optimizer, 1),
+            vars(self.static),
+            self.hyper._asdict(),
+            self.seed,
+            self.record,
+        ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -76,21 +84,25 @@ class Group:
 
     Attributes:
         static: what decides the program.
+        method: how its lanes are trained, one of `methods`.
         ranks: R, the largest s among the lanes.
         record: the lanes' record.
         devices: how many devices share a chunk's lanes.
         width: lanes a chunk is padded to, the same number on each device.
         seed_slots: seeds a chunk is padded to.
         chunks: the work.
+        block: places in a row that lanes of one seed and s take; some may be padding.
     """
 
     static: Static
+    method: str
     ranks: int
     record: int
     devices: int
     width: int
     seed_slots: int
     chunks: tuple[Chunk, ...]
+    block: int = 1
 
     @property
     def lanes(self) -> int:
@@ -100,8 +112,28 @@ class Group:
     @property
     def bytes(self) -> int:
         """What a chunk takes on each device, by our own count; the compiled program knows better."""
-        seeds = self.seed_slots * seed_bytes(self.static, self.ranks)
-        return self.width // self.devices * lane_bytes(self.static) + seeds + test_bytes(self.static)
+        lanes = self.width // self.devices * self.lane_bytes
+        return lanes + self.seed_slots * self.seed_bytes + self.look_bytes
+
+    @property
+    def lane_bytes(self) -> int:
+        """What a lane takes while it trains."""
+        return lane_bytes(self.static, self.method, self.ranks)
+
+    @property
+    def seed_bytes(self) -> int:
+        """What the draws of a seed take."""
+        return seed_bytes(self.static, self.ranks)
+
+    @property
+    def look_bytes(self) -> int:
+        """What measuring takes."""
+        return look_bytes(self.static, self.method)
+
+    @property
+    def step_work(self) -> float:
+        """Floating-point operations of a lane's step, about."""
+        return step_work(self.static, self.method, self.ranks)
 
 
 @dataclass(frozen=True)
@@ -123,7 +155,7 @@ class Plan:
     @property
     def work(self) -> float:
         """Floating-point operations of all steps, about: what the time left is judged by."""
-        return sum(group.lanes * group.static.steps * step_work(group.static) for group in self.groups)
+        return sum(group.lanes * group.static.steps * group.step_work for group in self.groups)
 
 
 @dataclass(frozen=True)
@@ -136,6 +168,7 @@ class Limits:
         cache: bytes of lanes on a device beyond which more of them run no faster.
         width: lanes on a device at most.
         shared: whether the devices share one memory, as those of a CPU do.
+        means: what there is to train lanes with.
     """
 
     devices: int
@@ -143,6 +176,7 @@ class Limits:
     cache: int
     width: int
     shared: bool = False
+    means: Means = Means()
 
     def each(self, devices: int) -> int:
         """Bytes that a chunk may take of each of so many devices."""
@@ -191,32 +225,6 @@ def index_length(spec: SweepSpec, key: str) -> int:
     return next(len(value) for value in found if isinstance(value, tuple))
 
 
-def lane_bytes(static: Static) -> int:
-    """Bytes of a lane while it trains: weights, W*, gradient, moments; its training set; products and activations."""
-    real = 8 if static.precision == "float64" else 4
-    banks = 1 if static.model == "linear" else 2
-    weights = banks * static.width * static.d
-    copies = {"gd": 3, "signgd": 3}.get(static.optimizer, 5)
-    return real * (copies * weights + static.n * static.d + 4 * banks * static.width * static.n)
-
-
-def seed_bytes(static: Static, ranks: int) -> int:
-    """Bytes of a seed's draws: training and test noise by rank (an int32 and a real each), unit weights."""
-    real = 8 if static.precision == "float64" else 4
-    return (4 + real) * ranks * (static.n + static.test_size) + real * 2 * static.width * static.d
-
-
-def test_bytes(static: Static) -> int:
-    """Bytes of the block of dense test patches that exists at once."""
-    return (8 if static.precision == "float64" else 4) * min(1000, static.test_size) * static.d
-
-
-def step_work(static: Static) -> float:
-    """Floating-point operations of a lane's step: two products each way of the weights with the training set."""
-    banks = 1 if static.model == "linear" else 2
-    return 8.0 * banks * static.width * static.n * static.d
-
-
 def make_plan(
     lanes: Iterable[Lane],
     limits: Limits,
@@ -234,28 +242,37 @@ def make_plan(
         done: digests of lanes that need no more work.
         unfinished: digests of lanes that have been begun together: they stay together, and come first.
     """
-    grouped: dict[Static, dict[str, Lane]] = {}
+    grouped: dict[tuple[Static, str], dict[str, Lane]] = {}
     for lane in lanes:
-        grouped.setdefault(lane.static, {})[lane.digest] = lane
+        method = method_of(lane.static, lane.hyper.s, limits.means)
+        grouped.setdefault((lane.static, method), {})[lane.digest] = lane
     begun = [list(digests) for digests in unfinished]
-    groups = (make_group(static, members, limits, done, begun) for static, members in grouped.items())
+    groups = (make_group(*key, members, limits, done, begun) for key, members in grouped.items())
     return Plan(tuple(group for group in groups if group.chunks))
 
 
 def make_group(
-    static: Static, lanes: Mapping[str, Lane], limits: Limits, done: Collection[str], begun: Iterable[Iterable[str]]
+    static: Static,
+    method: str,
+    lanes: Mapping[str, Lane],
+    limits: Limits,
+    done: Collection[str],
+    begun: Iterable[Iterable[str]],
 ) -> Group:
     """One group; its chunks are as even as can be, so that little is padding."""
-    everything = sorted(lanes.values(), key=lambda lane: (lane.seed, lane.hyper.s))
+    everything = sorted(lanes.values(), key=sharers)
     ranks = max(int(lane.hyper.s) for lane in everything)
+    block = block_of(method, everything)
+    group = Group(static, method, ranks, everything[0].record, limits.devices, 0, 1, (), block)
     missing = {lane.digest: lane for lane in everything if lane.digest not in done}
     together = [[missing.pop(digest) for digest in digests if digest in missing] for digests in begun]
-    devices = min(limits.devices, math.ceil(len(everything) / MIN_WIDTH))
-    most = max(MIN_WIDTH, min(limits.width, limits.cache // lane_bytes(static)))
+    needed = len(laid_out(everything, block))
+    devices = min(limits.devices, math.ceil(needed / MIN_WIDTH))
+    most = max(MIN_WIDTH, min(limits.width, limits.cache // group.lane_bytes))
     while True:
-        count = math.ceil(len(everything) / (most * devices))
-        width = devices * max(MIN_WIDTH, math.ceil(len(everything) / count / devices))
-        whole = cut(static, ranks, [everything], devices, width)
+        count = math.ceil(needed / (most * devices))
+        each = blocks_up(math.ceil(needed / count / devices), block)
+        whole = cut(group, [everything], devices, devices * each)
         if whole.bytes <= limits.each(devices):
             break
         if most > MIN_WIDTH:
@@ -264,31 +281,60 @@ def make_group(
             devices = math.ceil(devices / 2)
         else:
             break
-    left = len(missing) + sum(map(len, together))
+    pieces = [*together, list(missing.values())]
+    left = sum(len(laid_out(piece, block)) for piece in pieces)
+    width = whole.width
     if left <= width // 2:  # padding would cost more than another compilation
         devices = min(devices, max(1, math.ceil(left / MIN_WIDTH)))
-        width = devices * max(MIN_WIDTH, math.ceil(left / devices))
-    group = cut(static, ranks, [*together, list(missing.values())], devices, width)
-    return replace(group, seed_slots=max(group.seed_slots, whole.seed_slots))
+        width = devices * blocks_up(math.ceil(left / devices), block)
+    rest = cut(group, pieces, devices, width)
+    return replace(rest, seed_slots=max(rest.seed_slots, whole.seed_slots))
 
 
-def cut(static: Static, ranks: int, pieces: Iterable[Sequence[Lane]], devices: int, width: int) -> Group:
-    """A group of chunks of a width, none with lanes of two pieces."""
-    chunks = tuple(Chunk(tuple(piece[i : i + width])) for piece in pieces for i in range(0, len(piece), width))
-    record = chunks[0].lanes[0].record if chunks else 0
+def sharers(lane: Lane) -> tuple[int, int]:
+    """What lanes that share their noise have in common."""
+    return lane.seed, lane.hyper.s
+
+
+def block_of(method: str, lanes: Iterable[Lane]) -> int:
+    """Places of a block of lanes that share their noise; 1 where hardly any do, or the method gains nothing."""
+    most = max(Counter(map(sharers, lanes)).values())
+    return BLOCK if method in SHARING and most > BLOCK // 2 else 1
+
+
+def laid_out(lanes: Sequence[Lane], block: int) -> list[int]:
+    """For each place in a row, the index of the lane in it: blocks of lanes that share, the last lane filling each."""
+    places: list[int] = []
+    for _, run in itertools.groupby(range(len(lanes)), key=lambda i: sharers(lanes[i])):
+        places += run
+        places += [places[-1]] * (-len(places) % block)
+    return places
+
+
+def blocks_up(width: int, block: int) -> int:
+    """A width in whole blocks, at least the least."""
+    return math.ceil(max(MIN_WIDTH, width) / block) * block
+
+
+def cut(group: Group, pieces: Iterable[Sequence[Lane]], devices: int, width: int) -> Group:
+    """A group's lanes in chunks of a width, none with lanes of two pieces."""
+    chunks = []
+    for piece in pieces:
+        places = laid_out(piece, group.block)
+        for i in range(0, len(places), width):
+            chunks.append(Chunk(tuple(piece[k] for k in dict.fromkeys(places[i : i + width]))))
     seed_slots = max((len(chunk.seeds) for chunk in chunks), default=1)
-    return Group(static, ranks, record, devices, width, seed_slots, chunks)
+    return replace(group, devices=devices, width=width, seed_slots=seed_slots, chunks=tuple(chunks))
 
 
 def halved(group: Group) -> Group | None:
     """The same work in chunks of half the width, on half the devices once it is least; None where that is one."""
-    devices, each = group.devices, max(MIN_WIDTH, math.ceil(group.width / group.devices / 2))
+    devices, each = group.devices, blocks_up(math.ceil(group.width / group.devices / 2), group.block)
     if each * devices >= group.width:
         if devices == 1:
             return None
         devices = math.ceil(devices / 2)
-    pieces = [chunk.lanes for chunk in group.chunks]
-    return cut(group.static, group.ranks, pieces, devices, each * devices)
+    return cut(group, [chunk.lanes for chunk in group.chunks], devices, each * devices)
 
 
 def describe(plan: Plan, limits: Limits) -> str:
@@ -298,18 +344,18 @@ def describe(plan: Plan, limits: Limits) -> str:
         f"(one compilation each) of {sum(len(group.chunks) for group in plan.groups)} chunks"
     ]
     for group in plan.groups:
-        lane, seed, test = lane_bytes(group.static), seed_bytes(group.static, group.ranks), test_bytes(group.static)
         each = group.width // group.devices
         shapes: Mapping[str, Any] = vars(group.static)
         named = ", ".join(f"{key}={shapes[key]}" for key in ("steps", "n", "d", "width", "q") if key in NUMBERS)
         devices = "1 device" if group.devices == 1 else f"{group.devices} devices"
         lines.append(
             f"  {group.static.optimizer} on {group.static.model} ({named}): {group.lanes} lanes in "
-            f"{len(group.chunks)} chunks of {group.width}, on {devices}"
+            f"{len(group.chunks)} chunks of {group.width}, on {devices}, method {group.method}"
         )
         lines.append(
-            f"    memory of each device: about {size(group.bytes)} = {each} lanes x {size(lane)} + "
-            f"{group.seed_slots} seeds x {size(seed)} + {size(test)} of test patches; "
+            f"    memory of each device: about {size(group.bytes)} = {each} lanes x "
+            f"{size(group.lane_bytes)} + {group.seed_slots} seeds x {size(group.seed_bytes)} + "
+            f"{size(group.look_bytes)} to measure; "
             f"{size(limits.each(group.devices))} may be used"
         )
         if group.bytes > limits.each(group.devices):

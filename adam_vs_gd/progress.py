@@ -8,8 +8,7 @@ from collections import Counter, deque
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from adam_vs_gd.plan import Group, Plan, step_work
-from adam_vs_gd.types import Static
+from adam_vs_gd.plan import Group, Plan
 
 SECONDS_BETWEEN_LINES = 5.0
 SPEED_SECONDS = 30.0  # of stepping that the speed is averaged over
@@ -27,15 +26,15 @@ class Meter:
         self.errors: dict[str, tuple[float, int]] = {}
         self.recent: deque[tuple[float, int, float]] = deque()
 
-    def pass_over(self, static: Static, steps: int, lanes: int) -> None:
+    def pass_over(self, group: Group, steps: int, lanes: int) -> None:
         """So many steps of the lanes of a chunk need no work any more."""
-        self.work_begun += steps * lanes * step_work(static)
+        self.work_begun += steps * lanes * group.step_work
 
-    def advance(self, static: Static, step: int, steps: int, lanes: int, seconds: float) -> None:
+    def advance(self, group: Group, step: int, steps: int, lanes: int, seconds: float) -> None:
         """The lanes of a chunk went `steps` on, to `step`, in `seconds`."""
-        self.step, self.steps = step, static.steps
-        self.pass_over(static, steps, lanes)
-        self.recent.append((seconds, steps * lanes, steps * lanes * step_work(static)))
+        self.step, self.steps = step, group.static.steps
+        self.pass_over(group, steps, lanes)
+        self.recent.append((seconds, steps * lanes, steps * lanes * group.step_work))
         while sum(seconds for seconds, _, _ in self.recent) - self.recent[0][0] > SPEED_SECONDS:
             self.recent.popleft()
 
@@ -50,7 +49,7 @@ class Meter:
         self.work_begun = 0.0
         self.chunks -= len(before.chunks)
         if after is None:
-            self.work -= before.lanes * before.static.steps * step_work(before.static)
+            self.work -= before.lanes * before.static.steps * before.step_work
         else:
             self.chunks += len(after.chunks)
 

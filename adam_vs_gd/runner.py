@@ -23,10 +23,10 @@ from adam_vs_gd.chunk import (
     sharding,
 )
 from adam_vs_gd.errors import UnfitError
-from adam_vs_gd.plan import Chunk, Group, Lane, Plan, halved, size
+from adam_vs_gd.fast import make_batch
+from adam_vs_gd.plan import Chunk, Group, Lane, Plan, halved, laid_out, size
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.progress import Meter, duration
-from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Rows, Static, record_steps, test_steps
 
 SEGMENT_SECONDS = 1.0  # a segment is cut so that it takes about so long, and an interruption is answered as fast
@@ -79,7 +79,7 @@ def run_plan(
     devices: Sequence[jax.Device],
     memory: Callable[[int], int],
     hooks: Hooks,
-    make_problem: Callable[[Static, int], Batch],
+    make: Callable[[Static, int, str, int], Batch] = make_batch,
 ) -> list[Lane]:
     """Run every chunk.
 
@@ -91,7 +91,7 @@ def run_plan(
         devices: where; a group uses the first so many of them.
         memory: of so many devices, bytes that a chunk may take on each now.
         hooks: what is called on the way.
-        make_problem: (static, ranks) -> the problem of a group.
+        make: (static, ranks, method, block) -> the functions of a group.
 
     Returns:
         Lanes that could not be computed, because not even the narrowest chunk had memory enough.
@@ -107,17 +107,17 @@ def run_plan(
                 here = tuple(devices[: group.devices])
                 hooks.tell(f"{group_name(group)}: compiling")
                 started = time.monotonic()
-                problem = problem_of(make_problem, group.static, group.ranks)
-                check_fit("draws", program_bytes(compile_draw(problem.draw, here)), memory(len(here)))
-                seed_draws.begin(problem.draw, group.chunks[0].seeds, here)  # while the programs compile
-                programs = programs_of(problem, group, here)
+                batch = batch_of(make, group)
+                check_fit("draws", program_bytes(compile_draw(batch.draw, here)), memory(len(here)))
+                seed_draws.begin(batch.draw, group.chunks[0].seeds, here)  # while the programs compile
+                programs = programs_of(batch, group, here)
                 if (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
                     hooks.tell(f"{group_name(group)}: compiled in {duration(seconds)}")
                 check_fit("training", programs.bytes, memory(len(here)))
                 hooks.check()
                 for chunk in group.chunks:
                     began = time.monotonic()
-                    rows = run_chunk(problem, programs, group, chunk, here, seed_draws, meter, hooks)
+                    rows = run_chunk(batch, programs, group, chunk, here, seed_draws, meter, hooks)
                     done += 1
                     meter.finish(len(chunk.lanes))
                     hooks.keep(meter, group, chunk, rows, time.monotonic() - began)
@@ -162,21 +162,23 @@ def check_fit(name: str, need: int, memory: int) -> None:
         raise UnfitError(f"the compiled program of the {name} takes {size(need)}, of {size(memory)} on each device")
 
 
-@functools.lru_cache(maxsize=64)
-def problem_of(make_problem: Callable[[Static, int], Batch], static: Static, ranks: int) -> Batch:
-    """A group's problem; kept, so that the next sweep of the same shapes in this process finds its programs."""
-    return make_problem(static, ranks)
+def batch_of(make: Callable[[Static, int, str, int], Batch], group: Group) -> Batch:
+    """A group's functions; kept, so that the next sweep of the same shapes in this process finds its programs."""
+    return made(make, group.static, group.ranks, group.method, group.block)
 
 
-def programs_of(problem: Batch, group: Group, devices: tuple[jax.Device, ...]) -> Programs:
+made = functools.lru_cache(maxsize=64)(lambda make, *key: make(*key))
+
+
+def programs_of(batch: Batch, group: Group, devices: tuple[jax.Device, ...]) -> Programs:
     """A group's compiled programs."""
     hyper, *_ = padded(group.chunks[0], group)
     like = type(hyper)(*(jax.ShapeDtypeStruct(column.shape, column.dtype) for column in hyper))
-    return compile_programs(problem, like, group.seed_slots, devices)
+    return compile_programs(batch, like, group.seed_slots, devices)
 
 
 def run_chunk(
-    problem: Batch,
+    batch: Batch,
     programs: Programs,
     group: Group,
     chunk: Chunk,
@@ -191,7 +193,8 @@ def run_chunk(
         {name: [lanes, ...]} of final values, and trajectories [lanes, record + 1, ...] as `<name>_path`.
     """
     lanes, steps = len(chunk.lanes), group.static.steps
-    inputs = placed(problem, group, chunk, devices, seed_draws)
+    where = [places_of(chunk, group).index(i) for i in range(lanes)]
+    inputs = placed(batch, group, chunk, devices, seed_draws)
     grids = {
         "measure": set(record_steps(steps, group.record).tolist()),
         "test": set(test_steps(steps, group.record).tolist()),
@@ -212,8 +215,8 @@ def run_chunk(
         return found
 
     def snapshot() -> Snapshot:
-        leaves = tuple(np.array(leaf)[:lanes] for leaf in jax.tree.leaves(state))
-        return Snapshot(tuple(lane.digest for lane in chunk.lanes), reached, leaves, recorded(paths, lanes))
+        leaves = tuple(np.array(leaf)[where] for leaf in jax.tree.leaves(state))
+        return Snapshot(tuple(lane.digest for lane in chunk.lanes), reached, leaves, recorded(paths, where))
 
     found = hooks.find(chunk)
     resumed = restored(found, chunk, group, programs) if found else None
@@ -222,7 +225,7 @@ def run_chunk(
         look(0)
     else:
         state, reached, paths = resumed
-        meter.pass_over(group.static, reached, lanes)
+        meter.pass_over(group, reached, lanes)
         hooks.tell(f"{lanes} lanes go on at step {reached} of {steps}")
     most, measured = FIRST_SEGMENT, {}
     while reached < steps:
@@ -233,27 +236,27 @@ def run_chunk(
         jax.block_until_ready(state)
         seconds, advanced, reached = time.monotonic() - began, stop - reached, stop
         most = max(1, min(int(advanced * SEGMENT_SECONDS / max(seconds, 1e-3)), 16 * most))
-        meter.advance(group.static, reached, advanced, lanes, seconds)
+        meter.advance(group, reached, advanced, lanes, seconds)
         hooks.advanced(meter)
         if reached < steps:
             hooks.between(snapshot)
     final = programs.finish(*inputs, state, measured)
-    rows = {name: np.asarray(value)[:lanes] for name, value in final.items()}
-    return rows | {f"{name}_path": values for name, values in recorded(paths, lanes).items()}
+    rows = {name: np.asarray(value)[where] for name, value in final.items()}
+    return rows | {f"{name}_path": values for name, values in recorded(paths, where).items()}
 
 
 def placed(
-    problem: Batch, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
+    batch: Batch, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
 ) -> tuple[Any, Any, Any]:
     """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices."""
     hyper, slot, seeds = padded(chunk, group)
     on_lanes = jax.device_put((hyper, slot), sharding(devices, LANES))
-    return (*on_lanes, seed_draws.stack(problem.draw, seeds, devices))
+    return (*on_lanes, seed_draws.stack(batch.draw, seeds, devices))
 
 
-def recorded(paths: Mapping[str, Sequence[Any]], lanes: int) -> dict[str, np.ndarray]:
-    """{name: [lanes, points, ...]} of what was recorded, without the padding."""
-    return {name: np.stack([np.asarray(v)[:lanes] for v in values], axis=1) for name, values in paths.items()}
+def recorded(paths: Mapping[str, Sequence[Any]], where: Sequence[int]) -> dict[str, np.ndarray]:
+    """{name: [lanes, points, ...]} of what was recorded, of the lanes' places only."""
+    return {name: np.stack([np.asarray(v)[where] for v in values], axis=1) for name, values in paths.items()}
 
 
 def restored(
@@ -267,19 +270,24 @@ def restored(
     if [(a.shape[1:], a.dtype) for a in snapshot.state] != [(a.shape[1:], a.dtype) for a in shapes]:
         return None
     place = {digest: i for i, digest in enumerate(snapshot.lanes)}
-    rows = [place[lane.digest] for lane in chunk.lanes]
-    rows += rows[-1:] * (group.width - len(rows))
+    rows = [place[chunk.lanes[i].digest] for i in places_of(chunk, group)]
     leaves = [jax.device_put(leaf[rows], like.sharding) for leaf, like in zip(snapshot.state, shapes, strict=True)]
     paths = {name: list(np.moveaxis(values[rows], 1, 0)) for name, values in snapshot.paths.items()}
     return jax.tree.unflatten(tree, leaves), snapshot.step, paths
 
 
+def places_of(chunk: Chunk, group: Group) -> list[int]:
+    """For each of the group's places, the index of the chunk's lane in it; the last lane fills what is left."""
+    places = laid_out(chunk.lanes, group.block)
+    return places + [len(chunk.lanes) - 1] * (group.width - len(places))
+
+
 def padded(chunk: Chunk, group: Group) -> tuple[Any, np.ndarray, list[int]]:
-    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its last lane and seed.
+    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its lanes and its last seed.
 
     A number of the hyper is an int32 array where the lanes' are integers, and of the group's precision elsewhere.
     """
-    lanes: list[Lane] = [*chunk.lanes, *[chunk.lanes[-1]] * (group.width - len(chunk.lanes))]
+    lanes = [chunk.lanes[i] for i in places_of(chunk, group)]
     seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
     real = np.dtype(group.static.precision)
     columns = zip(*(lane.hyper for lane in lanes), strict=True)
@@ -313,7 +321,7 @@ def time_group(
     group: Group,
     devices: Sequence[jax.Device],
     memory: Callable[[int], int],
-    make_problem: Callable[[Static, int], Batch],
+    make: Callable[[Static, int, str, int], Batch] = make_batch,
 ) -> Timing:
     """Run about a second of a group's first chunk, and measure it.
 
@@ -328,11 +336,11 @@ def time_group(
         return time.monotonic() - began, found
 
     with numerics(group.static.precision):
-        problem = problem_of(make_problem, group.static, group.ranks)
-        compilation, programs = timed(programs_of, problem, group, here)
-        for name, need in (("draws", program_bytes(compile_draw(problem.draw, here))), ("training", programs.bytes)):
+        batch = batch_of(make, group)
+        compilation, programs = timed(programs_of, batch, group, here)
+        for name, need in (("draws", program_bytes(compile_draw(batch.draw, here))), ("training", programs.bytes)):
             check_fit(name, need, memory(len(here)))
-        draws, inputs = timed(placed, problem, group, group.chunks[0], here, SeedDraws())
+        draws, inputs = timed(placed, batch, group, group.chunks[0], here, SeedDraws())
         state = programs.start(*inputs)
         advance = lambda state, a, b: programs.advance(*inputs, state, np.int32(a), np.int32(b))  # noqa: E731
         count = min(FIRST_SEGMENT, steps)

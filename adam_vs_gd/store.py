@@ -30,7 +30,7 @@ from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
 ZARR_CHUNK_BYTES = 2**24
-PROVENANCE = ("platform", "device", "path", "versions", "python", "commit")
+PROVENANCE = ("platform", "device", "path", "kernel", "versions", "python", "commit")
 """What a chunk was computed with, as far as it is told in the Dataset's attributes."""
 
 

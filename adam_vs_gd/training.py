@@ -94,6 +94,13 @@ def window(steps: int) -> int:
     return max(1, steps // 20)
 
 
+def add_to_windows(windows: Windows, objective: Array, t: Array, steps: int) -> Windows:
+    """The windows after the objective of step t, one of the last two windows'."""
+    reference = jnp.where(t == steps - 2 * window(steps), objective, windows.reference)
+    late, change = t >= steps - window(steps), objective - reference
+    return Windows(reference, windows.previous + jnp.where(late, 0, change), windows.last + jnp.where(late, change, 0))
+
+
 def segment(
     model: Model,
     optimizer: str,
@@ -138,14 +145,7 @@ def segment(
 
         def add(windows: Windows) -> Windows:
             value = measurements.objective(info.data_loss, state.params, hyper.lam)
-            reference = jnp.where(t == steps - 2 * window(steps), value, windows.reference)
-            late = t >= steps - window(steps)
-            change = value - reference
-            return Windows(
-                reference,
-                windows.previous + jnp.where(late, 0, change),
-                windows.last + jnp.where(late, change, 0),
-            )
+            return add_to_windows(windows, value, t, steps)
 
         windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
         return TrainState(params, opt_state, best, fitted, windows, rest)

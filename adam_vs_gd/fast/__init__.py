@@ -1,1 +1,39 @@
-"""Exact reformulations of the two-patch problem, each tested against the plain path."""
+"""Exact reformulations of the two-patch problem, each tested against the plain path; `methods` says which is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adam_vs_gd.chunk import batched
+from adam_vs_gd.fast.dense import dense
+from adam_vs_gd.fast.gram import gram
+from adam_vs_gd.fast.span import span
+from adam_vs_gd.fast.sparse import sparse
+from adam_vs_gd.two_patch import two_patch
+
+if TYPE_CHECKING:
+    from adam_vs_gd.problem import Batch
+    from adam_vs_gd.types import Static
+
+
+def make_batch(static: Static, ranks: int, method: str, block: int) -> Batch:
+    """What a group's programs are made of.
+
+    Args:
+        static: shapes, model and optimizer.
+        ranks: R, at least the largest s of the lanes; results do not depend on it.
+        method: one of `methods`.
+        block: lanes in a row that share seed and s, where the method makes use of it.
+    """
+    match method:
+        case "plain":
+            return batched(two_patch(static, ranks))
+        case "sparse":
+            return sparse(static, ranks)
+        case "span":
+            return span(static, ranks)
+        case "dense":
+            return dense(static, ranks, block)
+        case "gram":
+            return gram(static, ranks, block)
+    raise ValueError(f"method {method!r}: there is none of that name")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,27 +19,41 @@ if TYPE_CHECKING:
 
 KINDS = {"gd": 0, "signgd": 1, "adam": 2, "adam_paper": 3}
 """The optimizers it knows; numbers as in native.cc."""
+
+
+class Kernel(NamedTuple):
+    """What `load` found.
+
+    Attributes:
+        simd: the instruction set in use; "" if the kernel cannot be used.
+        why_not: what keeps it from being used.
+    """
+
+    simd: str
+    why_not: str = ""
+
+
+SWITCH = "ADAM_VS_GD_NATIVE"
+"""An environment variable: off does without the kernel."""
 HOW_TO_GET_IT = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
 
 
 @functools.cache
-def load() -> tuple[str, str]:
-    """Register the targets, once.
-
-    Returns:
-        The instruction set in use ("" if the kernel cannot be used), and why not.
-    """
+def load() -> Kernel:
+    """Register the targets, once."""
+    if os.environ.get(SWITCH, "").lower() in ("0", "off"):
+        return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}")
     try:
         from adam_vs_gd import _native
     except ImportError as error:
-        return "", f"it was not built ({error})"
+        return Kernel("", f"it was not built ({error})")
     for name, target in _native.targets().items():
         jax.ffi.register_ffi_target(name, target, platform="cpu")
     try:
         works()
     except Exception as error:  # whatever XLA raises for a kernel that was built for another version of it
-        return "", f"this jaxlib refuses it: {str(error).splitlines()[0]}"
-    return _native.simd(), ""
+        return Kernel("", f"this jaxlib refuses it: {str(error).splitlines()[0]}")
+    return Kernel(_native.simd())
 
 
 def works() -> None:
@@ -49,7 +64,9 @@ def works() -> None:
     """
     with jax.enable_x64(False), jax.default_device(jax.devices("cpu")[0]):
         coordinate = jnp.array([[[1]]], jnp.int32)
-        found = call("project", (1, 1), coordinate, 2 * jnp.ones((1, 1, 1)), np.int32(0), np.int32(1), jnp.array([[0, 3.0]]))
+        found = call(
+            "project", (1, 1), coordinate, 2 * jnp.ones((1, 1, 1)), np.int32(0), np.int32(1), jnp.array([[0, 3.0]])
+        )
         if float(found[0, 0]) != 6:
             raise RuntimeError(f"2·3 is not {float(found[0, 0])}")
 

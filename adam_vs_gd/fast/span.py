@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from adam_vs_gd import measurements, training
 from adam_vs_gd.chunk import one_by_one, side_by_side
 from adam_vs_gd.data import balanced_labels
 from adam_vs_gd.fast import native
-from adam_vs_gd.fast.sparse import TEST_BLOCK, SparseDataset, lane_draws, represent
+from adam_vs_gd.fast.sparse import TEST_BLOCK, lane_draws, represent
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Best, TrainState, Windows
 
 if TYPE_CHECKING:
+    from adam_vs_gd.problem import Problem
     from adam_vs_gd.two_patch import TwoPatchDraws
     from adam_vs_gd.types import Array, Hyper, Static
 
@@ -66,7 +65,9 @@ def start(hyper: Hyper, weights: Array, n: int) -> SpanState:
         jnp.zeros((*weights.shape[:2], n), weights.dtype), hyper.sigma_0 * weights[..., 0], zero + hyper.sigma_0
     )
     none = jax.tree.map(jnp.zeros_like, at)
-    return SpanState(at, none, none, zero + jnp.inf, jnp.array(-1, jnp.int32), jnp.array(False), Windows(zero, zero, zero))
+    return SpanState(
+        at, none, none, zero + jnp.inf, jnp.array(-1, jnp.int32), jnp.array(False), Windows(zero, zero, zero)
+    )
 
 
 def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
@@ -93,7 +94,7 @@ def span(static: Static, ranks: int) -> Batch:
         found = native.in_place("advance_span", static, operands, tuple(jax.tree.leaves(in_order(state))))
         return from_order(jax.tree.unflatten(jax.tree.structure(in_order(state)), found))
 
-    return batch_of(problem, static, back, advance)
+    return batch_of(problem, static, lane_draws, back, advance)
 
 
 def in_order(state: SpanState) -> Any:
@@ -110,12 +111,13 @@ def from_order(arrays: Any) -> SpanState:
     return SpanState(at, rest, best, *kept)
 
 
-def batch_of(problem: Any, static: Static, back: Any, advance: Any) -> Batch:
+def batch_of(problem: Problem, static: Static, lane_draws: Any, back: Any, advance: Any) -> Batch:
     """The batch of a way to advance: all else is that of the weights.
 
     Args:
         problem: the problem whose measurements are taken.
         static: shapes.
+        lane_draws: (slot, draws [K, ...]) -> the draws of a lane.
         back: (hyper, draws, A [J, m, n]) -> Σ_i A_i ξ_i / σ_p [J, m, d] of a lane, its −α·y on coordinate 0 left out.
         advance: as of a `Batch`.
     """

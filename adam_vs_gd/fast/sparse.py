@@ -97,9 +97,7 @@ def sparse(static: Static, ranks: int) -> Batch:
         opt_state = jax.tree.unflatten(tree, leaves)
         return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fitted, Windows(*windows), rest)
 
-    def finish(
-        hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, measured: Any
-    ) -> dict[str, Array]:
+    def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, measured: Any) -> dict[str, Array]:
         (key, best), *_ = state.best.params.items()
         start = side_by_side(problem.start, lane_draws)(hyper, slot, draws).params[key]
         operands = (*native.operands_of(draws.train, y, slot, hyper), state.best.step)

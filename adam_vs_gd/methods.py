@@ -1,0 +1,97 @@
+"""The ways to train a lane: which is chosen, and what each takes. Pure, no JAX.
+
+    plain    one lane after the paper, vmapped: the reference
+    sparse   native: weights as coordinates, noise as sparse rows
+    span     native: gradient descent in the span of the data
+    dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
+    gram     XLA: gradient descent in the span of the data
+
+All but the first are the path "fast".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adam_vs_gd.keys import LINEAR
+from adam_vs_gd.types import Static
+
+PATHS = ("fast", "reference")
+SHARING = ("dense", "gram")  # methods for which lanes of one seed and s stand in blocks
+BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
+SPARSE_SHARE = 0.5  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What there is to train lanes with.
+
+    Attributes:
+        path: one of `PATHS`.
+        native: whether the native kernel can be used.
+    """
+
+    path: str = "fast"
+    native: bool = False
+
+
+def method_of(static: Static, s: int, means: Means) -> str:
+    """How a lane is trained: a function of its own numbers, so that no other lane of a sweep changes it."""
+    if means.path == "reference":
+        return "plain"
+    native = means.native and static.precision == "float32"
+    if static.optimizer in LINEAR and static.n + 1 < static.d:
+        return "span" if native else "gram"
+    return "sparse" if native and s <= SPARSE_SHARE * static.d else "dense"
+
+
+def real_bytes(static: Static) -> int:
+    """Bytes of a number."""
+    return 8 if static.precision == "float64" else 4
+
+
+def filters(static: Static) -> int:
+    """C, filters of a lane."""
+    return (1 if static.model == "linear" else 2) * static.width
+
+
+def rows_of(static: Static, ranks: int) -> int:
+    """Coordinates that a training set of so many ranks can touch, and coordinate 0."""
+    return min(static.d, static.n * ranks + 1)
+
+
+def lane_bytes(static: Static, method: str, ranks: int) -> int:
+    """Bytes of a lane while it trains: weights, W*, moments, gradient; its training set; products and activations."""
+    weights, products = filters(static) * static.d, filters(static) * static.n
+    copies = {"gd": 4, "signgd": 3}.get(static.optimizer, 5)
+    held = {
+        "plain": copies * weights + static.n * static.d + 4 * products,
+        "sparse": copies * weights + 4 * products,
+        "span": 4 * products,
+        "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
+        "gram": 6 * products + static.n * (static.n + rows_of(static, ranks)),
+    }
+    return real_bytes(static) * held[method]
+
+
+def seed_bytes(static: Static, ranks: int) -> int:
+    """Bytes of a seed's draws: training and test noise by rank (an int32 and a real each), unit weights."""
+    real = real_bytes(static)
+    return (4 + real) * ranks * (static.n + static.test_size) + real * filters(static) * static.d
+
+
+def look_bytes(static: Static, method: str) -> int:
+    """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
+    weights = filters(static) * static.d
+    if method in ("sparse", "span"):
+        return real_bytes(static) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
+    return real_bytes(static) * min(1000, static.test_size) * static.d
+
+
+def step_work(static: Static, method: str, ranks: int) -> float:
+    """Floating-point operations of a lane's step, about: its products, and ten for each number that is updated."""
+    n, c = static.n, filters(static)
+    if method in ("span", "gram"):
+        return c * (2.0 * n * n + 20 * n)
+    noise = n * ranks if method == "sparse" else n * rows_of(static, ranks)
+    return c * (4.0 * noise + 20 * n + 10 * static.d)
