@@ -2,6 +2,7 @@
 
     plain    one lane after the paper, vmapped: the reference
     sparse   native: weights as coordinates, noise as sparse rows
+    products native in its products with the noise, which are sparse, XLA in the rest: any optimizer
     span     native: gradient descent in the span of the data
     dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
     gram     XLA: gradient descent in the span of the data
@@ -17,6 +18,7 @@ from adam_vs_gd.keys import LINEAR
 from adam_vs_gd.types import Static
 
 PATHS = ("fast", "reference")
+FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
 SHARING = ("dense", "gram")  # methods for which lanes of one seed and s stand in blocks
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
 SPARSE_SHARE = 0.5  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
@@ -42,7 +44,9 @@ def method_of(static: Static, s: int, means: Means) -> str:
     native = means.native and static.precision == "float32"
     if static.optimizer in LINEAR and static.n + 1 < static.d:
         return "span" if native else "gram"
-    return "sparse" if native and s <= SPARSE_SHARE * static.d else "dense"
+    if native and s <= SPARSE_SHARE * static.d:
+        return "sparse" if static.optimizer in FUSED else "products"
+    return "dense"
 
 
 def real_bytes(static: Static) -> int:
@@ -67,6 +71,7 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
     held = {
         "plain": copies * weights + static.n * static.d + 4 * products,
         "sparse": copies * weights + 4 * products,
+        "products": copies * weights + 4 * products,
         "span": 4 * products,
         "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
         "gram": 6 * products + static.n * (static.n + rows_of(static, ranks)),
@@ -83,7 +88,7 @@ def seed_bytes(static: Static, ranks: int) -> int:
 def look_bytes(static: Static, method: str) -> int:
     """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
     weights = filters(static) * static.d
-    if method in ("sparse", "span"):
+    if method in ("sparse", "products", "span"):
         return real_bytes(static) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
     return real_bytes(static) * min(1000, static.test_size) * static.d
 
@@ -93,5 +98,5 @@ def step_work(static: Static, method: str, ranks: int) -> float:
     n, c = static.n, filters(static)
     if method in ("span", "gram"):
         return c * (2.0 * n * n + 20 * n)
-    noise = n * ranks if method == "sparse" else n * rows_of(static, ranks)
+    noise = n * ranks if method in ("sparse", "products") else n * rows_of(static, ranks)
     return c * (4.0 * noise + 20 * n + 10 * static.d)

@@ -107,7 +107,7 @@ def run_plan(
                 here = tuple(devices[: group.devices])
                 hooks.tell(f"{group_name(group)}: compiling")
                 started = time.monotonic()
-                batch = batch_of(make, group)
+                batch = batch_of(group, make)
                 check_fit("draws", program_bytes(compile_draw(batch.draw, here)), memory(len(here)))
                 seed_draws.begin(batch.draw, group.chunks[0].seeds, here)  # while the programs compile
                 programs = programs_of(batch, group, here)
@@ -162,7 +162,7 @@ def check_fit(name: str, need: int, memory: int) -> None:
         raise UnfitError(f"the compiled program of the {name} takes {size(need)}, of {size(memory)} on each device")
 
 
-def batch_of(make: Callable[[Static, int, str, int], Batch], group: Group) -> Batch:
+def batch_of(group: Group, make: Callable[[Static, int, str, int], Batch] = make_batch) -> Batch:
     """A group's functions; kept, so that the next sweep of the same shapes in this process finds its programs."""
     return made(make, group.static, group.ranks, group.method, group.block)
 
@@ -336,7 +336,7 @@ def time_group(
         return time.monotonic() - began, found
 
     with numerics(group.static.precision):
-        batch = batch_of(make, group)
+        batch = batch_of(group, make)
         compilation, programs = timed(programs_of, batch, group, here)
         for name, need in (("draws", program_bytes(compile_draw(batch.draw, here))), ("training", programs.bytes)):
             check_fit(name, need, memory(len(here)))

@@ -17,7 +17,7 @@ from adam_vs_gd.data import Dataset, NoiseRanks, Stream, balanced_labels, draw_n
 from adam_vs_gd.models import make_model
 from adam_vs_gd.optimizers import GRADIENT_NORM
 from adam_vs_gd.problem import Problem
-from adam_vs_gd.types import Hyper, Static, TrainState, record_steps
+from adam_vs_gd.types import Hyper, Static, TrainState, Windows, record_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,39 +97,71 @@ def two_patch(
     def finish(
         hyper: Hyper, draws: TwoPatchDraws, state: TrainState, measured: Mapping[str, Array]
     ) -> dict[str, Array]:
-        data = training_set(hyper, draws)
-        (loss, margin), grads = jax.value_and_grad(lambda p: measurements.data_loss(model, p, data), has_aux=True)(
-            state.params
-        )
-        fitted = state.fitted | training.is_fit(training.StepInfo(loss, margin, grads))
-        final = jnp.asarray(static.steps)
-        best = training.consider(static.optimizer, hyper, state.best, state.params, grads, final, fitted)
-        finite = measurements.is_finite(measured["loss"], state.params)
-        found = (best.step >= 0) & finite
-        norm = jnp.where(found, best.grad_norm, jnp.nan)
-        bound = 1 / (static.steps * hyper.eta)
-        best_margin = measurements.margins(model, best.params, data)
-        change = training.objective_change(state.windows, static.steps)
-        return {
-            **measured,
-            "objective_change": change,
-            "best_test_error": jnp.where(found, test_error(hyper, draws, best.params), jnp.nan),
-            "best_train_error": jnp.where(found, measurements.error_rate(best_margin), jnp.nan),
-            "best_grad_norm": norm,
-            "best_step": jnp.where(found, best.step, -1),
-            "stationary": (found & (norm ** GRADIENT_NORM[static.optimizer] <= bound)).astype(jnp.int8),
-            "status": measurements.classify(
-                finite=finite,
-                train_error=measured["train_error"],
-                data_loss=measured["data_loss"],
-                weight_norm=measured["weight_norm"],
-                start_norm=hyper.sigma_0 * optax.tree.norm(draws.weights),
-                objective_change=change,
-            ),
-        }
+        better, norm, step = last_candidate(static, state.fitted, state.best.grad_norm, state.best.step, measured)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best.params)
+        return conclude(
+            static, hyper, measured, state.windows, hyper.sigma_0 * optax.tree.norm(draws.weights), norm, step,
+            measurements.error_rate(measurements.margins(model, best, training_set(hyper, draws))),
+            test_error(hyper, draws, best),
+        )  # fmt: skip
 
     draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
     return Problem(static.steps, draw, start, advance, measure, test, finish)
+
+
+def last_candidate(
+    static: Static, fitted: Array, best_norm: Array, best_step: Array, measured: Mapping[str, Array]
+) -> tuple[Array, Array, Array]:
+    """Whether the last iterate is W*, and W*'s gradient norm and step, from what has been measured at it."""
+    fitted = fitted | ((measured["train_error"] == 0) & (measured["data_loss"] <= measurements.FITTED_LOSS))
+    norm = measured[f"grad_norm_l{GRADIENT_NORM[static.optimizer]}"]
+    better = fitted & (norm < best_norm)
+    return better, jnp.where(better, norm, best_norm), jnp.where(better, static.steps, best_step)
+
+
+def conclude(
+    static: Static,
+    hyper: Hyper,
+    measured: Mapping[str, Array],
+    windows: Windows,
+    start_norm: Array,
+    best_norm: Array,
+    best_step: Array,
+    best_train_error: Array,
+    best_test_error: Array,
+) -> dict[str, Array]:
+    """The final values of a lane, or of lanes alike.
+
+    Args:
+        static: what they share.
+        hyper: their numbers.
+        measured: what was measured at T.
+        windows: of the objective.
+        start_norm: ‖W_0‖_F.
+        best_norm, best_step, best_train_error, best_test_error: of W*; `best_step` is −1 where there is none.
+    """
+    finite = jnp.isfinite(measured["loss"]) & jnp.isfinite(measured["weight_norm"])
+    found = (best_step >= 0) & finite
+    norm = jnp.where(found, best_norm, jnp.nan)
+    change = training.objective_change(windows, static.steps)
+    bound = 1 / (static.steps * hyper.eta)
+    return {
+        **measured,
+        "objective_change": change,
+        "best_test_error": jnp.where(found, best_test_error, jnp.nan),
+        "best_train_error": jnp.where(found, best_train_error, jnp.nan),
+        "best_grad_norm": norm,
+        "best_step": jnp.where(found, best_step, -1),
+        "stationary": (found & (norm ** GRADIENT_NORM[static.optimizer] <= bound)).astype(jnp.int8),
+        "status": measurements.classify(
+            finite=finite,
+            train_error=measured["train_error"],
+            data_loss=measured["data_loss"],
+            weight_norm=measured["weight_norm"],
+            start_norm=start_norm,
+            objective_change=change,
+        ),
+    }
 
 
 class Training(NamedTuple):

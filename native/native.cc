@@ -11,6 +11,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,12 @@ struct Task {
   }
 };
 
+// What is measured of a lane at an iterate, float by float as Python reads it.
+struct Look {
+  float train_error, data_loss, weight_square, gradient_sum, gradient_norm, feature, memorization, lambda[2], gamma[2];
+};
+constexpr size_t LOOKS = sizeof(Look) / sizeof(float);
+
 // The noise of a training set, the first s ranks: its entries by row, and by panels of rows and example in them.
 struct Noise {
   size_t n, rows, panels;
@@ -104,6 +111,7 @@ struct Noise {
   std::vector<Entry> by_row, by_example;
   std::vector<int32_t> row_begin, example_begin;
 
+  Noise() : n(0), rows(0), panels(0) {}
   Noise(const Draw &draw, size_t s, size_t panel_rows, bool both = true) : n(draw.n) {
     std::vector<int32_t> count(draw.d, 0);
     for (size_t i = 0; i < n; i++)
@@ -159,10 +167,13 @@ struct Functions {
   void (*advance)(const Task &, State &, int64_t start, int64_t stop);
   void (*advance_span)(const Task &, const float *unit, SpanState &, int64_t start, int64_t stop);
   void (*complete)(const Task &, const float *start, float *best, int64_t best_step);
+  void (*measure)(const Task &, const float *w, Look *out);
+  void (*measure_span)(const Task &, const float *unit, SpanState &, Look *out);
+  bool (*errors)(const Task &, const Draw &tests, const float *labels, const float *w, float *out);
   bool (*project)(const Draw &, size_t s, size_t C, const float *w, float *out);
   void (*project_back)(const Draw &, size_t s, size_t C, const float *g, float *out);
 };
-#define FUNCTIONS {advance, advance_span, complete, project, project_back}
+#define FUNCTIONS {advance, advance_span, complete, measure, measure_span, errors, project, project_back}
 
 #if defined(__x86_64__)
 #pragma GCC push_options
@@ -419,6 +430,43 @@ void complete(Call &call) {
   }
 }
 
+void measure(Call &call) {
+  Task task = task_of(call);
+  const float *w = call.operand<float>("LJmd");
+  float *out = call.result<float>("L*");
+  complete_task(call, task, call.size('d'));
+  if (call.size('*') != LOOKS) call.refuse("another number of measurements");
+  if (call.why.empty()) chosen().second.measure(task, w, reinterpret_cast<Look *>(out));
+}
+
+void measure_span(Call &call) {
+  Task task = task_of(call);
+  const float *unit = call.operand<float>("KJmd");
+  SpanState state{};
+  state.a = const_cast<float *>(call.operand<float>("LJmn"));
+  state.w0 = const_cast<float *>(call.operand<float>("LJm"));
+  state.scale = const_cast<float *>(call.operand<float>("L"));
+  float *out = call.result<float>("L*");
+  complete_task(call, task, call.size('d'));
+  if (call.size('*') != LOOKS) call.refuse("another number of measurements");
+  if (call.why.empty()) chosen().second.measure_span(task, unit, state, reinterpret_cast<Look *>(out));
+}
+
+// Error rates [L] on test examples: coordinate, unit [K, N, R], their labels [N], and weights follow the task's operands.
+void errors(Call &call) {
+  Task task = task_of(call);
+  Draw tests{};
+  tests.coordinate = call.operand<int32_t>("KNQ");
+  tests.unit = call.operand<float>("KNQ");
+  const float *labels = call.operand<float>("N"), *w = call.operand<float>("LJmd");
+  float *out = call.result<float>("L");
+  complete_task(call, task, call.size('d'));
+  tests.n = call.size('N'), tests.R = call.size('Q'), tests.d = call.size('d');
+  for (size_t l = 0; call.why.empty() && l < task.L; l++)
+    if ((size_t)task.s[l] > tests.R) call.refuse("an s that is not there");
+  if (call.why.empty() && !chosen().second.errors(task, tests, labels, w, out)) call.refuse(NO_COORDINATE);
+}
+
 template <bool BACK>
 void product(Call &call) {
   const int32_t *coordinate = call.operand<int32_t>("KnR");
@@ -442,6 +490,9 @@ void product(Call &call) {
 TARGET(advance_target, advance);
 TARGET(advance_span_target, advance_span);
 TARGET(complete_target, complete);
+TARGET(measure_target, measure);
+TARGET(measure_span_target, measure_span);
+TARGET(errors_target, errors);
 TARGET(project_target, product<false>);
 TARGET(project_back_target, product<true>);
 
@@ -451,6 +502,9 @@ PyObject *targets(PyObject *, PyObject *) {
       {"adam_vs_gd_advance", advance_target},
       {"adam_vs_gd_advance_span", advance_span_target},
       {"adam_vs_gd_complete", complete_target},
+      {"adam_vs_gd_measure", measure_target},
+      {"adam_vs_gd_measure_span", measure_span_target},
+      {"adam_vs_gd_errors", errors_target},
       {"adam_vs_gd_project", project_target},
       {"adam_vs_gd_project_back", project_back_target}};
   for (auto &[name, handler] : all) {

@@ -8,7 +8,7 @@ from adam_vs_gd.chunk import batched
 from adam_vs_gd.fast.dense import dense
 from adam_vs_gd.fast.gram import gram
 from adam_vs_gd.fast.span import span
-from adam_vs_gd.fast.sparse import sparse
+from adam_vs_gd.fast.sparse import products, sparse
 from adam_vs_gd.two_patch import two_patch
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def make_batch(static: Static, ranks: int, method: str, block: int) -> Batch:
             return batched(two_patch(static, ranks))
         case "sparse":
             return sparse(static, ranks)
+        case "products":
+            return products(static, ranks)
         case "span":
             return span(static, ranks)
         case "dense":

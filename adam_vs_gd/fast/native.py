@@ -15,7 +15,7 @@ from adam_vs_gd.measurements import FITTED_LOSS
 
 if TYPE_CHECKING:
     from adam_vs_gd.data import NoiseRanks
-    from adam_vs_gd.types import Array, Hyper, Static
+    from adam_vs_gd.types import Array, Static
 
 KINDS = {"gd": 0, "signgd": 1, "adam": 2, "adam_paper": 3}
 """The optimizers it knows; numbers as in native.cc."""
@@ -73,7 +73,8 @@ def works() -> None:
 
 def call(name: str, shape: tuple[int, ...], *operands: Any) -> Array:
     """A target with one float32 result."""
-    return jax.ffi.ffi_call(f"adam_vs_gd_{name}", jax.ShapeDtypeStruct(shape, np.float32))(*operands)
+    result = jax.ShapeDtypeStruct(shape, np.float32)
+    return jax.ffi.ffi_call(f"adam_vs_gd_{name}", result, vmap_method="sequential")(*operands)
 
 
 @jax.custom_vjp
@@ -111,12 +112,6 @@ def project_back(noise: NoiseRanks, slot: Array, s: Array, g: Array, d: int) -> 
     return call("project_back", (g.shape[0], d), *noise, slot, s, g)
 
 
-def operands_of(noise: NoiseRanks, y: Array, slot: Array, hyper: Hyper) -> tuple[Array, ...]:
-    """What every target that trains takes first."""
-    numbers = (hyper.alpha, hyper.sigma_p, hyper.lam, hyper.eta, hyper.beta1, hyper.beta2, hyper.eps)
-    return (*noise, y, slot, jnp.asarray(hyper.s, jnp.int32), *(jnp.asarray(x, jnp.float32) for x in numbers))
-
-
 def attributes_of(static: Static) -> dict[str, Any]:
     """The static numbers of a training."""
     return {
@@ -136,3 +131,45 @@ def in_place(name: str, static: Static, operands: tuple[Array, ...], results: tu
     aliases = {len(operands) + i: i for i in range(len(results))}
     target = jax.ffi.ffi_call(f"adam_vs_gd_{name}", shapes, input_output_aliases=aliases)
     return list(target(*operands, *results, **attributes_of(static)))
+
+
+LOOKS = ("train_error", "data_loss", "weight_square", "gradient_sum", "gradient_norm", "feature", "memorization")
+"""What the kernel measures, in its order; then Λ_j and Γ_j for both classes."""
+
+
+def measured(target: str, static: Static, lam: Array, *operands: Array) -> dict[str, Array]:
+    """`measurements.measure` of all lanes: {name: [L]} and, by class, [L, 2].
+
+    Args:
+        target: "measure" (operands and weights) or "measure_span" (operands and coefficients).
+        static: what the lanes share.
+        lam: [L] λ.
+        operands: of `operands_of`, and what the target takes.
+    """
+    shape = jax.ShapeDtypeStruct((len(lam), len(LOOKS) + 4), np.float32)
+    found = jax.ffi.ffi_call(f"adam_vs_gd_{target}", shape)(*operands, **attributes_of(static))
+    look = dict(zip(LOOKS, found.T, strict=False))
+    loss = look["data_loss"] + 0.5 * lam * look["weight_square"]
+    finite = jnp.isfinite(loss) & jnp.isfinite(look["weight_square"])
+    return {
+        "train_error": jnp.where(finite, look["train_error"], jnp.nan),
+        "loss": loss,
+        "data_loss": look["data_loss"],
+        "feature_learning": look["feature"],
+        "noise_memorization": look["memorization"],
+        "capital_lambda": found[:, -4:-2],
+        "capital_gamma": found[:, -2:],
+        "grad_norm_l1": look["gradient_sum"],
+        "grad_norm_l2": look["gradient_norm"],
+        "weight_norm": jnp.sqrt(look["weight_square"]),
+    }
+
+
+def test_errors(
+    static: Static, operands: tuple[Array, ...], tests: NoiseRanks, labels: Array, w: Array
+) -> Array:
+    """[L] error rates of weights [L, J, m, d] on the test examples; NaN where the weights are not finite."""
+    shape = jax.ShapeDtypeStruct((len(w),), np.float32)
+    target = jax.ffi.ffi_call("adam_vs_gd_errors", shape)
+    rate = target(*operands, *tests, labels, w, **attributes_of(static))
+    return jnp.where(jnp.isfinite(w).all((1, 2, 3)), rate, jnp.nan)

@@ -19,9 +19,8 @@ import jax
 import jax.numpy as jnp
 
 from adam_vs_gd.chunk import one_by_one, side_by_side
-from adam_vs_gd.data import balanced_labels
 from adam_vs_gd.fast import native
-from adam_vs_gd.fast.sparse import TEST_BLOCK, lane_draws, represent
+from adam_vs_gd.fast.sparse import TEST_BLOCK, by_filter, measured_natively, operands_of, represent
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Best, TrainState, Windows
@@ -77,24 +76,39 @@ def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
 
 def span(static: Static, ranks: int) -> Batch:
     """Lanes that the native kernel trains in the span of their data: gradient descent, float32, on a CPU."""
-    problem = two_patch(static, ranks, represent, TEST_BLOCK)  # type: ignore[arg-type]
-    y = balanced_labels(static.n)
+    problem = two_patch(static, ranks, represent, TEST_BLOCK)
 
-    def back(hyper: Hyper, draws: TwoPatchDraws, a: Array) -> Array:
-        noise: Any = draws.train
-        s = jnp.asarray(hyper.s, jnp.int32)
-        flat = native.project_back(noise.all, noise.slot, s, a.reshape(-1, static.n), static.d)
-        return flat.reshape(*a.shape[:-1], static.d)
+    def unit(draws: TwoPatchDraws) -> Array:
+        return by_filter(static, draws.weights["w"])
+
+    def begin(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> SpanState:
+        return jax.vmap(lambda hyper, slot: start(hyper, unit(draws)[slot], static.n))(hyper, slot)
 
     def advance(
-        hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState, start: Array, stop: Array
+        hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState, first: Array, stop: Array
     ) -> SpanState:
-        unit = draws.weights["w"].reshape(draws.train.unit.shape[0], -1, static.width, static.d)
-        operands = (*native.operands_of(draws.train, y, slot, hyper), start, stop, unit)
+        operands = (*operands_of(static, hyper, slot, draws), first, stop, unit(draws))
         found = native.in_place("advance_span", static, operands, tuple(jax.tree.leaves(in_order(state))))
         return from_order(jax.tree.unflatten(jax.tree.structure(in_order(state)), found))
 
-    return batch_of(problem, static, lane_draws, back, advance)
+    def measure(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState) -> dict[str, Array]:
+        operands = (*operands_of(static, hyper, slot, draws), unit(draws), *state.at)
+        return native.measured("measure_span", static, hyper.lam, *operands)
+
+    def weights(hyper: Hyper, slot: Array, draws: TwoPatchDraws, at: Coefficients) -> Array:
+        def of_lane(s: Array, slot: Array, at: Coefficients) -> Array:
+            noise = native.project_back(draws.train, slot, s, at.noise.reshape(-1, static.n), static.d)
+            return weights_of(at, unit(draws)[slot], noise.reshape(*at.noise.shape[:2], static.d))
+
+        return jax.lax.map(lambda lane: of_lane(*lane), (jnp.asarray(hyper.s, jnp.int32), slot, at))
+
+    return measured_natively(
+        problem, static, begin, advance,
+        now=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.at),
+        best=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.best),
+        kept=lambda state: (state.fitted, state.best_norm, state.best_step, state.windows),
+        measure=measure,
+    )  # fmt: skip
 
 
 def in_order(state: SpanState) -> Any:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd.chunk import one_by_one, side_by_side
 from adam_vs_gd.data import NoiseRanks, balanced_labels
 from adam_vs_gd.fast import native
 from adam_vs_gd.problem import Batch
-from adam_vs_gd.two_patch import TwoPatchDraws, two_patch
+from adam_vs_gd.two_patch import TwoPatchDraws, conclude, last_candidate, two_patch
 from adam_vs_gd.types import Best, TrainState, Windows
 
 if TYPE_CHECKING:
+    from adam_vs_gd.problem import Problem
     from adam_vs_gd.types import Array, Hyper, Static
 
 TEST_BLOCK = 10_000  # test examples whose products exist at once
@@ -75,10 +77,28 @@ def lane_draws(slot: Array, draws: TwoPatchDraws) -> Any:
     return TwoPatchDraws(SeedRanks(draws.train, slot), SeedRanks(draws.test, slot), weights)  # type: ignore[arg-type]
 
 
+def products(static: Static, ranks: int) -> Batch:
+    """Lanes of any optimizer and model whose products with the noise are the native kernel's; float32, on a CPU."""
+    problem = two_patch(static, ranks, represent, TEST_BLOCK)
+
+    def advance(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, start: Array, stop: Array) -> Any:
+        run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
+        return side_by_side(run, lane_draws)(hyper, slot, draws, state)
+
+    return Batch(
+        draw=problem.draw,
+        start=side_by_side(problem.start, lane_draws),
+        advance=advance,
+        measure=one_by_one(problem.measure, lane_draws),
+        test=one_by_one(problem.test, lane_draws),
+        finish=one_by_one(problem.finish, lane_draws),
+    )
+
+
 def sparse(static: Static, ranks: int) -> Batch:
-    """Lanes that the native kernel trains coordinate by coordinate: any optimizer that it knows, float32, on a CPU."""
-    problem = two_patch(static, ranks, represent, TEST_BLOCK)  # type: ignore[arg-type]
-    y = balanced_labels(static.n)
+    """Lanes that the native kernel trains from first to last: optimizers that it knows, float32, on a CPU."""
+    problem = two_patch(static, ranks, represent, TEST_BLOCK)
+    first = problem.start
 
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array
@@ -86,8 +106,8 @@ def sparse(static: Static, ranks: int) -> Batch:
         leaves, tree = jax.tree.flatten(state.opt_state)
         (key, w), *_ = state.params.items()
         beside = [*jax.tree.leaves(state.rest), *(leaf for leaf in leaves if leaf.shape == w.shape)]
-        operands = (*native.operands_of(draws.train, y, slot, hyper), start, stop)
-        weights = [a.reshape(len(slot), -1, static.width, static.d) for a in (w, state.best.params[key], *beside)]
+        operands = (*operands_of(static, hyper, slot, draws), start, stop)
+        weights = [by_filter(static, a) for a in (w, state.best.params[key], *beside)]
         kept = (state.best.grad_norm, state.best.step, state.fitted, *state.windows)
         found = native.in_place("advance", static, operands, (*weights, *kept))
         w, best, *beside = (a.reshape(w.shape) for a in found[: len(weights)])
@@ -97,20 +117,83 @@ def sparse(static: Static, ranks: int) -> Batch:
         opt_state = jax.tree.unflatten(tree, leaves)
         return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fitted, Windows(*windows), rest)
 
-    def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, measured: Any) -> dict[str, Array]:
-        (key, best), *_ = state.best.params.items()
-        start = side_by_side(problem.start, lane_draws)(hyper, slot, draws).params[key]
-        operands = (*native.operands_of(draws.train, y, slot, hyper), state.best.step)
-        flat = [a.reshape(len(slot), -1, static.width, static.d) for a in (start, best)]
-        (whole,) = native.in_place("complete", static, (*operands, flat[0]), (flat[1],))
-        state = state._replace(best=state.best._replace(params={key: whole.reshape(best.shape)}))
-        return one_by_one(problem.finish, lane_draws)(hyper, slot, draws, state, measured)
+    def start(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> TrainState:
+        return side_by_side(first, lane_draws)(hyper, slot, draws)
 
-    return Batch(
-        draw=problem.draw,
-        start=side_by_side(problem.start, lane_draws),
-        advance=advance,
-        measure=one_by_one(problem.measure, lane_draws),
-        test=one_by_one(problem.test, lane_draws),
-        finish=finish,
-    )
+    def weights(params: Any) -> Array:
+        (w,) = jax.tree.leaves(params)
+        return by_filter(static, w)
+
+    def best_of(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState) -> Array:
+        operands = (*operands_of(static, hyper, slot, draws), state.best.step)
+        began = weights(start(hyper, slot, draws).params)
+        (best,) = native.in_place("complete", static, (*operands, began), (weights(state.best.params),))
+        return best
+
+    return measured_natively(
+        problem, static, start, advance,
+        now=lambda hyper, slot, draws, state: weights(state.params),
+        best=best_of,
+        kept=lambda state: (state.fitted, state.best.grad_norm, state.best.step, state.windows),
+    )  # fmt: skip
+
+
+def by_filter(static: Static, w: Array) -> Array:
+    """[L, J, m, d] weights of any of the models."""
+    return w.reshape(len(w), -1, static.width, static.d)
+
+
+def operands_of(static: Static, hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> tuple[Array, ...]:
+    """What every target that trains or measures takes first."""
+    numbers = (hyper.alpha, hyper.sigma_p, hyper.lam, hyper.eta, hyper.beta1, hyper.beta2, hyper.eps)
+    reals = (jnp.asarray(number, jnp.float32) for number in numbers)
+    return (*draws.train, balanced_labels(static.n), slot, jnp.asarray(hyper.s, jnp.int32), *reals)
+
+
+def measured_natively(
+    problem: Problem,
+    static: Static,
+    start: Any,
+    advance: Any,
+    now: Callable[[Hyper, Array, TwoPatchDraws, Any], Array],
+    best: Callable[[Hyper, Array, TwoPatchDraws, Any], Array],
+    kept: Callable[[Any], tuple[Array, Array, Array, Windows]],
+    measure: Callable[[Hyper, Array, TwoPatchDraws, Any], dict[str, Array]] | None = None,
+) -> Batch:
+    """The batch of a native way to advance: its measurements are the kernel's too.
+
+    Args:
+        problem: whose draws they are.
+        static: what the lanes share.
+        start, advance: as of a `Batch`.
+        now: (hyper, slot, draws, state) -> weights [L, J, m, d].
+        best: the same of W*, zeros where there is none.
+        kept: state -> (fitted, gradient norm and step of W*, windows).
+        measure: as of a `Batch`; by default of the weights.
+    """
+    labels = balanced_labels(static.test_size)
+
+    def errors(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> Array:
+        operands = operands_of(static, hyper, slot, draws)
+        return native.test_errors(static, operands, draws.test, labels, w)
+
+    def look(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> dict[str, Array]:
+        return native.measured("measure", static, hyper.lam, *operands_of(static, hyper, slot, draws), w)
+
+    def of_weights(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any) -> dict[str, Array]:
+        return look(hyper, slot, draws, now(hyper, slot, draws, state))
+
+    def test(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any) -> dict[str, Array]:
+        return {"test_error": errors(hyper, slot, draws, now(hyper, slot, draws, state))}
+
+    def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, measured: Any) -> dict[str, Array]:
+        fitted, norm, step, windows = kept(state)
+        better, norm, step = last_candidate(static, fitted, norm, step, measured)
+        chosen = jnp.where(better[:, None, None, None], now(hyper, slot, draws, state), best(hyper, slot, draws, state))
+        norms = jax.vmap(optax.tree.norm)(draws.weights)
+        return conclude(
+            static, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step,
+            look(hyper, slot, draws, chosen)["train_error"], errors(hyper, slot, draws, chosen),
+        )  # fmt: skip
+
+    return Batch(problem.draw, start, advance, measure or of_weights, test, finish)
