@@ -122,6 +122,11 @@ def parser() -> argparse.ArgumentParser:
     plot.add_argument("--out", metavar="FILE", type=Path, help=".png, .pdf or .svg (default: under DIR/figures)")
     plot.set_defaults(run=run_plot)
 
+    bench = commands.add_parser("bench", help="speed beside what a user would pick instead, and this machine's limit")
+    bench.add_argument("--quick", action="store_true", help="a fifth of the steps, once: a try")
+    bench.add_argument("--out", metavar="FILE.json", type=Path, help="write the figures there as well")
+    bench.set_defaults(run=run_bench)
+
     reproduce = commands.add_parser(
         "reproduce", help="compute one of the paper's results and set it beside the paper's"
     )
@@ -273,6 +278,14 @@ def run_plot(options: argparse.Namespace) -> int:
     sel = dict(parse_override(text, "--sel", "eta=5e-5") for text in options.sel)
     name, figure = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel)
     print(plot.save(figure, options.out or folder.figures / f"{name}.png"))
+    return DONE
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """`adam-vs-gd bench`."""
+    from adam_vs_gd.bench import bench
+
+    print(bench.run(options.out, quick=options.quick, say=lambda text: print(text, file=sys.stderr, flush=True)))
     return DONE
 
 

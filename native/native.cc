@@ -27,7 +27,7 @@ namespace {
 
 constexpr size_t TILE = 6;               // vectors of a row that are added up in registers at once
 constexpr size_t STRIP = 16;             // rows that are transposed at once: a cache line of each filter
-constexpr size_t PANEL_BYTES = 40 << 10;  // rows of weights that are read together: half of a first-level cache
+constexpr size_t PANEL_BYTES = 40 << 10;  // of rows of weights that are read together: most of a first-level cache
 constexpr size_t SUM_ROWS = 64;          // rows whose norms are added up in float32
 constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a square below TINY_SQUARE counts as 0
 constexpr float TINY_SQUARE = 1e-36f;
@@ -104,15 +104,40 @@ struct Look {
 };
 constexpr size_t LOOKS = sizeof(Look) / sizeof(float);
 
-// The noise of a training set, the first s ranks: its entries by row, and by panels of rows and example in them.
-struct Noise {
-  size_t n, rows, panels;
-  std::vector<int32_t> live, rest;  // coordinates that are rows, in order, 0 among them; and those that are not
-  std::vector<Entry> by_row, by_example;
-  std::vector<int32_t> row_begin, example_begin;
+// Entries of n examples by panel of rows, and by example within it: what is read together stays in a cache.
+struct Panels {
+  size_t n = 0, count = 0;
+  std::vector<Entry> entries;
+  std::vector<int32_t> begin;  // of example i in panel p: begin[p*n + i]
 
-  Noise() : n(0), rows(0), panels(0) {}
-  Noise(const Draw &draw, size_t s, size_t panel_rows, bool both = true) : n(draw.n) {
+  // f calls what it is given with (example, row, value) for every entry, twice the same; a panel has 2^shift rows.
+  template <typename F>
+  void fill(size_t examples, size_t rows, int shift, F f) {
+    n = examples;
+    count = ((rows - 1) >> shift) + 1;
+    begin.assign(count * n + 1, 0);
+    f([&](size_t i, size_t row, float) { begin[(row >> shift) * n + i + 1]++; });
+    for (size_t k = 0; k < count * n; k++) begin[k + 1] += begin[k];
+    entries.resize((size_t)begin.back());
+    next.assign(begin.begin(), begin.end() - 1);
+    f([&](size_t i, size_t row, float value) {
+      entries[next[(row >> shift) * n + i]++] = {(int32_t)row, value};
+    });
+  }
+
+ private:
+  std::vector<int32_t> next;
+};
+
+// The noise of a training set, the first s ranks: its entries by row, and by panel and example.
+struct Noise {
+  size_t n, rows;
+  std::vector<int32_t> live, rest;  // coordinates that are rows, in order, 0 among them; and those that are not
+  std::vector<Entry> by_row;
+  std::vector<int32_t> row_begin;
+  Panels panels;
+
+  Noise(const Draw &draw, size_t s) : n(draw.n) {
     std::vector<int32_t> count(draw.d, 0);
     for (size_t i = 0; i < n; i++)
       for (size_t k = 0; k < s; k++) count[draw.coordinate[i * draw.R + k]]++;
@@ -133,17 +158,12 @@ struct Noise {
         size_t at = i * draw.R + k;
         by_row[place[draw.coordinate[at]]++] = {(int32_t)i, draw.unit[at]};
       }
-    panels = (rows + panel_rows - 1) / panel_rows;
-    if (!both) return;
-    example_begin.assign(panels * n + 1, 0);
-    for (size_t r = 0; r < rows; r++)
-      for (int32_t e = row_begin[r]; e < row_begin[r + 1]; e++) example_begin[r / panel_rows * n + by_row[e].row + 1]++;
-    for (size_t k = 0; k < panels * n; k++) example_begin[k + 1] += example_begin[k];
-    std::vector<int32_t> next(example_begin.begin(), example_begin.end() - 1);
-    by_example.resize(n * s);
-    for (size_t r = 0; r < rows; r++)
-      for (int32_t e = row_begin[r]; e < row_begin[r + 1]; e++)
-        by_example[next[r / panel_rows * n + by_row[e].row]++] = {(int32_t)r, by_row[e].value};
+  }
+  Noise(const Draw &draw, size_t s, int shift) : Noise(draw, s) {
+    panels.fill(n, rows, shift, [&](auto take) {
+      for (size_t r = 0; r < rows; r++)
+        for (int32_t e = row_begin[r]; e < row_begin[r + 1]; e++) take(by_row[e].row, r, by_row[e].value);
+    });
   }
 };
 

@@ -189,11 +189,17 @@ def measured_natively(
     def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, measured: Any) -> dict[str, Array]:
         fitted, norm, step, windows = kept(state)
         better, norm, step = last_candidate(static, fitted, norm, step, measured)
-        chosen = jnp.where(better[:, None, None, None], now(hyper, slot, draws, state), best(hyper, slot, draws, state))
         norms = jax.vmap(optax.tree.norm)(draws.weights)
+
+        def of_best() -> tuple[Array, Array]:
+            w = best(hyper, slot, draws, state)
+            return look(hyper, slot, draws, w)["train_error"], errors(hyper, slot, draws, w)
+
+        last = measured["train_error"], measured["test_error"]
+        earlier = jax.lax.cond((~better & (step >= 0)).any(), of_best, lambda: last)
+        train_error, test_error = (jnp.where(better, *pair) for pair in zip(last, earlier, strict=True))
         return conclude(
-            static, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step,
-            look(hyper, slot, draws, chosen)["train_error"], errors(hyper, slot, draws, chosen),
-        )  # fmt: skip
+            static, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step, train_error, test_error
+        )
 
     return Batch(problem.draw, start, advance, measure or of_weights, test, finish)
