@@ -95,10 +95,12 @@ def project(noise: NoiseRanks, slot: Array, s: Array, w: Array) -> Array:
 
 
 def project_fwd(noise: NoiseRanks, slot: Array, s: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
+    """`project`, and what its transpose needs."""
     return project(noise, slot, s, w), (noise, slot, s, w.shape[1])
 
 
 def project_bwd(kept: tuple[Any, ...], g: Array) -> tuple[Any, ...]:
+    """Cotangents of `project`'s arguments: only w has one."""
     noise, slot, s, d = kept
     return None, None, None, project_back(noise, slot, s, g, d)
 

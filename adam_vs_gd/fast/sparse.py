@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -77,7 +76,7 @@ def lane_draws(slot: Array, draws: TwoPatchDraws) -> Any:
 
 def sparse(static: Static, ranks: int) -> Batch:
     """Lanes that the native kernel trains coordinate by coordinate: any optimizer that it knows, float32, on a CPU."""
-    problem = two_patch(static, ranks, represent, TEST_BLOCK)  # type: ignore[arg-type]
+    problem = two_patch(static, ranks, represent, TEST_BLOCK)
     y = balanced_labels(static.n)
 
     def advance(
