@@ -91,6 +91,8 @@ struct Task {
   Record *record;
 
   size_t C() const { return J * m; }
+  // Whether a lane's epsilon is too small for approximate roots, whose least square must be nothing beside it.
+  bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS); }
   Draw draw(int32_t k) const {
     size_t size = (size_t)k * draws.n * draws.R;
     return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
