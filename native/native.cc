@@ -286,6 +286,7 @@ class Call {
     if (type != want) return nothing<T>("an array of another type than it must have");
     if (dims.size() != axes.size()) return nothing<T>("an array of another rank than it must have");
     for (size_t k = 0; k < axes.size(); k++) {
+      if (dims[k] == 0) return nothing<T>("an array with nothing in it");
       int64_t &known = sizes[(unsigned char)axes[k]];
       if (known < 0) known = dims[k];
       if (known != dims[k]) refuse(std::string("axis ") + axes[k] + " has two sizes");
