@@ -304,6 +304,8 @@ def block_of(method: str, lanes: Iterable[Lane]) -> int:
 
 def laid_out(lanes: Sequence[Lane], block: int) -> list[int]:
     """For each place in a row, the index of the lane in it: blocks of lanes that share, the last lane filling each."""
+    if block == 1:  # lanes of any problem, which need not have an s
+        return list(range(len(lanes)))
     places: list[int] = []
     for _, run in itertools.groupby(range(len(lanes)), key=lambda i: sharers(lanes[i])):
         places += run
