@@ -21,8 +21,7 @@ from adam_vs_gd.chunk import SeedDraws
 from adam_vs_gd.engine import plan_sweep
 from adam_vs_gd.machine import use_devices
 from adam_vs_gd.provenance import processor, provenance
-from adam_vs_gd.runner import placed, problem_of, programs_of
-from adam_vs_gd.two_patch import two_patch
+from adam_vs_gd.runner import batch_of, make_batch, placed, programs_of
 from adam_vs_gd.types import record_steps, test_steps
 
 
@@ -32,11 +31,11 @@ def bare(plan, devices):
     for group in plan.groups:
         with ag.numerics(group.static.precision):
             here, steps = devices[: group.devices], group.static.steps
-            problem = problem_of(two_patch, group.static, group.ranks)
-            programs = programs_of(problem, group, here)
+            batch = batch_of(make_batch, group)
+            programs = programs_of(batch, group, here)
             record, tests = record_steps(steps, group.record), set(test_steps(steps, group.record).tolist())
             for chunk in group.chunks:
-                inputs = placed(problem, group, chunk, here, seed_draws)
+                inputs = placed(batch, group, chunk, here, seed_draws)
                 state, kept = programs.start(*inputs), []
                 for last, step in zip([0, *record[:-1]], record, strict=True):
                     if step:
@@ -63,8 +62,8 @@ def main():
     plan, _ = plan_sweep(spec)
     for group in plan.groups:
         with ag.numerics(group.static.precision):
-            problem = problem_of(two_patch, group.static, group.ranks)
-            programs = programs_of(problem, group, devices[: group.devices])
+            batch = batch_of(make_batch, group)
+            programs = programs_of(batch, group, devices[: group.devices])
             print(f"{group.static.optimizer}: {programs.bytes / (group.width // group.devices):,.0f} bytes a lane, "
                   f"{len(group.chunks)} chunks of {group.width}, planned {group.bytes:,} bytes a device, "
                   f"compiled {programs.bytes:,}")  # fmt: skip
