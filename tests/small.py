@@ -47,7 +47,7 @@ def lane(optimizer="adam", seed=0, record=3, **keys):
 
 def group_of(lanes, method="plain", width=None, ranks=None, seed_slots=None, block=1):
     """Lanes of one program in chunks of a given width, all of them in one by default."""
-    width = width or max(4, len(lanes))
+    width = width or max(4, len(plan.laid_out(lanes, block)))
     chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, len(lanes), width))
     slots = seed_slots or max(len(chunk.seeds) for chunk in chunks)
     ranks = ranks or max(lane.hyper.s for lane in lanes)
