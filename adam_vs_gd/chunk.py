@@ -15,7 +15,6 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from adam_vs_gd.data import seed_key
-
 from adam_vs_gd.problem import Batch, Problem
 
 if TYPE_CHECKING:

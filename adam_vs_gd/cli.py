@@ -147,7 +147,8 @@ def machine_options(command: argparse.ArgumentParser) -> None:
                          help="memory of a chunk, for instance 4GiB: of each device, on a CPU of all together "
                               "(default: a safe share of what is free)")  # fmt: skip
     command.add_argument("--path", choices=PATHS, default=PATHS[0],
-                         help="fast: exact reformulations, chosen lane by lane (default); reference: the plain step")  # fmt: skip
+                         help="fast: exact reformulations, chosen lane by lane (default); "
+                              "reference: the plain step")  # fmt: skip
     command.add_argument("--checkpoint-every", metavar="TIME", type=seconds_of, default=120.0,
                          help="time between checkpoints within a chunk: 90s, 2m, 1h (default: 2m)")  # fmt: skip
     command.add_argument("--allow-mixed", action="store_true", help="mix chunks of different platforms or paths")

@@ -19,9 +19,9 @@ from adam_vs_gd import lock
 from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
+from adam_vs_gd.fast import native
 from adam_vs_gd.interruption import Interruption
 from adam_vs_gd.log import Log
-from adam_vs_gd.fast import native
 from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan

@@ -62,8 +62,8 @@ GRADIENT_NORM: Mapping[str, int] = {"gd": 2, "signgd": 1, "adam": 1, "adam_paper
 
 
 COMPENSATED = frozenset({"gd"})
-"""Optimizers whose steps are added with compensation: they may be smaller than the rounding of a weight, as GD's ηλ·w is
-at Table 1's size, where float32 would lose an eighth of it."""
+"""Optimizers whose steps are added with compensation: they may be smaller than the rounding of a weight, as GD's ηλ·w
+is at Table 1's size, where float32 would lose an eighth of it."""
 
 
 def make_optimizer(

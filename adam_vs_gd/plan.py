@@ -8,7 +8,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -176,7 +176,7 @@ class Limits:
     cache: int
     width: int
     shared: bool = False
-    means: Means = Means()
+    means: Means = field(default_factory=Means)
 
     def each(self, devices: int) -> int:
         """Bytes that a chunk may take of each of so many devices."""
@@ -244,7 +244,7 @@ def make_plan(
     """
     grouped: dict[tuple[Static, str], dict[str, Lane]] = {}
     for lane in lanes:
-        method = method_of(lane.static, lane.hyper.s, limits.means)
+        method = method_of(lane.static, int(lane.hyper.s), limits.means)
         grouped.setdefault((lane.static, method), {})[lane.digest] = lane
     begun = [list(digests) for digests in unfinished]
     groups = (make_group(*key, members, limits, done, begun) for key, members in grouped.items())
@@ -293,7 +293,7 @@ def make_group(
 
 def sharers(lane: Lane) -> tuple[int, int]:
     """What lanes that share their noise have in common."""
-    return lane.seed, lane.hyper.s
+    return lane.seed, int(lane.hyper.s)
 
 
 def block_of(method: str, lanes: Iterable[Lane]) -> int:
@@ -304,6 +304,8 @@ def block_of(method: str, lanes: Iterable[Lane]) -> int:
 
 def laid_out(lanes: Sequence[Lane], block: int) -> list[int]:
     """For each place in a row, the index of the lane in it: blocks of lanes that share, the last lane filling each."""
+    if block == 1:  # lanes of any problem, which need not have an s
+        return list(range(len(lanes)))
     places: list[int] = []
     for _, run in itertools.groupby(range(len(lanes)), key=lambda i: sharers(lanes[i])):
         places += run

@@ -42,8 +42,8 @@ class Problem:
 class Batch:
     """A problem over lanes that stand side by side: what is compiled. `chunk.batched` makes one of any `Problem`.
 
-    Every function takes (hyper [L], slot [L], draws [K, ...]), `slot` saying which of the K seeds a lane belongs to, and
-    then what the `Problem`'s takes, with an axis of L lanes ahead; what it returns has that axis too. No lane may
+    Every function takes (hyper [L], slot [L], draws [K, ...]), `slot` saying which of the K seeds a lane belongs to,
+    and then what the `Problem`'s takes, with an axis of L lanes ahead; what it returns has that axis too. No lane may
     depend on another, nor on how many there are.
 
     Attributes:

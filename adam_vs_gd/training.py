@@ -56,7 +56,7 @@ def make_train_step(
 
 
 def apply_compensated(params: Params, rest: Params, updates: Params) -> tuple[Params, Params]:
-    """params + updates, and what rounding keeps from the sum, which `rest` hands on to the next (Kahan 1965)."""
+    """The sum params + updates, and what rounding keeps from it, which `rest` hands on to the next (Kahan 1965)."""
     whole = jax.tree.map(jnp.add, updates, rest)
     new = jax.tree.map(jnp.add, params, whole)
     return new, jax.tree.map(lambda w, new, old: w - (new - old), whole, new, params)

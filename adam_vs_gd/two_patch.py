@@ -138,7 +138,10 @@ def conclude(
         measured: what was measured at T.
         windows: of the objective.
         start_norm: ‖W_0‖_F.
-        best_norm, best_step, best_train_error, best_test_error: of W*; `best_step` is −1 where there is none.
+        best_norm: of the gradient at W*.
+        best_step: of W*; −1 where there is none.
+        best_train_error: at W*.
+        best_test_error: at W*.
     """
     finite = jnp.isfinite(measured["loss"]) & jnp.isfinite(measured["weight_norm"])
     found = (best_step >= 0) & finite

@@ -92,6 +92,8 @@ struct Task {
   Record *record;
 
   size_t C() const { return J * m; }
+  // Whether a lane's epsilon is too small for approximate roots, whose least square must be nothing beside it.
+  bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS); }
   Draw draw(int32_t k) const {
     size_t size = (size_t)k * draws.n * draws.R;
     return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
@@ -315,6 +317,7 @@ class Call {
     if (type != want) return nothing<T>("an array of another type than it must have");
     if (dims.size() != axes.size()) return nothing<T>("an array of another rank than it must have");
     for (size_t k = 0; k < axes.size(); k++) {
+      if (dims[k] == 0) return nothing<T>("an array with nothing in it");
       int64_t &known = sizes[(unsigned char)axes[k]];
       if (known < 0) known = dims[k];
       if (known != dims[k]) refuse(std::string("axis ") + axes[k] + " has two sizes");

@@ -3,14 +3,74 @@
 import jax
 import numpy as np
 import oracle
+import pytest
 
 import adam_vs_gd as ag
+from adam_vs_gd import plan, runner
 from adam_vs_gd.chunk import SeedDraws
 from adam_vs_gd.data import balanced_labels, make_dataset
-from adam_vs_gd.plan import cells
+from adam_vs_gd.fast import native
+from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells
 from adam_vs_gd.two_patch import two_patch
+from adam_vs_gd.types import Hyper, Static
 
 ETA = {"gd": 0.1, "signgd": 1e-3, "adam": 1e-3, "adam_paper": 1e-3}
+METHODS = {
+    "gd": ("plain", "sparse", "span", "dense", "gram"),
+    **dict.fromkeys(("signgd", "adam", "adam_paper"), ("plain", "sparse", "dense")),
+}
+"""The ways to train a lane of an optimizer."""
+PAIRS = [(optimizer, method) for optimizer, methods in METHODS.items() for method in methods]
+STATIC = {"steps": 30, "n": 10, "d": 30, "width": 2, "test_size": 20}
+HYPER = {"alpha": 0.2, "s": 5, "sigma_p": 0.3, "sigma_0": 0.01, "lam": 1e-3, "eta": 1e-2,
+         "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}  # fmt: skip
+
+
+def need_kernel(method="sparse"):
+    """Skip what needs the native kernel, and say what keeps it from being used."""
+    if method in ("sparse", "span") and not native.load().simd:
+        pytest.skip(f"no native kernel: {native.load().why_not}")
+
+
+def train_by(method, monkeypatch):
+    """Have the planner choose a method for every lane, whatever suits it best."""
+    need_kernel(method)
+    monkeypatch.setattr(plan, "method_of", lambda *_: method)
+
+
+def lane(optimizer="adam", seed=0, record=3, **keys):
+    """n = 10, d = 30, s = 5, m = 2, 30 steps: a lane with overrides of its statics and numbers."""
+    static = Static(optimizer=optimizer, **(STATIC | {key: v for key, v in keys.items() if key not in Hyper._fields}))
+    hyper = Hyper(**(HYPER | {key: v for key, v in keys.items() if key in Hyper._fields}))
+    return Lane(static, hyper, seed, record)
+
+
+def group_of(lanes, method="plain", width=None, ranks=None, seed_slots=None, block=1):
+    """Lanes of one program in chunks of a given width, all of them in one by default."""
+    width = width or max(4, len(plan.laid_out(lanes, block)))
+    chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, len(lanes), width))
+    slots = seed_slots or max(len(chunk.seeds) for chunk in chunks)
+    ranks = ranks or max(lane.hyper.s for lane in lanes)
+    return Group(lanes[0].static, method, ranks, lanes[0].record, 1, width, slots, chunks, block)
+
+
+def rows_of(group, **hooks):
+    """{lane: {name: value}} of a group."""
+    need_kernel(group.method)
+    found = {}
+
+    def keep(meter, group, chunk, values, seconds):
+        for i, one in enumerate(chunk.lanes):
+            found[one] = {name: value[i] for name, value in values.items()}
+
+    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda _: 2**40, runner.Hooks(keep=keep, **hooks))
+    assert failed == []
+    return found
+
+
+def rows(lanes, method="plain", **keys):
+    """{lane: {name: value}} of lanes trained by a method."""
+    return rows_of(group_of(lanes, method, **keys))
 
 
 def spec(**keys):

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "adam_vs_gd"
 NO_JAX = (
     "errors",
     "keys",
+    "methods",
     "types",
     "problem",
     "spec",
@@ -31,7 +32,7 @@ NO_JAX = (
 )
 KERNELS = (
     "types", "problem", "data", "models/two_layer_cnn", "models/linear", "optimizers", "measurements", "training",
-    "two_patch", "chunk", "plan",
+    "two_patch", "chunk", "methods", "plan", "fast/__init__", "fast/sparse", "fast/span", "fast/dense", "fast/gram",
 )  # fmt: skip
 
 

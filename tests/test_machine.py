@@ -18,6 +18,7 @@ from adam_vs_gd import engine, machine, runner
 from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.chunk import compile_draw, program_bytes
 from adam_vs_gd.interruption import Interruption
+from adam_vs_gd.methods import PATHS
 from adam_vs_gd.plan import Chunk, Limits, Plan, cells, make_plan
 
 SPEC = """
@@ -40,25 +41,27 @@ def python(script, *arguments, environment=None, expected=0):
     return done.stdout
 
 
-def test_one_two_and_four_devices_and_any_width_give_the_same_bits(tmp_path):
+@pytest.mark.parametrize("path", PATHS)
+def test_one_two_and_four_devices_and_any_width_give_the_same_bits(tmp_path, path):
     """30 lanes an optimizer: 30 on one device, 2 x 15, 4 x 8, and 4 x 4 under a memory limit."""
     script = """
     import jax
     devices, memory, out = int(sys.argv[1]), int(sys.argv[2]) or None, sys.argv[3]
-    results = ag.run_sweep(spec, out, devices=devices, memory=memory, quiet=True)
+    results = ag.run_sweep(spec, out, devices=devices, memory=memory, path=sys.argv[4], quiet=True)
     assert len(jax.devices()) == devices
     """
     found, widths = [], []
     for devices, memory in ((1, 0), (2, 0), (4, 0), (4, 500_000)):
         out = tmp_path / f"{devices}-{memory}"
-        python(script, devices, memory, out)
+        python(script, devices, memory, out, path)
         found.append(ag.load_results(out))
         about = [json.loads(str(rows["about"])) for rows in ag.store.Folder(out).chunks()]
         widths.append({one["width"] for one in about})
         assert {one["devices"] for one in about} == {devices}
         assert {one["platform"] for one in about} == {"cpu"}
-        assert {one["path"] for one in about} == {"reference"}
-    assert widths == [{30}, {30}, {32}, {16}]
+        assert {one["path"] for one in about} == {path}
+    assert widths[:3] == [{30}, {30}, {32}]
+    assert 16 in widths[3]
     for other in found[1:]:
         assert other.identical(found[0])
 
@@ -69,11 +72,10 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     import jax
     from adam_vs_gd import chunk, plan, runner
     from adam_vs_gd.machine import use_devices
-    from adam_vs_gd.two_patch import two_patch
     devices = use_devices(2)
     (group, *_) = plan.make_plan((lane for _, lane in plan.cells(spec)), plan.Limits(2, 2**40, 2**40, 64)).groups
     with chunk.numerics("float32"):
-        programs = runner.programs_of(two_patch(group.static, group.ranks), group, devices)
+        programs = runner.programs_of(runner.batch_of(runner.make_batch, group), group, devices)
     for name in ("start", "advance", "measure", "test", "finish"):
         program = getattr(programs, name)
         assert "num_partitions=2" in program.as_text(), name
@@ -215,9 +217,9 @@ def test_a_program_that_needs_too_much_is_made_narrower():
     """The plan's own count may be wrong: what the compiled program says decides."""
     lanes = [lane for _, lane in cells(small.spec(seeds=16, steps=4, record=2, optimizers={"adam": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    problem = runner.problem_of(runner.two_patch, group.static, group.ranks)
+    batch = runner.batch_of(runner.make_batch, group)
     with ag.numerics("float32"):
-        need = runner.programs_of(problem, group, tuple(jax.devices("cpu")[:1])).bytes
+        need = runner.programs_of(batch, group, tuple(jax.devices("cpu")[:1])).bytes
     told, widths = [], []
     hooks = runner.Hooks(tell=told.append, keep=lambda meter, group, *rest: widths.append(group.width))
     failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need * 3 // 4, hooks)
@@ -230,9 +232,9 @@ def test_draws_that_need_too_much_are_not_made():
     """Many examples and few coordinates: drawing them takes more than training on them."""
     lanes = [lane for _, lane in cells(small.spec(seeds=1, steps=4, record=2, optimizers={"gd": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    problem = runner.problem_of(runner.two_patch, group.static, group.ranks)
+    batch = runner.batch_of(runner.make_batch, group)
     with ag.numerics("float32"):
-        need = program_bytes(compile_draw(problem.draw, tuple(jax.devices("cpu")[:1])))
+        need = program_bytes(compile_draw(batch.draw, tuple(jax.devices("cpu")[:1])))
     told = []
     hooks = runner.Hooks(tell=told.append)
     assert len(runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need - 1, hooks)) == 1
@@ -242,7 +244,7 @@ def test_draws_that_need_too_much_are_not_made():
 def test_what_does_not_fit_on_two_devices_runs_on_one(tmp_path):
     """The devices of a CPU share its memory, and the narrowest chunk is narrower on fewer of them."""
     script = """
-    results = ag.run_sweep(spec, sys.argv[2], devices=2, memory=int(sys.argv[1]), quiet=True)
+    results = ag.run_sweep(spec, sys.argv[2], devices=2, memory=int(sys.argv[1]), path="reference", quiet=True)
     print(int((results.status == 0).sum()))
     """
     assert python(script, 130_000, tmp_path / "out").strip() == "0"
@@ -291,7 +293,7 @@ def test_other_errors_are_not_taken_for_a_want_of_memory():
     assert not runner.is_out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: an autotuner failed"))
 
 
-@pytest.mark.parametrize(("key", "value"), [("platform", "gpu"), ("path", "fast")])
+@pytest.mark.parametrize(("key", "value"), [("platform", "gpu"), ("path", "reference")])
 def test_a_folder_does_not_mix_platforms_or_paths_unless_told_to(tmp_path, key, value):
     spec = small.spec(steps=4, record=2, seeds=1, optimizers={"gd": {}})
     ag.run_sweep(spec, tmp_path / "sweep", quiet=True)

@@ -7,6 +7,7 @@ import pytest
 import small
 
 import adam_vs_gd as ag
+from adam_vs_gd.methods import PATHS
 from adam_vs_gd.variables import STATUSES
 
 MEASURED = (
@@ -36,12 +37,21 @@ def compare(results, run, rtol, label):
     assert np.asarray(here.test_error_path)[-1] == here.test_error
 
 
-@pytest.mark.parametrize("optimizer", list(small.ETA))
+PLAIN = [(optimizer, "plain") for optimizer in small.ETA]
+XLA = [*PLAIN, ("gd", "gram"), ("adam", "dense")]
+
+
 @pytest.mark.parametrize(
-    ("model", "precision", "steps", "rtol"),
-    [("two_layer_cnn", "float32", 50, 1e-4), ("two_layer_cnn", "float64", 500, 1e-9), ("linear", "float64", 500, 1e-9)],
+    ("optimizer", "method", "model", "precision", "steps", "rtol"),
+    [
+        *((*pair, "two_layer_cnn", "float32", 50, 1e-4) for pair in small.PAIRS),
+        *((*pair, "two_layer_cnn", "float64", 500, 1e-9) for pair in XLA),
+        *((*pair, "linear", "float64", 500, 1e-9) for pair in XLA),
+        *((*pair, "linear", "float32", 50, 1e-4) for pair in small.PAIRS if pair[1] in ("sparse", "span")),
+    ],
 )
-def test_every_measurement_of_every_optimizer(optimizer, model, precision, steps, rtol):
+def test_every_measurement_of_every_optimizer(optimizer, method, model, precision, steps, rtol, monkeypatch):
+    small.train_by(method, monkeypatch)
     spec = small.spec(
         seeds=[3], steps=steps, record=5, model={"name": model}, train={"lam": 1e-3, "precision": precision},
         optimizers={optimizer: {"eta": small.ETA[optimizer]}},
@@ -49,16 +59,18 @@ def test_every_measurement_of_every_optimizer(optimizer, model, precision, steps
     compare(ag.run_sweep(spec, quiet=True), small.oracle_run(spec), rtol, optimizer)
 
 
-def test_table_1_size_at_the_paper_s_configuration():
+@pytest.mark.parametrize("path", PATHS)
+def test_table_1_size_at_the_paper_s_configuration(path):
     data = {"n": 200, "d": 1000, "s": 100, "test_size": 1000}
     spec = small.spec(
         seeds=[1], steps=50, record=2, data=data, model={"width": 20}, train={"lam": 1e-5}, optimizers={"adam": {}}
     )
-    compare(ag.run_sweep(spec, quiet=True), small.oracle_run(spec), 1e-4, "adam")
+    compare(ag.run_sweep(spec, path=path, quiet=True), small.oracle_run(spec), 1e-4, "adam")
 
 
-@pytest.mark.parametrize("optimizer", list(small.ETA))
-def test_best_iterate_of_a_lane_that_fits(optimizer):
+@pytest.mark.parametrize(("optimizer", "method"), XLA)
+def test_best_iterate_of_a_lane_that_fits(optimizer, method, monkeypatch):
+    small.train_by(method, monkeypatch)
     eta = {"gd": 0.5, "signgd": 2e-3, "adam": 2e-3, "adam_paper": 2e-3}[optimizer]
     spec = small.spec(
         seeds=[0], steps=500, record=5, data={"sigma_p": 0.3}, train={"precision": "float64"},
@@ -134,5 +146,6 @@ def test_train_is_the_lane_of_a_sweep():
     keys = {"n": 20, "d": 60, "s": 10, "width": 4, "steps": 60, "test_size": 100, "record": 6}
     training = jax.jit(lambda seed: ag.train(seed, optimizer="adam", eta=1e-3, **keys))(4)
     for name, value in training.final.items():
-        np.testing.assert_allclose(results[name], value, rtol=1e-4, err_msg=name)
+        atol = 1e-6 if name == "objective_change" else 0  # a difference of means that are known to rounding
+        np.testing.assert_allclose(results[name], value, rtol=1e-4, atol=atol, err_msg=name)
     np.testing.assert_allclose(results.feature_learning_path, training.path["feature_learning"], rtol=1e-4)

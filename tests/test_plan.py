@@ -7,9 +7,12 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adam_vs_gd.plan import MIN_WIDTH, Limits, cells, describe, halved, lane_bytes, make_plan
+from adam_vs_gd.methods import PATHS, Means, method_of
+from adam_vs_gd.plan import MIN_WIDTH, Limits, cells, describe, halved, laid_out, make_plan, sharers
+from adam_vs_gd.types import Static
 
-AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16)
+AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16, means=Means(native=True))
+MEANS = [Means(path, native) for path in PATHS for native in (False, True)]
 
 
 def lanes_of(**keys):
@@ -40,6 +43,7 @@ limits = st.builds(
     memory=st.integers(1, 2**22),
     cache=st.integers(1, 2**22),
     width=st.integers(1, 64),
+    means=st.sampled_from(MEANS),
 )
 
 
@@ -52,11 +56,19 @@ def test_every_missing_lane_once_in_chunks_that_fit(limits, gone):
         each = group.width / group.devices
         assert each == int(each) >= MIN_WIDTH
         assert group.devices <= limits.devices
-        assert each <= max(MIN_WIDTH, limits.width)
+        assert each % group.block == 0
+        before_padding = each - group.block + 1
+        assert before_padding <= max(MIN_WIDTH, limits.width)
         assert each == MIN_WIDTH or group.bytes <= limits.memory
-        assert each == MIN_WIDTH or each * lane_bytes(group.static) <= limits.cache
+        assert each == MIN_WIDTH or before_padding * group.lane_bytes <= limits.cache
         assert all(len(chunk.lanes) <= group.width for chunk in group.chunks)
         assert all(len(chunk.seeds) <= group.seed_slots for chunk in group.chunks)
+        for chunk in group.chunks:
+            places = laid_out(chunk.lanes, group.block)
+            assert len(places) <= group.width
+            assert list(dict.fromkeys(places)) == list(range(len(chunk.lanes)))
+            for k in range(0, len(places), group.block):
+                assert len({sharers(chunk.lanes[i]) for i in places[k : k + group.block]}) == 1
 
 
 @given(st.integers(1, 8), st.integers(4, 20))
@@ -103,7 +115,6 @@ def test_halving_keeps_every_lane_and_stops_at_the_narrowest(devices):
 
 
 def test_devices_that_share_a_memory_are_fewer_where_that_lets_a_chunk_fit():
-    lane = lane_bytes(LANES[0].static)
     ample = make_plan(LANES, Limits(4, 2**40, 2**40, 4, shared=True)).groups[0]
     assert ample.devices == 4
     tight = Limits(4, ample.bytes * 2, 2**40, 4, shared=True)
@@ -111,7 +122,7 @@ def test_devices_that_share_a_memory_are_fewer_where_that_lets_a_chunk_fit():
     group = make_plan(LANES, tight).groups[0]
     assert (group.devices, group.width) == (2, 2 * MIN_WIDTH)
     assert group.bytes <= tight.each(2)
-    assert make_plan(LANES, Limits(4, lane, 2**40, 4)).groups[0].devices == 4, "memories of their own"
+    assert make_plan(LANES, Limits(4, ample.lane_bytes, 2**40, 4)).groups[0].devices == 4, "memories of their own"
 
 
 def test_a_plan_is_described_with_its_memory():
@@ -122,3 +133,24 @@ def test_a_plan_is_described_with_its_memory():
     assert text.startswith("84 lanes to train, 5.04e+03 lane-steps, in 4 groups (one compilation each) of 8 chunks")
     assert text.count("memory of each device: about") == 4
     assert "11 lanes x" in text
+
+
+@pytest.mark.parametrize(
+    ("static", "s", "means", "expected"),
+    [
+        ({}, 100, Means("reference", native=True), "plain"),
+        ({}, 100, Means(native=True), "sparse"),
+        ({}, 500, Means(native=True), "sparse"),
+        ({}, 501, Means(native=True), "dense"),
+        ({}, 100, Means(), "dense"),
+        ({"precision": "float64"}, 100, Means(native=True), "dense"),
+        ({"optimizer": "gd"}, 100, Means(native=True), "span"),
+        ({"optimizer": "gd"}, 999, Means(native=True), "span"),
+        ({"optimizer": "gd"}, 100, Means(), "gram"),
+        ({"optimizer": "gd", "precision": "float64"}, 100, Means(native=True), "gram"),
+        ({"optimizer": "gd", "n": 998}, 100, Means(native=True), "span"),
+        ({"optimizer": "gd", "n": 1000}, 100, Means(native=True), "sparse"),
+    ],
+)
+def test_a_lane_s_own_numbers_decide_how_it_is_trained(static, s, means, expected):
+    assert method_of(Static(**static), s, means) == expected

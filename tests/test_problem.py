@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from adam_vs_gd.chunk import batched
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan
 from adam_vs_gd.problem import Problem
 from adam_vs_gd.runner import Hooks, run_plan
@@ -19,11 +20,11 @@ class Quadratic(NamedTuple):
     power: Any  # c, an integer
 
 
-def quadratic(static, ranks):
+def quadratic(static, ranks, method, block):
     def step(hyper, x):
         return x - hyper.eta * hyper.power * x
 
-    return Problem(
+    problem = Problem(
         steps=static.steps,
         draw=lambda key: jax.random.normal(key, ()),
         start=lambda hyper, draws: draws,
@@ -32,6 +33,7 @@ def quadratic(static, ranks):
         test=lambda hyper, draws, x: {"ratio": x / draws},
         finish=lambda hyper, draws, x, measured: {**measured, "start": draws},
     )
+    return batched(problem)
 
 
 @pytest.mark.parametrize("width", [4, 7])
@@ -44,7 +46,7 @@ def test_a_foreign_problem_runs_through_the_engine(width):
     def keep(meter, group, chunk, rows, seconds):
         found.update({lane: {name: v[i] for name, v in rows.items()} for i, lane in enumerate(chunk.lanes)})
 
-    plan = Plan((Group(static, 1, 5, 1, width, 4, chunks),))
+    plan = Plan((Group(static, "plain", 1, 5, 1, width, 4, chunks),))
     run_plan(plan, jax.devices("cpu"), lambda devices: 2**40, Hooks(keep=keep), quadratic)
     assert set(found) == set(lanes)
     for lane, row in found.items():

@@ -20,35 +20,36 @@ def test_time_left_is_the_work_left_at_the_speed_of_the_last_half_minute():
     meter = Meter(PLAN)
     assert meter.left is None
     assert meter.position() == "0/16 lanes, 0 lane-steps/s, ? left"
-    static = PLAN.groups[0].static
-    meter.advance(static, 50, 50, 4, 1.0)
+    group, work = PLAN.groups[0], 200 * PLAN.groups[0].step_work
+    meter.advance(group, 50, 50, 4, 1.0)
     assert meter.speed == 200
-    assert meter.left == pytest.approx((PLAN.lane_steps - 200) / 200)
-    assert meter.position() == "0/16 lanes, chunk 1/4 at step 50/100, 200 lane-steps/s, 15 s left"
+    assert meter.left == pytest.approx((PLAN.work - work) / work), "a step of gradient descent is less work"
+    assert meter.position() == "0/16 lanes, chunk 1/4 at step 50/100, 200 lane-steps/s, 8.7 s left"
     for _ in range(100):
-        meter.advance(static, 50, 1, 4, 1.0)
+        meter.advance(group, 50, 1, 4, 1.0)
     assert meter.speed == pytest.approx(4), "the past is forgotten"
 
 
 def test_what_has_been_passed_over_needs_no_time():
     meter = Meter(PLAN)
     for group in PLAN.groups:
-        meter.pass_over(group.static, group.static.steps, group.lanes)
-    meter.advance(PLAN.groups[0].static, 1, 0, 4, 1.0)
+        meter.pass_over(group, group.static.steps, group.lanes)
+    meter.advance(PLAN.groups[0], 1, 0, 4, 1.0)
     assert meter.work_begun == pytest.approx(meter.work)
 
 
 def test_a_chunk_that_is_begun_again_counts_once():
     meter = Meter(PLAN)
     group, *others = PLAN.groups
-    meter.advance(group.static, 50, 50, 4, 1.0)
+    rate = 200 * group.step_work
+    meter.advance(group, 50, 50, 4, 1.0)
     meter.replan(group, halved(group) or group)
-    assert meter.left == pytest.approx(PLAN.lane_steps / 200)
-    meter.advance(group.static, 100, 100, 4, 2.0)
+    assert meter.left == pytest.approx(PLAN.work / rate)
+    meter.advance(group, 100, 100, 4, 2.0)
     meter.finish(4)
-    assert meter.left == pytest.approx((PLAN.lane_steps - 400) / 200)
+    assert meter.left == pytest.approx(PLAN.work / rate - 2)
     meter.replan(dataclasses.replace(group, chunks=group.chunks[1:]), None)
-    assert meter.left == pytest.approx(sum(g.lanes * g.static.steps for g in others) / 200), "given up"
+    assert meter.left == pytest.approx(sum(g.lanes * g.static.steps * g.step_work for g in others) / rate), "given up"
 
 
 def test_statuses_and_running_means():
@@ -80,7 +81,7 @@ def test_a_bar_in_a_terminal():
     progress = progress_on(stream)
     assert isinstance(progress, Bar)
     meter = Meter(PLAN)
-    meter.advance(PLAN.groups[0].static, 50, 50, 4, 1.0)
+    meter.advance(PLAN.groups[0], 50, 50, 4, 1.0)
     meter.count("fitted", "adam", 0.5)
     with progress:
         progress.note("out of [memory]")

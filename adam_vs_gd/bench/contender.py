@@ -1,4 +1,7 @@
-"""One contender on one piece of work, in a process of its own: python -m adam_vs_gd.bench.contender WORK.json OUT.npz."""
+"""One contender on one piece of work, in a process of its own.
+
+python -m adam_vs_gd.bench.contender WORK.json OUT.npz
+"""
 
 from __future__ import annotations
 

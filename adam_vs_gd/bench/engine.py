@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from adam_vs_gd.bench.work import ALPHAS, D, N, Q, S, SETTINGS, SIGMA_0, SIGMA_P, WIDTH, table1_work
+from adam_vs_gd.bench.work import ALPHAS, SETTINGS, SIGMA_0, SIGMA_P, WIDTH, D, N, Q, S, table1_work
 from adam_vs_gd.chunk import SeedDraws, numerics
 from adam_vs_gd.fast.span import SpanState
 from adam_vs_gd.keys import KINDS

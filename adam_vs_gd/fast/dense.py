@@ -108,7 +108,8 @@ def dense(static: Static, ranks: int, block: int) -> Batch:
         return unit_noise(jax.tree.map(lambda a: a[slot], draws.train), hyper.s, static)
 
     def segment(hyper: Hyper, noise: UnitNoise, state: Any, start: Any, stop: Any) -> Any:
-        data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), hyper.sigma_p, hyper.alpha)
+        numbers = jnp.asarray(hyper.sigma_p), jnp.asarray(hyper.alpha)
+        data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers)
         return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop)
 
     return replace(batched(two_patch(static, ranks)), advance=in_blocks(segment, share, block))

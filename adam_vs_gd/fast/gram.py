@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from adam_vs_gd import measurements, training
+from adam_vs_gd import training
 from adam_vs_gd.chunk import draws_of
 from adam_vs_gd.data import balanced_labels
 from adam_vs_gd.fast.dense import UnitNoise, in_blocks, unit_noise
@@ -107,12 +106,12 @@ def segment(
             squares = jnp.sum(at.noise * (unit + products)) + at.scale**2 * shared.square + jnp.sum(at.feature**2)
             return training.add_to_windows(windows, data_loss + 0.5 * hyper.lam * squares, t, steps)
 
-        best = (state.best, state.best_norm, state.best_step)
-        best = jax.lax.cond(t % training.BEST_EVERY == 0, consider, lambda best: best, best)
+        so_far = (state.best, state.best_norm, state.best_step)
+        best, norm, when = jax.lax.cond(t % training.BEST_EVERY == 0, consider, lambda best: best, so_far)
         windows = jax.lax.cond(t >= steps - 2 * training.window(steps), add, lambda w: w, state.windows)
         updates, _ = transformation.update(grads, transformation.init(at), at)
         moved, rest = training.apply_compensated(at, state.rest, updates)
-        return SpanState(moved, rest, *best, fitted, windows)
+        return SpanState(moved, rest, best, norm, when, fitted, windows)
 
     return jax.lax.fori_loop(start, stop, step, state)
 

@@ -15,7 +15,7 @@ from adam_vs_gd.measurements import FITTED_LOSS
 
 if TYPE_CHECKING:
     from adam_vs_gd.data import NoiseRanks
-    from adam_vs_gd.types import Array, Static
+    from adam_vs_gd.types import Array, Scalar, Static
 
 KINDS = {"gd": 0, "signgd": 1, "adam": 2, "adam_paper": 3}
 """The optimizers it knows; numbers as in native.cc."""
@@ -96,10 +96,12 @@ def project(noise: NoiseRanks, slot: Array, s: Array, w: Array) -> Array:
 
 
 def project_fwd(noise: NoiseRanks, slot: Array, s: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
+    """`project`, and what its transpose needs."""
     return project(noise, slot, s, w), (noise, slot, s, w.shape[1])
 
 
 def project_bwd(kept: tuple[Any, ...], g: Array) -> tuple[Any, ...]:
+    """Cotangents of `project`'s arguments: only w has one."""
     noise, slot, s, d = kept
     return None, None, None, project_back(noise, slot, s, g, d)
 
@@ -137,7 +139,7 @@ LOOKS = ("train_error", "data_loss", "weight_square", "gradient_sum", "gradient_
 """What the kernel measures, in its order; then Λ_j and Γ_j for both classes."""
 
 
-def measured(target: str, static: Static, lam: Array, *operands: Array) -> dict[str, Array]:
+def measured(target: str, static: Static, lam: Scalar, *operands: Array) -> dict[str, Array]:
     """`measurements.measure` of all lanes: {name: [L]} and, by class, [L, 2].
 
     Args:
@@ -146,6 +148,7 @@ def measured(target: str, static: Static, lam: Array, *operands: Array) -> dict[
         lam: [L] λ.
         operands: of `operands_of`, and what the target takes.
     """
+    lam = jnp.asarray(lam, jnp.float32)
     shape = jax.ShapeDtypeStruct((len(lam), len(LOOKS) + 4), np.float32)
     found = jax.ffi.ffi_call(f"adam_vs_gd_{target}", shape)(*operands, **attributes_of(static))
     look = dict(zip(LOOKS, found.T, strict=False))
@@ -165,9 +168,7 @@ def measured(target: str, static: Static, lam: Array, *operands: Array) -> dict[
     }
 
 
-def test_errors(
-    static: Static, operands: tuple[Array, ...], tests: NoiseRanks, labels: Array, w: Array
-) -> Array:
+def test_errors(static: Static, operands: tuple[Array, ...], tests: NoiseRanks, labels: Array, w: Array) -> Array:
     """[L] error rates of weights [L, J, m, d] on the test examples; NaN where the weights are not finite."""
     shape = jax.ShapeDtypeStruct((len(w),), np.float32)
     target = jax.ffi.ffi_call("adam_vs_gd_errors", shape)

@@ -61,7 +61,9 @@ def start(hyper: Hyper, weights: Array, n: int) -> SpanState:
     """The state at step 0 from the unit weights [J, m, d] of the seed: c = σ_0, no noise."""
     zero = jnp.zeros((), weights.dtype)
     at = Coefficients(
-        jnp.zeros((*weights.shape[:2], n), weights.dtype), hyper.sigma_0 * weights[..., 0], zero + hyper.sigma_0
+        jnp.zeros((*weights.shape[:2], n), weights.dtype),
+        weights[..., 0] * jnp.asarray(hyper.sigma_0),
+        zero + hyper.sigma_0,
     )
     none = jax.tree.map(jnp.zeros_like, at)
     return SpanState(
@@ -114,7 +116,7 @@ def span(static: Static, ranks: int) -> Batch:
 def in_order(state: SpanState) -> Any:
     """The state's arrays as the native kernel takes them."""
     at, rest, best, *kept = state
-    pairs = [pair for pair in zip(at, rest, strict=True)]
+    pairs = list(zip(at, rest, strict=True))
     return pairs, best, kept
 
 

@@ -165,7 +165,8 @@ def measured_natively(
     Args:
         problem: whose draws they are.
         static: what the lanes share.
-        start, advance: as of a `Batch`.
+        start: as of a `Batch`.
+        advance: as of a `Batch`.
         now: (hyper, slot, draws, state) -> weights [L, J, m, d].
         best: the same of W*, zeros where there is none.
         kept: state -> (fitted, gradient norm and step of W*, windows).

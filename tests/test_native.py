@@ -1,0 +1,307 @@
+"""The native kernel by itself: its products, its steps on any shape, what it refuses, and doing without it.
+
+That two devices in one process give the bits of one is test_machine's.
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+import small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adam_vs_gd import engine
+from adam_vs_gd.data import NoiseRanks
+from adam_vs_gd.fast import native
+from adam_vs_gd.types import Static
+
+SETS = ("avx512", "avx2", "baseline")
+
+
+@pytest.fixture
+def _kernel():
+    small.need_kernel()
+
+
+kernel = pytest.mark.usefixtures("_kernel")
+
+
+def ranks_of(rng, k, n, r, d):
+    """[k, n, r] ranks, no coordinate twice in an example."""
+    coordinate = np.array([rng.permutation(d)[:r] for _ in range(k * n)], np.int32).reshape(k, n, r)
+    return NoiseRanks(coordinate, rng.standard_normal((k, n, r)).astype(np.float32))
+
+
+def dense(noise, slot, s, d):
+    """[n, d] float64 of one seed's first s ranks."""
+    coordinate, unit = (a[slot, :, :s] for a in noise)
+    out = np.zeros((len(unit), d))
+    np.put_along_axis(out, coordinate, unit.astype(float), 1)
+    return out
+
+
+@st.composite
+def products(draw):
+    d = draw(st.integers(1, 60))
+    r = draw(st.integers(1, d))
+    shape = {"k": draw(st.integers(1, 2)), "n": draw(st.integers(1, 20)), "r": r, "d": d}
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    filters = draw(st.sampled_from([1, 2, 5, 16, 31, 96, 97, 130]))
+    return ranks_of(rng, **shape), shape["k"] - 1, draw(st.integers(0, r)), d, filters, rng
+
+
+@kernel
+@given(products())
+def test_products_their_transpose_and_their_gradient_are_the_dense_ones(case):
+    noise, slot, s, d, filters, rng = case
+    w, g = (rng.standard_normal((filters, size)).astype(np.float32) for size in (d, noise.unit.shape[1]))
+    matrix, at = dense(noise, slot, s, d), (noise, jnp.int32(slot), jnp.int32(s))
+    close = {"rtol": 1e-5, "atol": 1e-5}
+    found, back = native.project(*at, w), native.project_back(*at, g, d)
+    np.testing.assert_allclose(found, w @ matrix.T, **close)
+    np.testing.assert_allclose(back, g @ matrix, **close)
+    np.testing.assert_allclose(np.vdot(g, found), np.vdot(back, w), rtol=1e-4, atol=1e-3)
+    gradient = jax.grad(lambda w: jnp.sin(native.project(*at, w)).sum())(w)
+    np.testing.assert_allclose(gradient, np.cos(w @ matrix.T) @ matrix, rtol=1e-4, atol=1e-4)
+
+
+def numbers_of(rng, lanes):
+    """Seven numbers a lane: α, σ_p, λ, η, β1, β2, ε."""
+    choices = ([0.0, 0.2], [0.3, 1.0], [0.0, 0.1], [0.01, 0.02], [0.0, 0.9], [0.9, 0.99], [1e-8, 1e-3])
+    return [rng.choice(values, lanes).astype(np.float32) for values in choices]
+
+
+def segment(kind="adam", *, k=2, n=4, r=3, lanes=3, banks=2, m=2, d=9, steps=20, stop=5, seed=0, q=3):
+    """(static, operands, results) of a call of `advance` on random lanes."""
+    rng = np.random.default_rng(seed)
+    static = Static(optimizer=kind, model="linear" if banks == 1 else "two_layer_cnn", steps=steps, n=n, d=d, q=q)
+    slot, s = (rng.integers(low, high, lanes).astype(np.int32) for low, high in ((0, k), (1, r + 1)))
+    y = np.where(np.arange(n) % 2, -1, 1).astype(np.float32)
+    operands = [*ranks_of(rng, k, n, r, d), y, slot, s, *numbers_of(rng, lanes), np.int32(0), np.int32(stop)]
+    w = (0.3 * rng.standard_normal((lanes, banks, m, d))).astype(np.float32)
+    beside = {"signgd": 0, "gd": 1}.get(kind, 2)
+    none = np.zeros(lanes, np.float32)
+    kept = [none + np.inf, np.full(lanes, -1, np.int32), np.zeros(lanes, bool), none, none, none]
+    return static, operands, [w, *[np.zeros_like(w)] * (1 + beside), *kept]
+
+
+def advance(static, operands, results, **attributes):
+    """The weights after a segment, and the rest of the results."""
+    shapes = [jax.ShapeDtypeStruct(np.shape(a), np.asarray(a).dtype) for a in results]
+    aliases = {len(operands) + i: i for i in range(len(results))}
+    call = jax.ffi.ffi_call("adam_vs_gd_advance", shapes, input_output_aliases=aliases)
+    attributes = native.attributes_of(static) | attributes
+    return [np.asarray(a) for a in jax.jit(lambda *a: call(*a, **attributes))(*operands, *results)]
+
+
+def oracle_weights(static, operands, results, lane):
+    """The oracle's weights of one lane."""
+    noise, (y, slot, s, *numbers, start, stop) = NoiseRanks(*operands[:2]), operands[2:]
+    alpha, sigma_p, lam, eta, beta1, beta2, eps = (float(x[lane]) for x in numbers)
+    xi = sigma_p * dense(noise, slot[lane], s[lane], static.d)
+    xi[:, 0] -= alpha * y
+    w = results[0][lane].astype(float)
+    w = w[0, 0] if static.model == "linear" else w
+    return oracle.train(
+        static.model, static.optimizer, w, xi, y, q=static.q, lam=lam, eta=eta, beta1=beta1, beta2=beta2, eps=eps,
+        steps=int(stop - start),
+    ).w  # fmt: skip
+
+
+@st.composite
+def segments(draw):
+    d, linear = draw(st.sampled_from([2, 3, 9, 40, 150])), draw(st.booleans())
+    return segment(
+        draw(st.sampled_from(oracle.OPTIMIZERS)), k=draw(st.integers(1, 3)), n=draw(st.sampled_from([2, 3, 8])),
+        r=draw(st.integers(1, min(d, 12))), lanes=draw(st.integers(1, 9)), banks=1 if linear else 2,
+        m=1 if linear else draw(st.sampled_from([1, 2, 3, 50])), d=d, stop=draw(st.integers(0, 3)),
+        q=1 if linear else draw(st.integers(2, 4)), seed=draw(st.integers(0, 99)),
+    )  # fmt: skip
+
+
+@kernel
+@settings(max_examples=40)
+@given(segments())
+def test_steps_on_any_shape_are_the_oracle_s(case):
+    static, operands, results = case
+    found = advance(*case)[0]
+    for lane in range(len(found)):
+        want = oracle_weights(static, operands, results, lane)
+        np.testing.assert_allclose(found[lane].reshape(want.shape), want, rtol=1e-3, atol=2e-5)
+
+
+def everything():
+    """{name: array} of lanes of every optimizer, few and many filters; each alone is what it is among others."""
+    found = {}
+    for kind in oracle.OPTIMIZERS:
+        for m in (3, 50):
+            static, operands, results = segment(kind, m=m, lanes=7, n=6, r=8, d=30, stop=20)
+            found[f"{kind} {m}"], *_ = together = advance(static, operands, results)
+            for lane in (0, 6):
+                one = [a[[lane]] if 3 <= i < 12 else a for i, a in enumerate(operands)]
+                alone = advance(static, one, [a[[lane]] for a in results])
+                for a, b in zip(alone, together, strict=True):
+                    assert a[0].tobytes() == b[lane].tobytes()
+    return found
+
+
+@pytest.fixture(scope="module")
+def by_set(tmp_path_factory):
+    """{instruction set: `everything`}, each of a process of its own; what this processor lacks is left out."""
+    small.need_kernel()
+    folder, found = tmp_path_factory.mktemp("simd"), {}
+    script = """
+import sys
+import numpy as np
+from adam_vs_gd.fast import native
+import test_native
+print(native.load().simd)
+np.savez(sys.argv[1], **test_native.everything())
+"""
+    for name in SETS:
+        path = folder / f"{name}.npz"
+        done = subprocess.run(
+            [sys.executable, "-c", script, path], capture_output=True, text=True, timeout=300,
+            cwd=os.path.dirname(__file__), env={**os.environ, "ADAM_VS_GD_SIMD": name},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        if done.stdout.strip() == name:
+            found[name] = dict(np.load(path))
+    return found
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_instruction_set_computes_the_same_to_rounding(by_set, name):
+    if name not in by_set:
+        pytest.skip(f"this processor has no {name}")
+    for case, want in by_set["baseline"].items():
+        np.testing.assert_allclose(by_set[name][case], want, rtol=1e-4, atol=1e-5, err_msg=case)
+
+
+@kernel
+def test_threads_do_not_disturb_each_other():
+    case = segment("adam", lanes=5, n=20, r=20, d=60, m=4, steps=300, stop=300)
+    want = [a.tobytes() for a in advance(*case)]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: advance(*case), range(12)):
+            assert [a.tobytes() for a in found] == want
+
+
+NAMES = ["coordinate", "unit", "y", "slot", "s", "alpha", "sigma_p", "lam", "eta", "beta1", "beta2", "eps", "start",
+         "stop"]  # fmt: skip
+
+
+@kernel
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("coordinate", lambda a: np.where(a == a.max(), 9, a), "coordinate that is not in 0 .. d-1"),
+        ("coordinate", lambda a: a - 1, "coordinate that is not in 0 .. d-1"),
+        ("coordinate", lambda a: a[0], "another rank"),
+        ("coordinate", lambda a: a[:, :-1], "axis n has two sizes"),
+        ("coordinate", lambda a: a.astype(np.float32), "another type"),
+        ("unit", lambda a: a[:, :, :0], "two sizes|nothing in it"),
+        ("y", lambda a: a.astype(np.int32), "another type"),
+        ("slot", lambda a: a + 2, "seed or s is not there"),
+        ("slot", lambda a: a - 9, "seed or s is not there"),
+        ("s", lambda a: a + 3, "seed or s is not there"),
+        ("s", lambda a: a * 0, "seed or s is not there"),
+        ("lam", lambda a: a[:-1], "axis L has two sizes"),
+        ("start", lambda a: a - 1, "steps outside of the training"),
+        ("stop", lambda a: a + 100, "steps outside of the training"),
+    ],
+)
+def test_operands_that_make_no_sense_are_refused(name, change, said):
+    static, operands, results = segment()
+    i = NAMES.index(name)
+    changed = change(operands[i]).astype(operands[i].dtype if "type" not in said else change(operands[i]).dtype)
+    operands = [*operands[:i], changed, *operands[i + 1 :]]
+    with pytest.raises(jax.errors.JaxRuntimeError, match=f"adam_vs_gd: .*({said})"):
+        advance(static, operands, results)
+
+
+@kernel
+@pytest.mark.parametrize(
+    ("shape", "attributes", "said"),
+    [
+        ({"banks": 3}, {}, "a model that there is not"),
+        ({"banks": 1, "m": 2}, {}, "a model that there is not"),
+        ({"m": 0}, {}, "nothing in it"),
+        ({"n": 0}, {}, "nothing in it"),
+        ({}, {"kind": 4}, "an attribute that is out of range"),
+        ({}, {"kind": 2.0}, "no attribute kind"),
+        ({}, {"q": 0}, "an attribute that is out of range"),
+        ({}, {"best_every": 0}, "an attribute that is out of range"),
+        ({}, {"window": 0}, "an attribute that is out of range"),
+    ],
+)
+def test_shapes_and_attributes_that_make_no_sense_are_refused(shape, attributes, said):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=f"adam_vs_gd: .*{said}"):
+        advance(*segment(**shape), **attributes)
+
+
+@kernel
+def test_operands_that_are_missing_are_refused():
+    static, operands, results = segment()
+    shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in results]
+    for given_operands, given_results in ((operands[:5], shapes), (operands, shapes[:3]), ([], shapes)):
+        call = jax.ffi.ffi_call("adam_vs_gd_advance", given_results)
+        with pytest.raises(jax.errors.JaxRuntimeError, match=r"adam_vs_gd: .*(is missing|another)"):
+            jax.block_until_ready(call(*given_operands, **native.attributes_of(static)))
+
+
+@kernel
+@pytest.mark.parametrize(("coordinate", "slot", "s"), [(9, 0, 3), (-1, 0, 3), (0, 2, 3), (0, -1, 3), (0, 0, 4)])
+def test_products_that_make_no_sense_are_refused(coordinate, slot, s):
+    """Whether few of the coordinates are named or most."""
+    for d, n in ((9, 4), (200, 2)):
+        noise = ranks_of(np.random.default_rng(0), 2, n, 3, d)
+        noise.coordinate[0, 0, 0] = d if coordinate == 9 else coordinate
+        at = (noise, jnp.int32(slot), jnp.int32(s))
+        for call in (
+            lambda at=at, d=d: native.project(*at, jnp.ones((5, d))),
+            lambda at=at, d=d, n=n: native.project_back(*at, jnp.ones((5, n)), d),
+        ):
+            with pytest.raises(jax.errors.JaxRuntimeError, match="adam_vs_gd: a "):
+                jax.block_until_ready(call())
+
+
+@pytest.mark.parametrize("want", ["switched off", "not built", "refused"])
+def test_doing_without_it_is_said_with_the_reason(monkeypatch, want):
+    load = native.load.__wrapped__
+    monkeypatch.setattr(native, "load", load)
+    if want == "switched off":
+        monkeypatch.setenv(native.SWITCH, "off")
+    elif want == "not built":
+        monkeypatch.setitem(sys.modules, "adam_vs_gd._native", None)
+        monkeypatch.delattr("adam_vs_gd._native", raising=False)
+    else:
+        small.need_kernel()
+
+        def refuse():
+            raise RuntimeError("version 7 is too old\nsecond line")
+
+        monkeypatch.setattr(native, "works", refuse)
+        monkeypatch.setattr(jax.ffi, "register_ffi_target", lambda *_, **__: None)
+    reason = {"switched off": "ADAM_VS_GD_NATIVE is off", "not built": "it was not built (",
+              "refused": "this jaxlib refuses it: version 7 is too old"}[want]  # fmt: skip
+    assert reason in load().why_not
+    assert load().simd == ""
+
+    class Told(list):
+        note = list.append
+
+    told = Told()
+    settings = engine.Settings(compile_cache=False, devices=1)
+    engine.start("small", settings, told)
+    assert any("without the native kernel" in text and reason in text and "C++17 compiler" in text for text in told)
+    plan, _ = engine.plan_sweep(small.spec(), settings=settings)
+    assert {group.method for group in plan.groups} == {"dense", "gram"}
+    assert engine.describe_machine(jax.devices("cpu"), settings)["kernel"] == "XLA"
