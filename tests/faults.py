@@ -128,10 +128,10 @@ def starve(width):
 
     real = runner.run_chunk
 
-    def run_chunk(problem, programs, group, *rest):
+    def run_chunk(batch, programs, group, *rest):
         if group.width > width:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4294967296 bytes.")
-        return real(problem, programs, group, *rest)
+        return real(batch, programs, group, *rest)
 
     runner.run_chunk = run_chunk
 

@@ -11,7 +11,7 @@ import adam_vs_gd as ag
 from adam_vs_gd.methods import BLOCK, SHARING
 
 RTOL = {"gd": 1e-4, "signgd": 1e-3, "adam": 1e-4, "adam_paper": 1e-4}
-CHANGE = 2e-6  # a relative change of sums in float32 is known to a few roundings of 1
+CHANGE = 0.02  # of the rtol: a relative change is a difference of numbers near 1
 START = {"sigma_0": 0.1, "sigma_p": 1.0, "test_size": 100, "steps": 300}
 FAST = [pair for pair in small.PAIRS if pair[1] != "plain"]
 
@@ -25,7 +25,7 @@ def assert_agree(found, plain, rtol):
             continue
         path = np.abs(plain.get(f"{name.replace('best_grad_norm', 'grad_norm_l1')}_path", want).astype(float))
         usual = np.max(path[np.isfinite(path)], initial=0)
-        atol = CHANGE if name == "objective_change" else 1e-2 * rtol * usual
+        atol = CHANGE * rtol if name == "objective_change" else 1e-2 * rtol * usual
         np.testing.assert_allclose(found[name], want, rtol, atol, err_msg=name)
 
 
@@ -86,11 +86,10 @@ def test_coordinates_that_no_example_touches(optimizer, method):
     """Disjoint supports of few coordinates among many, that λ alone moves: W* has them as they were at its step."""
     keys = {"n": 4, "d": 400, "width": 1, "q": 2, "supports": "disjoint", "sigma_0": 0.3}
     lanes = mixed(optimizer, (5, 3), (0.0, 0.02, 0.3), **keys)
-    if optimizer != "gd":  # steps too large to stay where the gradient is small
-        rattling = {"s": 5, "beta1": 0.0, "beta2": 0.9, "eta": 0.02 if optimizer == "adam" else 5e-3}
-        lanes += [lane(optimizer, **(START | keys | rattling), lam=lam) for lam in (0.01, 0.03)]
+    if optimizer == "signgd":  # steps too large to stay where the gradient is small
+        lanes += [lane(optimizer, **(START | keys), s=5, eta=5e-3, lam=lam) for lam in (0.01, 0.03)]
     found = compare(lanes, method)
-    if optimizer != "gd":
+    if optimizer == "signgd":
         assert 0 < found[lanes[-1]]["best_step"] < START["steps"], "W* somewhere on the way"
 
 

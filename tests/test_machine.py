@@ -60,8 +60,10 @@ def test_one_two_and_four_devices_and_any_width_give_the_same_bits(tmp_path, pat
         assert {one["devices"] for one in about} == {devices}
         assert {one["platform"] for one in about} == {"cpu"}
         assert {one["path"] for one in about} == {path}
-    assert widths[:3] == [{30}, {30}, {32}]
-    assert 16 in widths[3]
+    narrow = (
+        {16} if path == "reference" else {16, 32}
+    )  # lanes of gradient descent in the span of their data are smaller
+    assert widths == [{30}, {30}, {32}, narrow]
     for other in found[1:]:
         assert other.identical(found[0])
 

@@ -137,6 +137,34 @@ def test_steps_on_any_shape_are_the_oracle_s(case):
         np.testing.assert_allclose(found[lane].reshape(want.shape), want, rtol=1e-3, atol=2e-5)
 
 
+@kernel
+@pytest.mark.parametrize("kind", oracle.OPTIMIZERS)
+def test_idle_coordinates_of_the_best_iterate_are_made_up_for(kind):
+    """Where no example lies, W* is best_step steps of λ·w from the start; elsewhere it is left alone."""
+    static, operands, results = segment(kind, n=2, r=3, d=100, lanes=4, m=3, steps=50)
+    start, best_step = results[0], np.array([7, 0, -1, 40], np.int32)
+    operands = [*operands[:12], best_step, start]
+    best = np.full_like(start, np.pi)
+    target = jax.ffi.ffi_call("adam_vs_gd_complete", jax.ShapeDtypeStruct(best.shape, best.dtype),
+                              input_output_aliases={len(operands): 0})  # fmt: skip
+    found = np.asarray(jax.jit(lambda *a: target(*a, **native.attributes_of(static)))(*operands, best))
+    coordinate, _, y, slot, s, *numbers = operands[:12]
+    for lane, steps in enumerate(best_step):
+        _, _, lam, eta, beta1, beta2, eps = (float(x[lane]) for x in numbers)
+        touched = np.unique([0, *coordinate[slot[lane], :, : s[lane]].ravel()])
+        idle = np.setdiff1d(np.arange(100), touched)
+        np.testing.assert_array_equal(found[lane][..., touched], best[lane][..., touched])
+        if steps < 0:
+            np.testing.assert_array_equal(found[lane], best[lane])
+            continue
+        alone = start[lane][..., idle].astype(float)
+        want = oracle.train(
+            "two_layer_cnn", kind, np.pad(alone, ((0, 0), (0, 0), (1, 0))), np.zeros((2, len(idle) + 1)), y,
+            q=3, lam=lam, eta=eta, beta1=beta1, beta2=beta2, eps=eps, steps=int(steps),
+        ).w[..., 1:]  # fmt: skip
+        np.testing.assert_allclose(found[lane][..., idle], want, rtol=1e-4, atol=1e-5)
+
+
 def everything():
     """{name: array} of lanes of every optimizer, few and many filters; each alone is what it is among others."""
     found = {}
