@@ -326,9 +326,10 @@ def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> 
     for key in UNMIXED:
         there = sorted({str(one[key]) for one in survey.about if key in one} - {about[key]})
         if there:
+            same = f"say --path {there[0]}, " if key == "path" and len(there) == 1 else ""
             raise FolderError(
                 f"{folder.path}: holds chunks computed with {key} = {', '.join(there)}, and this run has {key} = "
-                f"{about[key]}, so their roundings differ; choose another folder with --out, or say --allow-mixed"
+                f"{about[key]}, so their roundings differ; {same}choose another folder with --out, or say --allow-mixed"
             )
 
 

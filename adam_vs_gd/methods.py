@@ -19,9 +19,10 @@ from adam_vs_gd.types import Static
 
 PATHS = ("fast", "reference")
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
+NATIVE = frozenset({"sparse", "products", "span"})
 SHARING = ("dense", "gram")  # methods for which lanes of one seed and s stand in blocks
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
-SPARSE_SHARE = 0.5  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
+SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def method_of(static: Static, s: int, means: Means) -> str:
         return "plain"
     native = means.native and static.precision == "float32"
     if static.optimizer in LINEAR and static.n + 1 < static.d:
-        return "span" if native else "gram"
+        return "span" if native and static.optimizer in FUSED else "gram"
     if native and s <= SPARSE_SHARE * static.d:
         return "sparse" if static.optimizer in FUSED else "products"
     return "dense"
@@ -88,7 +89,7 @@ def seed_bytes(static: Static, ranks: int) -> int:
 def look_bytes(static: Static, method: str) -> int:
     """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
     weights = filters(static) * static.d
-    if method in ("sparse", "products", "span"):
+    if method in NATIVE:
         return real_bytes(static) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
     return real_bytes(static) * min(1000, static.test_size) * static.d
 

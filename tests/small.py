@@ -10,6 +10,7 @@ from adam_vs_gd import plan, runner
 from adam_vs_gd.chunk import SeedDraws
 from adam_vs_gd.data import balanced_labels, make_dataset
 from adam_vs_gd.fast import native
+from adam_vs_gd.methods import NATIVE
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells
 from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Hyper, Static
@@ -28,7 +29,7 @@ HYPER = {"alpha": 0.2, "s": 5, "sigma_p": 0.3, "sigma_0": 0.01, "lam": 1e-3, "et
 
 def need_kernel(method="sparse"):
     """Skip what needs the native kernel, and say what keeps it from being used."""
-    if method in ("sparse", "span") and not native.load().simd:
+    if method in NATIVE and not native.load().simd:
         pytest.skip(f"no native kernel: {native.load().why_not}")
 
 

@@ -3,11 +3,13 @@
 import functools
 
 import numpy as np
+import optax
 import pytest
 import small
 from small import lane, rows
 
 import adam_vs_gd as ag
+from adam_vs_gd import optimizers
 from adam_vs_gd.methods import BLOCK, SHARING
 
 RTOL = {"gd": 1e-4, "signgd": 1e-3, "adam": 1e-4, "adam_paper": 1e-4}
@@ -153,3 +155,18 @@ def test_thousands_of_steps_stay_with_float64(optimizer, method, monkeypatch):
     assert run.final["data_loss"] < 0.5, "it has learned something"
     for name in ("data_loss", "loss", "weight_norm", "capital_lambda", "capital_gamma"):
         np.testing.assert_allclose(found[name], run.final[name], rtol=1e-5, err_msg=name)
+
+
+def test_any_optimizer_that_is_linear_in_the_gradient_stays_in_the_span(monkeypatch):
+    """Heavy-ball momentum, which the package has no name for: optax acts on coefficients as on weights."""
+    monkeypatch.setitem(optimizers.DIRECTIONS, "momentum", lambda beta1, beta2, eps: optax.trace(beta1))
+    monkeypatch.setitem(optimizers.GRADIENT_NORM, "momentum", 2)
+    lanes = [lane("momentum", seed=k % 2, s=7, alpha=0.1 * k, eta=0.01, beta1=0.5 + 0.1 * k, **START) for k in range(4)]
+    found, plain = rows(lanes, "gram"), rows(lanes, "plain")
+    for one in lanes:
+        assert_agree(found[one], plain[one], 1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "signgd", "adam", "adam_paper"])
+def test_sparse_products_alone_serve_every_optimizer(optimizer):
+    compare(mixed(optimizer, (3, 11), (0.0, 1e-3), count=5, n=12, d=80, width=3, steps=100), "products")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adam_vs_gd.chunk import batched
+from adam_vs_gd.errors import MachineError
+from adam_vs_gd.fast import native
 from adam_vs_gd.fast.dense import dense
 from adam_vs_gd.fast.gram import gram
 from adam_vs_gd.fast.span import span
 from adam_vs_gd.fast.sparse import products, sparse
+from adam_vs_gd.methods import NATIVE
 from adam_vs_gd.two_patch import two_patch
 
 if TYPE_CHECKING:
@@ -24,7 +27,12 @@ def make_batch(static: Static, ranks: int, method: str, block: int) -> Batch:
         ranks: R, at least the largest s of the lanes; results do not depend on it.
         method: one of `methods`.
         block: lanes in a row that share seed and s, where the method makes use of it.
+
+    Raises:
+        MachineError: if the method is native, and the kernel cannot be used.
     """
+    if method in NATIVE and not (kernel := native.load()).simd:
+        raise MachineError(f"method {method}: there is no native kernel: {kernel.why_not}; {native.HOW_TO_GET_IT}")
     match method:
         case "plain":
             return batched(two_patch(static, ranks))

@@ -109,9 +109,9 @@ def segment(
         so_far = (state.best, state.best_norm, state.best_step)
         best, norm, when = jax.lax.cond(t % training.BEST_EVERY == 0, consider, lambda best: best, so_far)
         windows = jax.lax.cond(t >= steps - 2 * training.window(steps), add, lambda w: w, state.windows)
-        updates, _ = transformation.update(grads, transformation.init(at), at)
+        updates, opt_state = transformation.update(grads, state.opt_state, at)
         moved, rest = training.apply_compensated(at, state.rest, updates)
-        return SpanState(moved, rest, best, norm, when, fitted, windows)
+        return SpanState(moved, rest, best, norm, when, fitted, windows, opt_state)
 
     return jax.lax.fori_loop(start, stop, step, state)
 

@@ -22,6 +22,7 @@ from adam_vs_gd.chunk import one_by_one, side_by_side
 from adam_vs_gd.fast import native
 from adam_vs_gd.fast.sparse import TEST_BLOCK, by_filter, measured_natively, operands_of, represent
 from adam_vs_gd.problem import Batch
+from adam_vs_gd.training import lane_optimizer
 from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Best, TrainState, Windows
 
@@ -55,9 +56,10 @@ class SpanState(NamedTuple):
     best_step: Array  # -1 while there is no candidate
     fitted: Array
     windows: Windows
+    opt_state: Any  # of the optimizer, which acts on the coefficients as it would on the weights
 
 
-def start(hyper: Hyper, weights: Array, n: int) -> SpanState:
+def start(optimizer: str, hyper: Hyper, weights: Array, n: int) -> SpanState:
     """The state at step 0 from the unit weights [J, m, d] of the seed: c = σ_0, no noise."""
     zero = jnp.zeros((), weights.dtype)
     at = Coefficients(
@@ -66,9 +68,9 @@ def start(hyper: Hyper, weights: Array, n: int) -> SpanState:
         zero + hyper.sigma_0,
     )
     none = jax.tree.map(jnp.zeros_like, at)
-    return SpanState(
-        at, none, none, zero + jnp.inf, jnp.array(-1, jnp.int32), jnp.array(False), Windows(zero, zero, zero)
-    )
+    windows, step = Windows(zero, zero, zero), jnp.array(-1, jnp.int32)
+    opt_state = lane_optimizer(optimizer, hyper).init(at)
+    return SpanState(at, none, none, zero + jnp.inf, step, jnp.array(False), windows, opt_state)
 
 
 def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
@@ -84,7 +86,7 @@ def span(static: Static, ranks: int) -> Batch:
         return by_filter(static, draws.weights["w"])
 
     def begin(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> SpanState:
-        return jax.vmap(lambda hyper, slot: start(hyper, unit(draws)[slot], static.n))(hyper, slot)
+        return jax.vmap(lambda hyper, slot: start(static.optimizer, hyper, unit(draws)[slot], static.n))(hyper, slot)
 
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState, first: Array, stop: Array
@@ -139,7 +141,7 @@ def batch_of(problem: Problem, static: Static, lane_draws: Any, back: Any, advan
     """
 
     def begin(hyper: Hyper, draws: TwoPatchDraws) -> SpanState:
-        return start(hyper, unit_of(draws), static.n)
+        return start(static.optimizer, hyper, unit_of(draws), static.n)
 
     def unit_of(draws: TwoPatchDraws) -> Array:
         return draws.weights["w"].reshape(-1, static.width, static.d)
