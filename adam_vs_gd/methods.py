@@ -13,9 +13,12 @@ All but the first are the path "fast".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adam_vs_gd.keys import LINEAR
-from adam_vs_gd.types import Static
+
+if TYPE_CHECKING:
+    from adam_vs_gd.types import Static
 
 PATHS = ("fast", "reference")
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows

@@ -49,7 +49,9 @@ eta = 1e-3
 [optimizers.gd]
 eta = 0.1
 """
-NARROW = ["--devices", "1", "--memory", "16.5kB", "--checkpoint-every", "0"]
+ALONE = ["--devices", "1", "--path", "reference"]
+"""The path that is slow enough here to be caught in the middle."""
+NARROW = [*ALONE, "--memory", "16.5kB", "--checkpoint-every", "0"]
 """Three chunks of the narrowest width for each of the two groups, and a checkpoint after every segment."""
 MADE = {"platform": "cpu", "path": "reference", "versions": provenance()["versions"]}
 PRELOADED = ["faults", "adam_vs_gd.engine", "adam_vs_gd.plot", "adam_vs_gd.show", "orbax.checkpoint", "zarr"]
@@ -614,7 +616,7 @@ def out_of_memory(bench):
     halved = Outcome("out of memory at two widths", "goes on with half the width, says so, every lane right")
     for width in (8, 4):
         folder = bench.fresh()
-        arguments = ["sweep", bench.spec_file, "--out", folder, "--devices", "1"]
+        arguments = ["sweep", bench.spec_file, "--out", folder, *ALONE]
         run = Run(*arguments, scratch=bench.scratch, memory_for=width)
         halved.tried += 1
         halved.expect(run.end() == 0 and "out of memory at width 12" in run.text, run.text)
@@ -622,7 +624,7 @@ def out_of_memory(bench):
         halved.expect(load_results(folder).drop_attrs().identical(bench.results.drop_attrs()), "another Dataset")
     never = Outcome("out of memory at the narrowest width", "exit 1, the lanes stay pending")
     folder = bench.fresh()
-    run = Run("sweep", bench.spec_file, "--out", folder, "--devices", "1", scratch=bench.scratch, memory_for=1)
+    run = Run("sweep", bench.spec_file, "--out", folder, *ALONE, scratch=bench.scratch, memory_for=1)
     never.tried += 1
     never.expect(run.end() == 1 and "24 lanes are not computed" in run.text, run.text)
     never.expect(not load_results(folder).status.any(), "something was computed")
@@ -637,7 +639,7 @@ def diverging_lane(bench):
         folder = bench.fresh()
         etas = [1e-4 * (k + 1) for k in range(31)] + [eta * 7]
         sets = ["--set", f"optimizers.adam.eta={etas}", "seeds=1", "data.alpha=0.2"]
-        run = Run("sweep", bench.spec_file, "--out", folder, "--devices", "1", *sets, scratch=bench.scratch)
+        run = Run("sweep", bench.spec_file, "--out", folder, *ALONE, *sets, scratch=bench.scratch)
         outcome.expect(run.end() == 0, run.text)
         found.append(load_results(folder).sel(optimizer="adam"))
     outcome.tried += 1
