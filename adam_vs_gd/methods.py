@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PATHS = ("fast", "reference")
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
 NATIVE = frozenset({"sparse", "products", "span"})
+MIN_WIDTH = 4  # lanes on a device at least where XLA steps them: it rounds narrower ones differently
 SHARING = ("dense", "gram")  # methods for which lanes of one seed and s stand in blocks
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
 SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
@@ -51,6 +52,11 @@ def method_of(static: Static, s: int, means: Means) -> str:
     if native and s <= SPARSE_SHARE * static.d:
         return "sparse" if static.optimizer in FUSED else "products"
     return "dense"
+
+
+def least_width(method: str) -> int:
+    """Lanes on a device, at least; the native kernel rounds a lane alike in any company, and in none."""
+    return 1 if method in ("sparse", "span") else MIN_WIDTH
 
 
 def real_bytes(static: Static) -> int:

@@ -13,14 +13,23 @@ from functools import cached_property
 from typing import Any
 
 from adam_vs_gd.keys import KINDS, NUMBERS, OPTIMIZER
-from adam_vs_gd.methods import BLOCK, SHARING, Means, lane_bytes, look_bytes, method_of, seed_bytes, step_work
+from adam_vs_gd.methods import (
+    BLOCK,
+    SHARING,
+    Means,
+    lane_bytes,
+    least_width,
+    look_bytes,
+    method_of,
+    seed_bytes,
+    step_work,
+)
 from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Hyper, Static
 
 NUMERICS: Mapping[str, int] = {"gd": 2}
 """Version of the numbers of an optimizer, 1 by default: raised whenever the same lane would come out different."""
 CHUNK_DIGITS = 32  # of a chunk's name
-MIN_WIDTH = 4  # lanes on a device at least; narrower ones round differently
 
 
 @dataclass(frozen=True)
@@ -266,17 +275,17 @@ def make_group(
     group = Group(static, method, ranks, everything[0].record, limits.devices, 0, 1, (), block)
     missing = {lane.digest: lane for lane in everything if lane.digest not in done}
     together = [[missing.pop(digest) for digest in digests if digest in missing] for digests in begun]
-    needed = len(laid_out(everything, block))
-    devices = min(limits.devices, math.ceil(needed / MIN_WIDTH))
-    most = max(MIN_WIDTH, min(limits.width, limits.cache // group.lane_bytes))
+    needed, least = len(laid_out(everything, block)), least_width(method)
+    devices = min(limits.devices, math.ceil(needed / least))
+    most = max(least, min(limits.width, limits.cache // group.lane_bytes))
     while True:
         count = math.ceil(needed / (most * devices))
-        each = blocks_up(math.ceil(needed / count / devices), block)
+        each = blocks_up(math.ceil(needed / count / devices), group)
         whole = cut(group, [everything], devices, devices * each)
         if whole.bytes <= limits.each(devices):
             break
-        if most > MIN_WIDTH:
-            most = max(MIN_WIDTH, most * 3 // 4)
+        if most > least:
+            most = max(least, most * 3 // 4)
         elif limits.shared and devices > 1:
             devices = math.ceil(devices / 2)
         else:
@@ -285,8 +294,8 @@ def make_group(
     left = sum(len(laid_out(piece, block)) for piece in pieces)
     width = whole.width
     if left <= width // 2:  # padding would cost more than another compilation
-        devices = min(devices, max(1, math.ceil(left / MIN_WIDTH)))
-        width = devices * blocks_up(math.ceil(left / devices), block)
+        devices = min(devices, max(1, math.ceil(left / least)))
+        width = devices * blocks_up(math.ceil(left / devices), group)
     rest = cut(group, pieces, devices, width)
     return replace(rest, seed_slots=max(rest.seed_slots, whole.seed_slots))
 
@@ -313,9 +322,9 @@ def laid_out(lanes: Sequence[Lane], block: int) -> list[int]:
     return places
 
 
-def blocks_up(width: int, block: int) -> int:
-    """A width in whole blocks, at least the least."""
-    return math.ceil(max(MIN_WIDTH, width) / block) * block
+def blocks_up(width: int, group: Group) -> int:
+    """A device's width in whole blocks, at least the least."""
+    return math.ceil(max(least_width(group.method), width) / group.block) * group.block
 
 
 def cut(group: Group, pieces: Iterable[Sequence[Lane]], devices: int, width: int) -> Group:
@@ -331,7 +340,7 @@ def cut(group: Group, pieces: Iterable[Sequence[Lane]], devices: int, width: int
 
 def halved(group: Group) -> Group | None:
     """The same work in chunks of half the width, on half the devices once it is least; None where that is one."""
-    devices, each = group.devices, blocks_up(math.ceil(group.width / group.devices / 2), group.block)
+    devices, each = group.devices, blocks_up(math.ceil(group.width / group.devices / 2), group)
     if each * devices >= group.width:
         if devices == 1:
             return None

@@ -77,7 +77,7 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     devices = use_devices(2)
     (group, *_) = plan.make_plan((lane for _, lane in plan.cells(spec)), plan.Limits(2, 2**40, 2**40, 64)).groups
     with chunk.numerics("float32"):
-        programs = runner.programs_of(runner.batch_of(runner.make_batch, group), group, devices)
+        programs = runner.programs_of(runner.batch_of(group), group, devices)
     for name in ("start", "advance", "measure", "test", "finish"):
         program = getattr(programs, name)
         assert "num_partitions=2" in program.as_text(), name
@@ -219,7 +219,7 @@ def test_a_program_that_needs_too_much_is_made_narrower():
     """The plan's own count may be wrong: what the compiled program says decides."""
     lanes = [lane for _, lane in cells(small.spec(seeds=16, steps=4, record=2, optimizers={"adam": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    batch = runner.batch_of(runner.make_batch, group)
+    batch = runner.batch_of(group)
     with ag.numerics("float32"):
         need = runner.programs_of(batch, group, tuple(jax.devices("cpu")[:1])).bytes
     told, widths = [], []
@@ -234,7 +234,7 @@ def test_draws_that_need_too_much_are_not_made():
     """Many examples and few coordinates: drawing them takes more than training on them."""
     lanes = [lane for _, lane in cells(small.spec(seeds=1, steps=4, record=2, optimizers={"gd": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    batch = runner.batch_of(runner.make_batch, group)
+    batch = runner.batch_of(group)
     with ag.numerics("float32"):
         need = program_bytes(compile_draw(batch.draw, tuple(jax.devices("cpu")[:1])))
     told = []

@@ -7,8 +7,8 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adam_vs_gd.methods import PATHS, Means, method_of
-from adam_vs_gd.plan import MIN_WIDTH, Limits, cells, describe, halved, laid_out, make_plan, sharers
+from adam_vs_gd.methods import MIN_WIDTH, PATHS, Means, method_of
+from adam_vs_gd.plan import Limits, cells, describe, halved, laid_out, make_plan, sharers
 from adam_vs_gd.types import Static
 
 AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16, means=Means(native=True))
