@@ -7,7 +7,7 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adam_vs_gd.methods import MIN_WIDTH, PATHS, Means, method_of
+from adam_vs_gd.methods import MIN_WIDTH, PATHS, Means, least_width, method_of
 from adam_vs_gd.plan import Limits, cells, describe, halved, laid_out, make_plan, sharers
 from adam_vs_gd.types import Static
 
@@ -54,13 +54,14 @@ def test_every_missing_lane_once_in_chunks_that_fit(limits, gone):
     assert sorted(digests(plan)) == sorted({lane.digest for lane in LANES} - done)
     for group in plan.groups:
         each = group.width / group.devices
-        assert each == int(each) >= MIN_WIDTH
+        least = least_width(group.method)
+        assert each == int(each) >= least
         assert group.devices <= limits.devices
         assert each % group.block == 0
         before_padding = each - group.block + 1
-        assert before_padding <= max(MIN_WIDTH, limits.width)
-        assert each == MIN_WIDTH or group.bytes <= limits.memory
-        assert each == MIN_WIDTH or before_padding * group.lane_bytes <= limits.cache
+        assert before_padding <= max(least, limits.width)
+        assert each == least or group.bytes <= limits.memory
+        assert each == least or before_padding * group.lane_bytes <= limits.cache
         assert all(len(chunk.lanes) <= group.width for chunk in group.chunks)
         assert all(len(chunk.seeds) <= group.seed_slots for chunk in group.chunks)
         for chunk in group.chunks:
@@ -140,8 +141,8 @@ def test_a_plan_is_described_with_its_memory():
     [
         ({}, 100, Means("reference", native=True), "plain"),
         ({}, 100, Means(native=True), "sparse"),
-        ({}, 500, Means(native=True), "sparse"),
-        ({}, 501, Means(native=True), "dense"),
+        ({}, 800, Means(native=True), "sparse"),
+        ({}, 801, Means(native=True), "dense"),
         ({}, 100, Means(), "dense"),
         ({"precision": "float64"}, 100, Means(native=True), "dense"),
         ({"optimizer": "gd"}, 100, Means(native=True), "span"),
