@@ -18,8 +18,6 @@ from adam_vs_gd.plan import Group, Lane, make_plan
 from adam_vs_gd.runner import batch_of, placed, places_of, programs_of
 from adam_vs_gd.types import Hyper, Static
 
-REPEATS = 3
-
 
 def lanes_of(optimizer: str, lanes: int, seeds: int, steps: int, test_size: int = 2, record: int = 0) -> list[Lane]:
     """The lanes of `work.table1_work`, in its order."""
@@ -44,8 +42,7 @@ def train(optimizer: str, lanes: int, seeds: int, steps: int, path: str) -> tupl
         path: "fast" or "reference".
 
     Returns:
-        [L, 2, m, d] weights at step T; and what the planner chose, `seconds` (the best of a few) without compilation,
-        and `compilation`.
+        [L, 2, m, d] weights at step T; and what the planner chose, `seconds` without compilation, and `compilation`.
     """
     devices = use_devices()
     wanted = lanes_of(optimizer, lanes, seeds, steps)
@@ -61,13 +58,10 @@ def train(optimizer: str, lanes: int, seeds: int, steps: int, path: str) -> tupl
         total = 0.0
         for chunk in group.chunks:
             inputs = placed(batch, group, chunk, here, SeedDraws())
-            seconds = []
-            for _ in range(REPEATS):
-                state = jax.block_until_ready(programs.start(*inputs))
-                began = time.perf_counter()
-                state = jax.block_until_ready(programs.advance(*inputs, state, np.int32(0), np.int32(steps)))
-                seconds.append(time.perf_counter() - began)
-            total += min(seconds)
+            state = jax.block_until_ready(programs.start(*inputs))
+            began = time.perf_counter()
+            state = jax.block_until_ready(programs.advance(*inputs, state, np.int32(0), np.int32(steps)))
+            total += time.perf_counter() - began
             found = weights_of(state, group, seeds)
             for i, lane in enumerate(chunk.lanes):
                 weights[order[lane.digest]] = found(places_of(chunk, group).index(i), lane.seed)
