@@ -12,7 +12,7 @@ setup(
         Extension(
             "adam_vs_gd._native",
             sources=["native/native.cc"],
-            depends=[str(path) for path in sorted(Path("native").glob("*.inc"))],
+            depends=[str(path) for path in sorted(Path("native").glob("*.[hi]*"))],
             include_dirs=[str(headers)],
             extra_compile_args=[
                 "-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",

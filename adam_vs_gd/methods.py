@@ -82,7 +82,7 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
         "plain": copies * weights + static.n * static.d + 4 * products,
         "sparse": copies * weights + 4 * products,
         "products": copies * weights + 4 * products,
-        "span": 4 * products,
+        "span": 4 * products + 2 * weights,  # weights are put together for a test
         "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
         "gram": 6 * products + static.n * (static.n + rows_of(static, ranks)),
     }

@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 
 from adam_vs_gd import training
-from adam_vs_gd.chunk import draws_of
+from adam_vs_gd.chunk import draws_of, one_by_one, side_by_side
 from adam_vs_gd.data import balanced_labels
 from adam_vs_gd.fast.dense import UnitNoise, in_blocks, unit_noise
-from adam_vs_gd.fast.span import Coefficients, SpanState, batch_of
+from adam_vs_gd.fast.span import Coefficients, SpanState, start, weights_of
 from adam_vs_gd.models import make_model
+from adam_vs_gd.problem import Batch
 from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import Windows
+from adam_vs_gd.types import Best, TrainState, Windows
 
 if TYPE_CHECKING:
     from adam_vs_gd.models import Model
-    from adam_vs_gd.problem import Batch
     from adam_vs_gd.two_patch import TwoPatchDraws
     from adam_vs_gd.types import Array, Hyper, Static
 
@@ -117,25 +117,47 @@ def segment(
 
 
 def gram(static: Static, ranks: int, block: int) -> Batch:
-    """Gradient descent on any model, in blocks of lanes that share their noise."""
+    """Optimizers that are linear in the gradient, on any model, in blocks of lanes that share their noise."""
+    problem = two_patch(static, ranks)
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
 
-    def noise_of(hyper: Hyper, draws: TwoPatchDraws) -> UnitNoise:
-        return unit_noise(draws.train, hyper.s, static)
+    def unit_of(draws: TwoPatchDraws) -> Array:
+        return draws.weights["w"].reshape(-1, static.width, static.d)
 
     def shared_by(hyper: Hyper, slot: Any, draws: Any) -> Shared:
         mine = draws_of(slot, draws)
-        return share(noise_of(hyper, mine), mine.weights["w"].reshape(-1, static.width, static.d))
+        return share(unit_noise(mine.train, hyper.s, static), unit_of(mine))
 
-    def advance(hyper: Hyper, shared: Shared, state: SpanState, start: Any, stop: Any) -> SpanState:
+    def begin(hyper: Hyper, draws: TwoPatchDraws) -> SpanState:
+        return start(static.optimizer, hyper, unit_of(draws), static.n)
+
+    def advance(hyper: Hyper, shared: Shared, state: SpanState, first: Any, stop: Any) -> SpanState:
         labels = y.astype(shared.gram.dtype)
-        return segment(model, static.optimizer, static.steps, hyper, shared, labels, state, start, stop)
+        return segment(model, static.optimizer, static.steps, hyper, shared, labels, state, first, stop)
 
-    def back(hyper: Hyper, draws: TwoPatchDraws, a: Array) -> Array:
-        z = noise_of(hyper, draws)
-        found = jnp.einsum("jmn,nd->jmd", a, z.matrix, precision=HIGHEST)
-        if z.rows is None:
-            return found
-        return jnp.zeros((*a.shape[:-1], static.d), a.dtype).at[..., z.rows].add(found, mode="drop")
+    def seen(f: Any) -> Any:
+        """A function of (hyper, draws, TrainState, …) as one of a SpanState."""
 
-    return batch_of(two_patch(static, ranks), static, draws_of, back, in_blocks(advance, shared_by, block))
+        def of_span(hyper: Hyper, draws: TwoPatchDraws, state: SpanState, *rest: Any) -> Any:
+            z = unit_noise(draws.train, hyper.s, static)
+
+            def params(at: Coefficients) -> Any:
+                noise = jnp.einsum("jmn,nd->jmd", at.noise, z.matrix, precision=HIGHEST)
+                if z.rows is not None:
+                    zeros = jnp.zeros((*at.noise.shape[:-1], static.d), at.noise.dtype)
+                    noise = zeros.at[..., z.rows].add(noise, mode="drop")
+                return {"w": weights_of(at, unit_of(draws), noise).reshape(draws.weights["w"].shape)}
+
+            best = Best(params(state.best), state.best_norm, state.best_step)
+            return f(hyper, draws, TrainState(params(state.at), (), best, state.fitted, state.windows), *rest)
+
+        return of_span
+
+    return Batch(
+        draw=problem.draw,
+        start=side_by_side(begin, draws_of),
+        advance=in_blocks(advance, shared_by, block),
+        measure=one_by_one(seen(problem.measure), draws_of),
+        test=one_by_one(seen(problem.test), draws_of),
+        finish=one_by_one(seen(problem.finish), draws_of),
+    )

@@ -18,16 +18,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from adam_vs_gd.chunk import one_by_one, side_by_side
 from adam_vs_gd.fast import native
 from adam_vs_gd.fast.sparse import TEST_BLOCK, by_filter, measured_natively, operands_of, represent
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.training import lane_optimizer
 from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import Best, TrainState, Windows
+from adam_vs_gd.types import Windows
 
 if TYPE_CHECKING:
-    from adam_vs_gd.problem import Problem
     from adam_vs_gd.two_patch import TwoPatchDraws
     from adam_vs_gd.types import Array, Hyper, Static
 
@@ -127,43 +125,3 @@ def from_order(arrays: Any) -> SpanState:
     pairs, best, kept = arrays
     at, rest = (Coefficients(*column) for column in zip(*pairs, strict=True))
     return SpanState(at, rest, best, *kept)
-
-
-def batch_of(problem: Problem, static: Static, lane_draws: Any, back: Any, advance: Any) -> Batch:
-    """The batch of a way to advance: all else is that of the weights.
-
-    Args:
-        problem: the problem whose measurements are taken.
-        static: shapes.
-        lane_draws: (slot, draws [K, ...]) -> the draws of a lane.
-        back: (hyper, draws, A [J, m, n]) -> Σ_i A_i ξ_i / σ_p [J, m, d] of a lane, its −α·y on coordinate 0 left out.
-        advance: as of a `Batch`.
-    """
-
-    def begin(hyper: Hyper, draws: TwoPatchDraws) -> SpanState:
-        return start(static.optimizer, hyper, unit_of(draws), static.n)
-
-    def unit_of(draws: TwoPatchDraws) -> Array:
-        return draws.weights["w"].reshape(-1, static.width, static.d)
-
-    def seen(f: Any) -> Any:
-        """A function of (hyper, draws, TrainState, …) as one of a SpanState."""
-
-        def of_span(hyper: Hyper, draws: TwoPatchDraws, state: SpanState, *rest: Any) -> Any:
-            def params(at: Coefficients) -> Any:
-                w = weights_of(at, unit_of(draws), back(hyper, draws, at.noise))
-                return {"w": w.reshape(draws.weights["w"].shape)}
-
-            best = Best(params(state.best), state.best_norm, state.best_step)
-            return f(hyper, draws, TrainState(params(state.at), (), best, state.fitted, state.windows), *rest)
-
-        return of_span
-
-    return Batch(
-        draw=problem.draw,
-        start=side_by_side(begin, lane_draws),
-        advance=advance,
-        measure=one_by_one(seen(problem.measure), lane_draws),
-        test=one_by_one(seen(problem.test), lane_draws),
-        finish=one_by_one(seen(problem.finish), lane_draws),
-    )

@@ -1,0 +1,174 @@
+// What training is about, whatever the instruction set: draws, lanes' states, the noise as entries.
+
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <vector>
+
+namespace {
+
+constexpr size_t TILE = 6;               // vectors of a row that are added up in registers at once
+constexpr size_t STRIP = 16;             // rows that are transposed at once: a cache line of each filter
+constexpr size_t PANEL_BYTES = 40 << 10;  // of rows of weights that are read together: most of a first-level cache
+constexpr size_t SUM_ROWS = 64;          // rows whose norms are added up in float32
+constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a square below TINY_SQUARE counts as 0
+constexpr float TINY_SQUARE = 1e-36f;
+
+enum Kind : int64_t { GD = 0, SIGNGD = 1, ADAM = 2, ADAM_PAPER = 3 };
+
+// Floats on cache lines.
+template <typename T>
+struct Aligned {
+  using value_type = T;
+  Aligned() = default;
+  template <typename U>
+  Aligned(const Aligned<U> &) {}
+  T *allocate(size_t n) { return static_cast<T *>(::operator new(n * sizeof(T), std::align_val_t(64))); }
+  void deallocate(T *p, size_t) { ::operator delete(p, std::align_val_t(64)); }
+  bool operator==(const Aligned &) const { return true; }
+  bool operator!=(const Aligned &) const { return false; }
+};
+using Floats = std::vector<float, Aligned<float>>;
+
+struct Entry {
+  int32_t row;
+  float value;
+};
+
+// A set of n examples by rank: unit noise unit[i, k] on coordinate[i, k], k < R.
+struct Draw {
+  const int32_t *coordinate;
+  const float *unit;
+  size_t n, R, d;
+};
+
+// What every lane keeps of its training, [L] each: its best iterate, and the windows of its objective.
+struct Record {
+  float *best_norm;
+  int32_t *best_step;
+  unsigned char *fitted;
+  float *reference, *previous, *last;
+};
+
+// Weights of all lanes and what goes with them, [L, C, d] each: the moments of an Adam; for gradient descent, in mu, what
+// rounding has kept from the weights; null where there is nothing.
+struct State {
+  float *w, *mu, *nu, *best;
+};
+
+// Coefficients of all lanes in the span of their data, `rest` what rounding has kept from them: A [L, C, n], w0 [L, C],
+// scale [L].
+struct SpanState {
+  float *a, *a_rest, *w0, *w0_rest, *scale, *scale_rest, *best_a, *best_w0, *best_scale;
+};
+
+// A segment of training of L lanes.
+struct Task {
+  Draw draws;  // of K seeds, one after another
+  size_t L, J, m, d;
+  int64_t kind, q, linear, steps, window, best_every;
+  double fitted_loss;
+  const float *y;                                                  // [n]
+  const int32_t *slot, *s;                                         // [L]
+  const float *alpha, *sigma_p, *lam, *eta, *beta1, *beta2, *eps;  // [L]
+  Record *record;
+
+  size_t C() const { return J * m; }
+  // Whether a lane's epsilon is too small for approximate roots, whose least square must be nothing beside it.
+  bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS); }
+  Draw draw(int32_t k) const {
+    size_t size = (size_t)k * draws.n * draws.R;
+    return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
+  }
+};
+
+// What is measured of a lane at an iterate, float by float as Python reads it.
+struct Look {
+  float train_error, data_loss, weight_square, gradient_sum, gradient_norm, feature, memorization, lambda[2], gamma[2];
+};
+constexpr size_t LOOKS = sizeof(Look) / sizeof(float);
+
+// Entries of n examples by panel of rows, and by example within it: what is read together stays in a cache.
+struct Panels {
+  size_t n = 0, count = 0;
+  std::vector<Entry> entries;
+  std::vector<int32_t> begin;  // of example i in panel p: begin[p*n + i]
+
+  // f calls what it is given with (example, row, value) for every entry, twice the same; a panel has 2^shift rows.
+  template <typename F>
+  void fill(size_t examples, size_t rows, int shift, F f) {
+    n = examples;
+    count = ((rows - 1) >> shift) + 1;
+    begin.assign(count * n + 1, 0);
+    f([&](size_t i, size_t row, float) { begin[(row >> shift) * n + i + 1]++; });
+    for (size_t k = 0; k < count * n; k++) begin[k + 1] += begin[k];
+    entries.resize((size_t)begin.back());
+    next.assign(begin.begin(), begin.end() - 1);
+    f([&](size_t i, size_t row, float value) {
+      entries[next[(row >> shift) * n + i]++] = {(int32_t)row, value};
+    });
+  }
+
+ private:
+  std::vector<int32_t> next;
+};
+
+// The noise of a training set, the first s ranks: its entries by row, and by panel and example.
+struct Noise {
+  size_t n, rows;
+  std::vector<int32_t> live, rest;  // coordinates that are rows, in order, 0 among them; and those that are not
+  std::vector<Entry> by_row;
+  std::vector<int32_t> row_begin;
+  Panels panels;
+
+  Noise(const Draw &draw, size_t s) : n(draw.n) {
+    std::vector<int32_t> count(draw.d, 0);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < s; k++) count[draw.coordinate[i * draw.R + k]]++;
+    size_t touched = 0;
+    for (size_t k = 0; k < draw.d; k++) touched += count[k] || !k;
+    bool few = 2 * touched < draw.d;
+    for (size_t k = 0; k < draw.d; k++) (!k || count[k] || !few ? live : rest).push_back((int32_t)k);
+    rows = live.size();
+    row_begin.assign(rows + 1, 0);
+    std::vector<int32_t> &place = count;
+    for (size_t r = 0; r < rows; r++) {
+      row_begin[r + 1] = row_begin[r] + count[live[r]];
+      place[live[r]] = row_begin[r];
+    }
+    by_row.resize(n * s);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < s; k++) {
+        size_t at = i * draw.R + k;
+        by_row[place[draw.coordinate[at]]++] = {(int32_t)i, draw.unit[at]};
+      }
+  }
+  Noise(const Draw &draw, size_t s, int shift) : Noise(draw, s) {
+    panels.fill(n, rows, shift, [&](auto take) {
+      for (size_t r = 0; r < rows; r++)
+        for (int32_t e = row_begin[r]; e < row_begin[r + 1]; e++) take(by_row[e].row, r, by_row[e].value);
+    });
+  }
+};
+
+// What a lane's idle coordinates add to norms: of the gradient at steps that are considered for W*, of the weights late.
+struct Idle {
+  int64_t first, late, every;
+  std::vector<double> norms, squares;
+
+  Idle(int64_t start, int64_t stop, const Task &task)
+      : first((start + task.best_every - 1) / task.best_every),
+        late(std::max(start, task.steps - 2 * task.window)),
+        every(task.best_every),
+        norms((size_t)std::max<int64_t>(0, (stop + every - 1) / every - first)),
+        squares((size_t)std::max<int64_t>(0, stop - late)) {}
+  double norm_at(int64_t t) const { return norms[(size_t)(t / every - first)]; }
+  double square_at(int64_t t) const { return squares[(size_t)(t - late)]; }
+};
+
+}  // namespace
