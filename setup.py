@@ -15,7 +15,7 @@ setup(
             depends=[str(path) for path in sorted(Path("native").glob("*.[hi]*"))],
             include_dirs=[str(headers)],
             extra_compile_args=[
-                "-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
+                "-std=c++17", "-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
                 "-fvisibility=hidden", "-Wno-ignored-attributes", "-Wno-psabi",
             ],
             language="c++",
