@@ -17,6 +17,7 @@ import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullFormatter
 
 from adam_vs_gd.keys import KINDS
 from adam_vs_gd.machine import limits_of, use_devices
@@ -78,6 +79,9 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
             x, y = ([float(str(row[key])) for row in mine] for key in ("value", "microseconds"))
             ax.loglog(x, y, marker=marker, label=optimizer)
         ax.set(xlabel=name, ylabel="µs per lane-step")
+        ticks = sorted({int(str(row["value"])) for row in rows if row["axis"] == name})
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=30)
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.grid(alpha=0.3, which="both")
     axes.flat[0].legend()
     for ax in axes.flat[len(names) :]:
