@@ -158,7 +158,7 @@ def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device
     progress.note(f"{name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
     if settings.path == "fast" and found[0].platform == "cpu":
         kernel = native.load()
-        without = f"without the native kernel, some three times slower: {kernel.why_not}; {native.HOW_TO_GET_IT}"
+        without = f"without the native kernel, several times slower: {kernel.why_not}"
         progress.note(f"native kernel: {kernel.simd}" if kernel.simd else without)
     return found
 

@@ -32,7 +32,7 @@ def make_batch(static: Static, ranks: int, method: str, block: int) -> Batch:
         MachineError: if the method is native, and the kernel cannot be used.
     """
     if method in NATIVE and not (kernel := native.load()).simd:
-        raise MachineError(f"method {method}: there is no native kernel: {kernel.why_not}; {native.HOW_TO_GET_IT}")
+        raise MachineError(f"method {method}: there is no native kernel: {kernel.why_not}")
     match method:
         case "plain":
             return batched(two_patch(static, ranks))

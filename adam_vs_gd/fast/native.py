@@ -26,7 +26,7 @@ class Kernel(NamedTuple):
 
     Attributes:
         simd: the instruction set in use; "" if the kernel cannot be used.
-        why_not: what keeps it from being used.
+        why_not: what keeps it from being used, and how to get it.
     """
 
     simd: str
@@ -35,24 +35,25 @@ class Kernel(NamedTuple):
 
 SWITCH = "ADAM_VS_GD_NATIVE"
 """An environment variable: off does without the kernel."""
-HOW_TO_GET_IT = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
 
 
 @functools.cache
 def load() -> Kernel:
     """Register the targets, once."""
     if os.environ.get(SWITCH, "").lower() in ("0", "off"):
-        return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}")
+        return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}; unset it to use the kernel")
     try:
         from adam_vs_gd import _native
     except ImportError as error:
-        return Kernel("", f"it was not built ({error})")
+        how = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
+        return Kernel("", f"it was not built ({error}); {how}")
     for name, target in _native.targets().items():
         jax.ffi.register_ffi_target(name, target, platform="cpu")
     try:
         works()
     except Exception as error:  # whatever XLA raises for a kernel that was built for another version of it
-        return Kernel("", f"this jaxlib refuses it: {str(error).splitlines()[0]}")
+        how = "reinstall adam-vs-gd beside the jaxlib in use"
+        return Kernel("", f"this jaxlib refuses it: {str(error).splitlines()[0]}; {how}")
     return Kernel(_native.simd())
 
 
