@@ -189,6 +189,7 @@ def by_set(tmp_path_factory):
 import sys
 import numpy as np
 from adam_vs_gd.fast import native
+sys.path.insert(0, sys.argv[2])
 import test_native
 print(native.load().simd)
 np.savez(sys.argv[1], **test_native.everything())
@@ -196,8 +197,8 @@ np.savez(sys.argv[1], **test_native.everything())
     for name in SETS:
         path = folder / f"{name}.npz"
         done = subprocess.run(
-            [sys.executable, "-c", script, path], capture_output=True, text=True, timeout=300,
-            cwd=os.path.dirname(__file__), env={**os.environ, "ADAM_VS_GD_SIMD": name},
+            [sys.executable, "-c", script, path, os.path.dirname(__file__)], capture_output=True, text=True, timeout=300,
+            env={**os.environ, "ADAM_VS_GD_SIMD": name},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         if done.stdout.strip() == name:
