@@ -85,20 +85,30 @@ def one_by_one(f: Callable[..., Any], lane_draws: Callable[[Any, Any], Any]) -> 
     return chunk
 
 
-def batched(problem: Problem) -> Batch:
-    """The functions of a problem, of all lanes: those of a step together, those of the test set one by one."""
+def draws_of(slot: Any, draws: Any) -> Any:
+    """The draws of a lane's seed."""
+    return jax.tree.map(lambda a: a[slot], draws)
+
+
+def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] = draws_of) -> Batch:
+    """The functions of a problem, of all lanes: those of a step together, those of the test set one by one.
+
+    Args:
+        problem: of one lane.
+        lane_draws: (slot, draws [K, ...]) -> the draws of a lane.
+    """
 
     def advance(hyper: Any, slot: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
         run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
-        return side_by_side(run, draws_of)(hyper, slot, draws, state)
+        return side_by_side(run, lane_draws)(hyper, slot, draws, state)
 
     return Batch(
         draw=problem.draw,
-        start=side_by_side(problem.start, draws_of),
+        start=side_by_side(problem.start, lane_draws),
         advance=advance,
-        measure=side_by_side(problem.measure, draws_of),
-        test=one_by_one(problem.test, draws_of),
-        finish=one_by_one(problem.finish, draws_of),
+        measure=side_by_side(problem.measure, lane_draws),
+        test=one_by_one(problem.test, lane_draws),
+        finish=one_by_one(problem.finish, lane_draws),
     )
 
 
@@ -142,11 +152,6 @@ def compile_programs(batch: Batch, hyper: Any, seed_slots: int, devices: tuple[j
     with ThreadPoolExecutor() as pool:  # XLA compiles outside of Python's lock
         compiled = dict(zip(traced, pool.map(lambda program: program.compile(), lowered), strict=True))
     return Programs(**compiled, state=state, bytes=max(program_bytes(program) for program in compiled.values()))
-
-
-def draws_of(slot: Any, draws: Any) -> Any:
-    """The draws of a lane's seed."""
-    return jax.tree.map(lambda a: a[slot], draws)
 
 
 def program_bytes(program: Any) -> int:

@@ -19,10 +19,9 @@ from adam_vs_gd import lock
 from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
-from adam_vs_gd.fast import native
 from adam_vs_gd.interruption import Interruption
 from adam_vs_gd.log import Log
-from adam_vs_gd.machine import keep_compiled, limits_of, use_devices
+from adam_vs_gd.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
@@ -36,7 +35,6 @@ from adam_vs_gd.variables import STATUSES
 CHECKPOINT_SECONDS = 120.0
 UNMIXED = ("platform", "path")
 """What all chunks of a folder should have in common, because roundings differ."""
-WORD_SECONDS = 2.0  # between two words for whoever looks at a running sweep
 
 
 @dataclass(frozen=True)
@@ -156,8 +154,7 @@ def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device
     found = use_devices(settings.devices)
     count = f"{len(found)} devices" if len(found) > 1 else "1 device"
     progress.note(f"{name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
-    if settings.path == "fast" and found[0].platform == "cpu":
-        kernel = native.load()
+    if kernel := kernel_of(found, settings.path):
         without = f"without the native kernel, several times slower: {kernel.why_not}"
         progress.note(f"native kernel: {kernel.simd}" if kernel.simd else without)
     return found
@@ -219,7 +216,7 @@ def compute(
             plan = make_plan(lanes, limits, done, unfinished)
             log.add(describe(plan, limits))
             tell_what_is_there(wanted, survey, plan, tell)
-            word = Word(folder.path)
+            word = lock.Word(folder.path)
 
             def between(snapshot: Callable[[], Snapshot]) -> None:
                 if interruption.signal is not None:
@@ -228,7 +225,7 @@ def compute(
                 checkpoints.between(snapshot)
 
             def advanced(meter: Meter) -> None:
-                word.say(meter)
+                word.say(meter.position())
                 progress.update(meter)
 
             def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
@@ -313,8 +310,11 @@ def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[
     """Where lanes are trained, and by which code."""
     platform = devices[0].platform
     device = processor() if platform == "cpu" else devices[0].device_kind
-    kernel = native.load().simd if settings.path == "fast" and platform == "cpu" else ""
-    return {"platform": platform, "device": device, "path": settings.path, "kernel": kernel or "XLA"}
+    kernel = kernel_of(devices, settings.path)
+    return {
+        "platform": platform, "device": device, "path": settings.path,
+        "kernel": kernel.simd if kernel and kernel.simd else "XLA",
+    }  # fmt: skip
 
 
 def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> None:
@@ -388,17 +388,3 @@ def writing(folder: Folder) -> Iterator[None]:
             f"{folder.path}: cannot be written to: {error.strerror or error}{gone}; what was committed stays. "
             "Mend it and run the same command again: it goes on from there"
         ) from error
-
-
-class Word:
-    """Leaves word of how far a run is for whoever looks at its folder, every few seconds."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.last = folder, -WORD_SECONDS
-
-    def say(self, meter: Meter) -> None:
-        """Leave it, if the last is long enough ago."""
-        now = time.monotonic()
-        if now - self.last >= WORD_SECONDS:
-            self.last = now
-            lock.tell(self.folder, meter.position())

@@ -21,6 +21,7 @@ from adam_vs_gd.files import publish
 
 LOCK, HOLDER = ".lock", ".holder.json"
 POLL_SECONDS = 0.2
+WORD_SECONDS = 2.0  # between two words for whoever looks at a running sweep
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
@@ -114,3 +115,17 @@ def described(word: dict[str, Any] | None) -> str:
         return "another process runs a sweep in it"
     at = datetime.fromtimestamp(word["at"]).astimezone().isoformat(sep=" ", timespec="seconds")
     return f"{word['host']}, process {word['pid']}, runs a sweep in it (at {at}: {word['says']})"
+
+
+class Word:
+    """Leaves word of how far a run is for whoever looks at its folder, every few seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.last = folder, -WORD_SECONDS
+
+    def say(self, position: str) -> None:
+        """Leave it, if the last is long enough ago."""
+        now = time.monotonic()
+        if now - self.last >= WORD_SECONDS:
+            self.last = now
+            tell(self.folder, position)

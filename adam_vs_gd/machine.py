@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -113,6 +113,11 @@ def reclaimable(group: Path) -> int:
     return 0
 
 
+def kernel_of(devices: Sequence[jax.Device], path: str) -> native.Kernel | None:
+    """The native kernel where a path makes use of it: the fast one on a CPU."""
+    return native.load() if path == "fast" and devices[0].platform == "cpu" else None
+
+
 def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None, path: str = "fast") -> Limits:
     """What a chunk may take on these devices.
 
@@ -125,7 +130,8 @@ def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None, path: 
     on_cpu = devices[0].platform == "cpu"
     free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
     cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
-    means = Means(path, native=path == "fast" and on_cpu and native.load().simd != "")
+    kernel = kernel_of(devices, path)
+    means = Means(path, native=kernel is not None and kernel.simd != "")
     return Limits(len(devices), free, cache, width, shared=on_cpu, means=means)
 
 

@@ -193,7 +193,8 @@ def run_chunk(
         {name: [lanes, ...]} of final values, and trajectories [lanes, record + 1, ...] as `<name>_path`.
     """
     lanes, steps = len(chunk.lanes), group.static.steps
-    where = [places_of(chunk, group).index(i) for i in range(lanes)]
+    places = places_of(chunk, group)
+    where = [places.index(i) for i in range(lanes)]
     inputs = placed(batch, group, chunk, devices, seed_draws)
     grids = {
         "measure": set(record_steps(steps, group.record).tolist()),

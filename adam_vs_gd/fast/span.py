@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from adam_vs_gd.fast import native
-from adam_vs_gd.fast.sparse import TEST_BLOCK, by_filter, measured_natively, operands_of, represent
+from adam_vs_gd.fast.sparse import by_filter, measured_natively, operands_of
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.training import lane_optimizer
 from adam_vs_gd.two_patch import two_patch
@@ -78,7 +78,6 @@ def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
 
 def span(static: Static, ranks: int) -> Batch:
     """Lanes that the native kernel trains in the span of their data: gradient descent, float32, on a CPU."""
-    problem = two_patch(static, ranks, represent, TEST_BLOCK)
 
     def unit(draws: TwoPatchDraws) -> Array:
         return by_filter(static, draws.weights["w"])
@@ -105,7 +104,7 @@ def span(static: Static, ranks: int) -> Batch:
         return jax.lax.map(lambda lane: of_lane(*lane), (jnp.asarray(hyper.s, jnp.int32), slot, at))
 
     return measured_natively(
-        problem, static, begin, advance,
+        two_patch(static, ranks).draw, static, begin, advance,
         now=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.at),
         best=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.best),
         kept=lambda state: (state.fitted, state.best_norm, state.best_step, state.windows),

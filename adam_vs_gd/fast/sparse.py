@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from adam_vs_gd.chunk import one_by_one, side_by_side
+from adam_vs_gd.chunk import batched
 from adam_vs_gd.data import NoiseRanks, balanced_labels
 from adam_vs_gd.fast import native
 from adam_vs_gd.problem import Batch
@@ -18,8 +18,7 @@ from adam_vs_gd.two_patch import TwoPatchDraws, conclude, last_candidate, two_pa
 from adam_vs_gd.types import Best, TrainState, Windows
 
 if TYPE_CHECKING:
-    from adam_vs_gd.problem import Problem
-    from adam_vs_gd.types import Array, Hyper, Static
+    from adam_vs_gd.types import Array, Hyper, Key, Static
 
 TEST_BLOCK = 10_000  # test examples whose products exist at once
 
@@ -79,26 +78,12 @@ def lane_draws(slot: Array, draws: TwoPatchDraws) -> Any:
 
 def products(static: Static, ranks: int) -> Batch:
     """Lanes of any optimizer and model whose products with the noise are the native kernel's; float32, on a CPU."""
-    problem = two_patch(static, ranks, represent, TEST_BLOCK)
-
-    def advance(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, start: Array, stop: Array) -> Any:
-        run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
-        return side_by_side(run, lane_draws)(hyper, slot, draws, state)
-
-    return Batch(
-        draw=problem.draw,
-        start=side_by_side(problem.start, lane_draws),
-        advance=advance,
-        measure=one_by_one(problem.measure, lane_draws),
-        test=one_by_one(problem.test, lane_draws),
-        finish=one_by_one(problem.finish, lane_draws),
-    )
+    return batched(two_patch(static, ranks, represent, TEST_BLOCK), lane_draws)
 
 
 def sparse(static: Static, ranks: int) -> Batch:
     """Lanes that the native kernel trains from first to last: optimizers that it knows, float32, on a CPU."""
-    problem = two_patch(static, ranks, represent, TEST_BLOCK)
-    first = problem.start
+    plain = batched(two_patch(static, ranks))
 
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array
@@ -117,21 +102,18 @@ def sparse(static: Static, ranks: int) -> Batch:
         opt_state = jax.tree.unflatten(tree, leaves)
         return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fitted, Windows(*windows), rest)
 
-    def start(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> TrainState:
-        return side_by_side(first, lane_draws)(hyper, slot, draws)
-
     def weights(params: Any) -> Array:
         (w,) = jax.tree.leaves(params)
         return by_filter(static, w)
 
     def best_of(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState) -> Array:
         operands = (*operands_of(static, hyper, slot, draws), state.best.step)
-        began = weights(start(hyper, slot, draws).params)
+        began = weights(plain.start(hyper, slot, draws).params)
         (best,) = native.in_place("complete", static, (*operands, began), (weights(state.best.params),))
         return best
 
     return measured_natively(
-        problem, static, start, advance,
+        plain.draw, static, plain.start, advance,
         now=lambda hyper, slot, draws, state: weights(state.params),
         best=best_of,
         kept=lambda state: (state.fitted, state.best.grad_norm, state.best.step, state.windows),
@@ -151,7 +133,7 @@ def operands_of(static: Static, hyper: Hyper, slot: Array, draws: TwoPatchDraws)
 
 
 def measured_natively(
-    problem: Problem,
+    draw: Callable[[Key], TwoPatchDraws],
     static: Static,
     start: Any,
     advance: Any,
@@ -163,7 +145,7 @@ def measured_natively(
     """The batch of a native way to advance: its measurements are the kernel's too.
 
     Args:
-        problem: whose draws they are.
+        draw: as of a `Batch`.
         static: what the lanes share.
         start: as of a `Batch`.
         advance: as of a `Batch`.
@@ -203,4 +185,4 @@ def measured_natively(
             static, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step, train_error, test_error
         )
 
-    return Batch(problem.draw, start, advance, measure or of_weights, test, finish)
+    return Batch(draw, start, advance, measure or of_weights, test, finish)
