@@ -15,7 +15,7 @@ import numpy as np
 
 from adam_vs_gd.errors import DamageError
 from adam_vs_gd.files import sealed, unsealed
-from adam_vs_gd.plan import Chunk, chunk_digest
+from adam_vs_gd.plan import Chunk, digest_of
 from adam_vs_gd.runner import Snapshot
 
 CONTENT = "content"
@@ -65,7 +65,7 @@ class Checkpoints:
         self.last = time.monotonic()
         if not self.path.parent.is_dir():  # orbax would make it again
             return
-        name = chunk_digest(snapshot.lanes)
+        name = digest_of(snapshot.lanes)
         self.lanes[name] = snapshot.lanes
         try:
             if name not in self.managers:

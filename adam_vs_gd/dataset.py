@@ -11,7 +11,7 @@ import xarray as xr
 
 from adam_vs_gd.errors import FolderError
 from adam_vs_gd.keys import NUMBERS, OPTIMIZER
-from adam_vs_gd.plan import cells
+from adam_vs_gd.plan import cells, digest_of
 from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Rows, record_steps, test_steps
 from adam_vs_gd.variables import CLASSES, DIMENSIONLESS, STATUSES, UNITS, VARIABLES
@@ -61,8 +61,8 @@ def to_dataset(spec: SweepSpec, chunks: Iterable[Rows], about: Mapping[str, Any]
         variables[name] = (dims + tail_dims, values, attributes(name))
     dataset = xr.Dataset(variables, coordinates(spec))
     return dataset.assign_attrs(
-        title=spec.name, spec=tomli_w.dumps(spec.to_dict()), supports=spec.data["supports"], model=spec.model["name"],
-        precision=spec.train["precision"], **(about or {}),
+        title=spec.name, digest=digest_of(lane.digest for _, lane in everything), spec=tomli_w.dumps(spec.to_dict()),
+        supports=spec.data["supports"], model=spec.model["name"], precision=spec.train["precision"], **(about or {}),
     )  # fmt: skip
 
 

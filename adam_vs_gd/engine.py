@@ -230,7 +230,9 @@ def compute(
 
             def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
                 digests = [lane.digest for lane in chunk.lanes]
-                folder.commit(digests, rows, about | {"width": group.width, "devices": group.devices})
+                folder.commit(
+                    digests, rows, about | {"width": group.width, "devices": group.devices, "seconds": seconds}
+                )
                 done.update(digests)
                 checkpoints.prune(done)
                 log.add(f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")

@@ -79,11 +79,11 @@ class Chunk:
     @cached_property
     def digest(self) -> str:
         """A name made of those of the lanes."""
-        return chunk_digest(lane.digest for lane in self.lanes)
+        return digest_of(lane.digest for lane in self.lanes)
 
 
-def chunk_digest(lanes: Iterable[str]) -> str:
-    """The name of lanes that run together, made of their digests."""
+def digest_of(lanes: Iterable[str]) -> str:
+    """The name of lanes together, made of their digests."""
     return hashlib.sha256("".join(lanes).encode()).hexdigest()[:CHUNK_DIGITS]
 
 

@@ -24,7 +24,7 @@ from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
 from adam_vs_gd.files import STAGING, move, publish, sealed, staging, suffixes, unsealed
 from adam_vs_gd.lock import HOLDER, LOCK
-from adam_vs_gd.plan import chunk_digest
+from adam_vs_gd.plan import digest_of
 from adam_vs_gd.spec import SweepSpec, load_spec, show
 from adam_vs_gd.types import Rows
 
@@ -173,7 +173,7 @@ class Folder:
             about: what it was computed with; see `PROVENANCE`.
         """
         content = sealed({"lane": np.array(lanes), "about": np.array(json.dumps(about)), **rows})
-        publish(self.journal / f"{chunk_digest(lanes)}.npz", content, replace=False)
+        publish(self.journal / f"{digest_of(lanes)}.npz", content, replace=False)
 
     def chunks(self) -> Iterator[dict[str, np.ndarray]]:
         """Every committed chunk.
@@ -302,7 +302,7 @@ def lanes_in(content: bytes, name: str) -> tuple[str, ...] | None:
         lanes = tuple(map(str, array))
     except Exception:  # damaged data can fail in any way
         return None
-    return lanes if chunk_digest(lanes) == name else None
+    return lanes if digest_of(lanes) == name else None
 
 
 def combined(about: Iterable[Mapping[str, Any]]) -> dict[str, str]:
