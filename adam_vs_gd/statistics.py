@@ -73,6 +73,32 @@ def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1) -> In
     return Interval(mean, np.clip(np.fmin(low, pooled[0]), 0, 1), np.clip(np.fmax(high, pooled[1]), 0, 1), count)
 
 
+def difference_interval(first: ArrayLike, second: ArrayLike, examples: ArrayLike, axis: int = -1) -> Interval:
+    """Mean difference of two error rates over seeds that both have, with an interval that knows the examples.
+
+    Student's t of the seeds' differences (they share noise and start), never narrower than Newcombe's interval for the
+    difference of the two pooled rates (R. G. Newcombe, Statistics in Medicine 17, 1998, p. 873, method 10), within
+    [-1, 1].
+
+    Args:
+        first: [..., seeds, ...] error rates; NaN where a seed does not count.
+        second: the same of the other.
+        examples: examples behind one seed's rate; a scalar or the result's shape.
+        axis: the axis of the seeds.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    mean, low, high, count = student(first - second, axis)
+    both = np.isfinite(first - second)
+    pooled = np.maximum(count, 1) * np.asarray(examples)
+    (one, one_low, one_high), (two, two_low, two_high) = (
+        (rate, *wilson(rate, pooled))
+        for rate in (student(np.where(both, r, np.nan), axis).mean for r in (first, second))
+    )
+    low = np.fmin(low, mean - np.hypot(one - one_low, two_high - two))
+    high = np.fmax(high, mean + np.hypot(one_high - one, two - two_low))
+    return Interval(mean, np.clip(low, -1, 1), np.clip(high, -1, 1), count)
+
+
 def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
     """Mean, interval and count of a variable over the seeds of a result.
 
@@ -85,17 +111,58 @@ def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
     Returns:
         `mean`, `low`, `high` (95 %) and `seeds` (how many count), without the dimension `seed`.
     """
-    base = name.removesuffix("_path")
-    values = results[name]
-    left_out = ["pending", "diverged", *(["collapsed"] if base in ERRORS else [])]
-    values = values.where(~results.status.isin([STATUSES.index(status) for status in left_out]))
-    dims = [dim for dim in values.dims if dim != "seed"]
-    array = values.transpose(*dims, "seed").values
-    if base in ERRORS:
-        examples = results["n" if "train" in base else "test_size"]
-        others = values.isel(seed=0, drop=True).transpose(*dims)
-        interval = error_interval(array, examples.broadcast_like(others).transpose(*dims).values)
+    values = counted(results, name)
+    if is_error(name):
+        interval = error_interval(values.values, examples(results, name, values))
     else:
-        interval = student(array)
+        interval = student(values.values)
+    return labelled(interval, values)
+
+
+def difference(results: xr.Dataset, name: str, first: str, second: str) -> xr.Dataset:
+    """Mean, interval and count of how much higher a variable is for one optimizer than for another.
+
+    Seeds are paired: lanes of one seed share their noise and their start. A seed counts where it counts for both.
+
+    Args:
+        results: the Dataset of a sweep.
+        name: one of its variables, final or a trajectory.
+        first: the label of the one.
+        second: that of the other, which is subtracted.
+
+    Returns:
+        `mean`, `low`, `high` (95 %) and `seeds` (how many count), without the dimensions `optimizer` and `seed`.
+    """
+    values = counted(results, name)
+    one, two = (values.sel(optimizer=label, drop=True) for label in (first, second))
+    if is_error(name):
+        interval = difference_interval(one.values, two.values, examples(results, name, one))
+    else:
+        interval = student(one.values - two.values)
+    return labelled(interval, one)
+
+
+def is_error(name: str) -> bool:
+    """Whether a variable, or the variable that a trajectory is of, is an error rate."""
+    return name.removesuffix("_path") in ERRORS
+
+
+def counted(results: xr.Dataset, name: str) -> xr.DataArray:
+    """[..., seed] values of a variable; NaN where a lane does not count."""
+    left_out = ["pending", "diverged", *(["collapsed"] if is_error(name) else [])]
+    values = results[name].where(~results.status.isin([STATUSES.index(status) for status in left_out]))
+    return values.transpose(..., "seed")
+
+
+def examples(results: xr.Dataset, name: str, values: xr.DataArray) -> np.ndarray:
+    """How many examples are behind the error rates of one seed; infinitely many where the results do not say."""
+    one = values.isel(seed=0, drop=True)
+    size = results.coords.get("n" if "train" in name else "test_size", xr.DataArray(np.inf))
+    return size.broadcast_like(one).transpose(*one.dims).values
+
+
+def labelled(interval: Interval, values: xr.DataArray) -> xr.Dataset:
+    """An interval with the dimensions and coordinates of the [..., seed] values it was made of."""
+    dims = values.dims[:-1]
     coords = {key: coord for key, coord in values.coords.items() if "seed" not in coord.dims}
     return xr.Dataset({field: (dims, getattr(interval, field)) for field in Interval._fields}, coords)
