@@ -1,4 +1,5 @@
 from . import plot
+from .boundary import boundary, fit_exponent
 from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
@@ -30,6 +31,8 @@ __all__ = [
     "SweepSpec",
     "Training",
     "TwoLayerCNN",
+    "boundary",
+    "fit_exponent",
     "load_results",
     "load_spec",
     "make_optimizer",

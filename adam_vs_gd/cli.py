@@ -116,10 +116,13 @@ def parser() -> argparse.ArgumentParser:
     plot.add_argument("--x", metavar="AXIS", help="horizontal axis, for instance alpha")
     plot.add_argument("--y", metavar="AXIS", help="vertical axis, for instance s")
     plot.add_argument("--value", metavar="VARIABLE", help="what to draw (default: test_error)")
-    plot.add_argument("--optimizer", metavar="LABEL", action="append", help="only this optimizer; may be repeated")
+    plot.add_argument("--optimizer", metavar="LABEL", action="append",
+                      help="only this optimizer, or a difference such as 'adam - gd'; may be repeated")  # fmt: skip
     plot.add_argument("--sel", metavar="AXIS=VALUE", action="append", default=[],
                       help="fix another axis, for instance eta=5e-5; several may follow")  # fmt: skip
-    plot.add_argument("--out", metavar="FILE", type=Path, help=".png, .pdf or .svg (default: under DIR/figures)")
+    plot.add_argument("--out", metavar="FILE", type=Path,
+                      help=".png, .pdf or .svg (default: under DIR/figures); the numbers "
+                      "shown are written beside it as .csv")  # fmt: skip
     plot.set_defaults(run=run_plot)
 
     bench = commands.add_parser("bench", help="speed beside what a user would pick instead, and this machine's limit")
@@ -219,8 +222,8 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     print(show.heading(results), show.statuses(results), sep="\n\n", end="\n\n")
     try:
-        name, figure = plot.suitable(results)
-        print(plot.save(figure, folder.figures / f"{name}.png"))
+        picture = plot.suitable(results)
+        print(plot.save(picture, folder.figures / f"{picture.name}.png"))
     except PlotError as error:
         print(f"no picture: {error}")
     print(folder.zarr)
@@ -277,8 +280,8 @@ def run_plot(options: argparse.Namespace) -> int:
     folder = Folder(options.folder)
     results = folder.dataset()
     sel = dict(parse_override(text, "--sel", "eta=5e-5") for text in options.sel)
-    name, figure = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel)
-    print(plot.save(figure, options.out or folder.figures / f"{name}.png"))
+    picture = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel)
+    print(plot.save(picture, options.out or folder.figures / f"{picture.name}.png"))
     return DONE
 
 

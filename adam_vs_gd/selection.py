@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,13 +11,42 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.errors import PlotError
+from adam_vs_gd.variables import STATUSES, VARIABLES
 
 NOT_AXES = ("optimizer", "seed", "record", "test_record", "class")
 
 
+def complete(results: xr.Dataset) -> xr.Dataset:
+    """Results with all that pictures ask for, whoever computed them; those of this package as they are.
+
+    Missing dimensions `optimizer` and `seed` get length 1; a missing `status` is `fitted` where every final variable
+    is finite and `pending` elsewhere; variables get this package's names for them, or their own.
+
+    Args:
+        results: a Dataset with variables named as in `variables.VARIABLES` (or others), along any axes.
+    """
+    results = results.copy()
+    for dim, value in (("optimizer", results.attrs.get("title", "result")), ("seed", 0)):
+        if dim not in results.dims:
+            value = results[dim].item() if dim in results.coords else value
+            results = results.drop_vars(dim, errors="ignore").expand_dims({dim: [value]})
+    if "status" not in results:
+        final = [v for v in results.data_vars.values() if not {"record", "test_record", "class"} & set(v.dims)]
+        if not final:
+            raise PlotError("these results have no variable of a cell, only trajectories")
+        there = functools.reduce(operator.and_, (np.isfinite(v) for v in final))
+        codes = {name: code for code, name in enumerate(STATUSES)}
+        results = results.assign(status=xr.where(there, codes["fitted"], codes["pending"]))
+    for name, variable in results.data_vars.items():
+        known = VARIABLES.get(str(name).removesuffix("_path"))
+        about = {"long_name": known.long_name, "symbol": known.symbol} if known else {"long_name": str(name)}
+        variable.attrs = {"symbol": "", **about, **variable.attrs}
+    return results
+
+
 def swept(results: xr.Dataset) -> list[str]:
     """The swept axes of a result, in order."""
-    return [str(dim) for dim in results.test_error.dims if dim not in NOT_AXES]
+    return [str(dim) for dim in results.status.dims if dim not in NOT_AXES]
 
 
 def select(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -140,6 +141,12 @@ def difference(results: xr.Dataset, name: str, first: str, second: str) -> xr.Da
     else:
         interval = student(one.values - two.values)
     return labelled(interval, one)
+
+
+def statuses(results: xr.Dataset, *labels: str) -> xr.DataArray:
+    """[..., seed] status codes of one optimizer's lanes, or of two: a pair is as good as its worse lane."""
+    codes = [results.status.sel(optimizer=label, drop=True) for label in labels]
+    return functools.reduce(np.minimum, codes).transpose(..., "seed")
 
 
 def is_error(name: str) -> bool:

@@ -1,0 +1,120 @@
+"""A figure that knows the numbers it shows, and how both are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from adam_vs_gd.errors import DiskError, PlotError
+from adam_vs_gd.files import publish
+
+DPI = 300
+FILES: Any = {"pdf.fonttype": 42, "svg.hashsalt": "adam-vs-gd"}  # fonts as journals want them; the same file every time
+SUFFIXES = (".png", ".pdf", ".svg")
+DIGEST = "sweep"  # the first column of the numbers
+
+
+class Picture(Figure):
+    """A matplotlib Figure, and what it shows.
+
+    Attributes:
+        name: a short one, for a file.
+        digest: that of the sweep, or "" where its Dataset has none.
+        numbers: the numbers shown, a row a cell or point.
+    """
+
+    def __init__(self, name: str, digest: str, numbers: Sequence[Mapping[str, Any]], **keys: Any) -> None:
+        super().__init__(**keys)
+        self.name, self.digest, self.numbers = name, digest, numbers
+
+
+def given(ax: Axes | Sequence[Axes], count: int) -> tuple[Figure, list[Axes]]:
+    """The figure of the Axes that somebody gave to draw into, and they themselves.
+
+    Raises:
+        PlotError: if they are not `count`.
+    """
+    places = [ax] if isinstance(ax, Axes) else list(np.ravel(np.asarray(ax, object)))
+    if len(places) != count:
+        raise PlotError(
+            f"{count} panels for {len(places)} Axes (ax=): give an Axes for each, or choose with optimizer= and sel="
+        )
+    figure = places[0].get_figure(root=True)
+    assert figure is not None, "an Axes is of a figure"
+    return figure, places
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as its file's ending says, complete or not at all, and the numbers of a `Picture` beside it.
+
+    The numbers are a CSV file of the same name, with the sweep's digest in its first column, which the picture's own
+    metadata holds too. The same figure gives the same files, byte for byte.
+
+    Args:
+        figure: what a function of `adam_vs_gd.plot` returned; of any other Figure only the picture is written.
+        path: a name ending in .png, .pdf or .svg.
+
+    Returns:
+        The picture's path.
+
+    Raises:
+        PlotError: if the ending is another, or a file that is none of ours has the name of the numbers.
+        DiskError: if they cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise PlotError(f"{path}: a picture's name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    numbers = path.with_suffix(".csv")
+    digest = figure.digest if isinstance(figure, Picture) else ""
+    try:
+        if isinstance(figure, Picture) and numbers.exists() and not is_ours(numbers):
+            raise PlotError(
+                f"{numbers}: would hold the picture's numbers, but holds something else; choose another name"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        publish(path, drawn(figure, path.suffix[1:].lower(), digest), replace=True)
+        if isinstance(figure, Picture):
+            publish(numbers, table(figure), replace=True)
+    except OSError as error:
+        raise DiskError(f"{path}: this picture cannot be written: {error.strerror or error}") from None
+    return path
+
+
+def drawn(figure: Figure, kind: str, digest: str) -> bytes:
+    """A figure as a file of a kind, with the sweep's digest in the file's metadata and no date."""
+    said = f"sweep {digest}" if digest else None
+    metadata: Mapping[str, dict[str, Any]] = {
+        "png": {"Description": said} if said else {},
+        "pdf": {"Subject": said, "CreationDate": None},
+        "svg": {"Description": said, "Date": None},
+    }
+    content = io.BytesIO()
+    with mpl.rc_context(FILES):
+        figure.savefig(content, format=kind, dpi=DPI, metadata=metadata[kind])
+    return content.getvalue()
+
+
+def table(picture: Picture) -> bytes:
+    """The numbers of a picture as CSV; what is not a number stays empty."""
+    text = io.StringIO()
+    columns = dict.fromkeys(key for row in picture.numbers for key in row)
+    writer = csv.DictWriter(text, [DIGEST, *columns], lineterminator="\n")
+    writer.writeheader()
+    for row in picture.numbers:
+        shown = {key: f"{value:.9g}" if isinstance(value, float) else value for key, value in row.items()}
+        writer.writerow({DIGEST: picture.digest} | {key: "" if v == "nan" else v for key, v in shown.items()})
+    return text.getvalue().encode()
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file holds the numbers of a picture."""
+    with path.open("rb") as file:
+        return file.readline().startswith(f"{DIGEST},".encode())

@@ -1,0 +1,55 @@
+"""The scale of an axis in matplotlib, and ticks where there is room for them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import matplotlib.ticker
+import numpy as np
+from matplotlib.axes import Axes
+
+from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis
+
+LETTER, GAP, LINE = 4.2, 6.0, 12.0  # points: a tick label's letter, what is between two labels, a line of them
+
+
+def set_axis(axes: Axes, side: str, axis: Axis, points: float) -> None:
+    """The scale of an axis of a picture, and ticks: at values where they are words or on a logarithm, else round.
+
+    Args:
+        axes: where.
+        side: "x" or "y".
+        axis: what is along it.
+        points: how long it is on the page.
+    """
+    keys: Any = {"linthresh": axis.threshold, "linscale": 0.9 * axis.step} if axis.scale == SYMLOG else {}
+    set_scale, along = (axes.set_xscale, axes.xaxis) if side == "x" else (axes.set_yscale, axes.yaxis)
+    set_scale(axis.scale, **keys)
+    along.set_minor_locator(matplotlib.ticker.NullLocator())
+    values, texts = axis.values[axis.order], axis.texts
+    length = max(map(len, texts or [f"{value:.3g}" for value in values]))
+    most = max(2, int(points / (LETTER * length + GAP if side == "x" else LINE)))
+    if not texts and axis.scale == LINEAR:
+        along.set_major_locator(matplotlib.ticker.MaxNLocator(min(6, most), steps=[1, 2, 5, 10]))
+        return
+    if axis.scale == LOG and values[-1] >= 100 * values[0]:
+        along.set_major_locator(matplotlib.ticker.LogLocator(numticks=most))
+        return
+    powers = [value for value in values if value == 0 or is_power(value)] if axis.scale == SYMLOG else []
+    candidates = values if len(powers) < 3 else np.array(powers)
+    kept = candidates[:: math.ceil(len(candidates) / most)]
+    along.set_major_locator(matplotlib.ticker.FixedLocator(kept.tolist()))
+    along.set_major_formatter(matplotlib.ticker.FixedFormatter([texts[int(v)] if texts else number(v) for v in kept]))
+
+
+def is_power(value: float) -> bool:
+    """Whether a positive number is a power of ten."""
+    return bool(np.isclose(np.log10(value), round(np.log10(value))))
+
+
+def number(value: float) -> str:
+    """A tick label."""
+    if value and not 1e-3 <= value < 1e5 and is_power(value):
+        return f"$10^{{{round(np.log10(value))}}}$"
+    return f"{value:.3g}"
