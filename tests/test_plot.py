@@ -1,16 +1,27 @@
-"""Pictures say what the Dataset holds: cells, edges, statuses, axes."""
+"""Pictures say what the Dataset holds, and nothing that it does not."""
 
+import csv
+import subprocess
+import sys
+
+import matplotlib as mpl
 import numpy as np
 import pytest
 import small
-from hypothesis import given
-from hypothesis import strategies as st
+import xarray as xr
+from matplotlib.collections import PatchCollection, QuadMesh
+from matplotlib.colors import CenteredNorm, LogNorm, to_rgba
+from matplotlib.figure import Figure
 
 import adam_vs_gd as ag
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.plan import cells
-from adam_vs_gd.plot import edges, is_log, suitable
+from adam_vs_gd.plot.style import DIVERGING, NOT_COMPUTED, ink
+from adam_vs_gd.plot.suitable import suitable
+from adam_vs_gd.statistics import difference, over_seeds
 from adam_vs_gd.variables import STATUSES
+
+TWO = {"data": {"alpha": [0.0, 0.2, 0.4], "s": [2, 8, 32]}}
 
 
 def results(shape_seed=0, **keys):
@@ -23,97 +34,355 @@ def results(shape_seed=0, **keys):
     return made
 
 
-TWO = {"data": {"alpha": [0.0, 0.2, 0.4], "s": [2, 8, 32]}}
+def set_status(made, status, **where):
+    made["status"][where] = STATUSES.index(status)
 
 
 def mesh_of(panel):
-    return panel.collections[0]
+    (mesh,) = (c for c in panel.collections if isinstance(c, QuadMesh))
+    return mesh
 
 
-def test_a_panel_an_optimizer_and_the_mean_in_every_cell():
+def hatched(panel):
+    """{hatch: centres of the cells that have it}."""
+    found = {}
+    for collection in panel.collections:
+        if isinstance(collection, PatchCollection) and collection.get_hatch():
+            centres = [p.get_extents().get_points().mean(0).round(6).tolist() for p in collection.get_paths()]
+            if centres:
+                found.setdefault(collection.get_hatch()[0], []).extend(centres)
+    return found
+
+
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()] if figure.legends else []
+
+
+def markers(panel, marker):
+    return [line for line in panel.lines if line.get_marker() == marker]
+
+
+def rows_beside(picture):
+    """The numbers that were written with a picture."""
+    return list(csv.DictReader(picture.with_suffix(".csv").read_text(encoding="utf-8").splitlines()))
+
+
+def test_a_panel_an_optimizer_the_mean_in_every_cell_and_the_difference_of_the_two():
     made = results(**TWO)
-    figure = ag.plot.phase_diagram(made, x="alpha", y="s")
-    panels = figure.axes[:2]
-    assert [panel.get_title() for panel in panels] == ["adam", "gd"]
-    for k, panel in enumerate(panels):
-        shown = mesh_of(panel).get_array()
-        np.testing.assert_allclose(shown, made.test_error.isel(optimizer=k).mean("seed").transpose("s", "alpha"))
-        assert mesh_of(panel).get_clim() == (0, 1), "errors have one fixed range"
-        assert "alpha" in panel.get_xlabel()
+    panels = ag.plot.phase_diagram(made, x="alpha", y="s").axes[:3]
+    assert [panel.get_title() for panel in panels] == ["adam", "gd", "adam − gd"]
+    means = made.test_error.mean("seed").transpose("optimizer", "s", "alpha").values
+    for panel, expected in zip(panels, [*means, means[0] - means[1]], strict=True):
+        np.testing.assert_allclose(mesh_of(panel).get_array(), expected)
         assert panel.get_yscale() == "log"
         assert panel.get_xscale() == "linear"
+    assert [mesh_of(panel).get_clim() for panel in panels] == [(0, 1), (0, 1), (-1, 1)], "errors have one fixed range"
+    assert mesh_of(panels[2]).get_cmap().name == DIVERGING
+    assert "alpha" in panels[0].get_xlabel()
+    assert [bool(panel.get_ylabel()) for panel in panels] == [True, False, False], "a shared axis is named once"
+
+
+def test_which_optimizers_and_differences_can_be_chosen():
+    three = results(**TWO, optimizers={"adam": {}, "adam-w": {"kind": "adam"}, "gd": {}})
+
+    def titles(**keys):
+        return [
+            panel.get_title()
+            for panel in ag.plot.phase_diagram(three, x="alpha", y="s", **keys).axes
+            if panel.get_title()
+        ]
+
+    assert titles() == ["adam", "adam-w", "gd"]
+    assert titles(optimizer="gd") == ["gd"]
+    assert titles(optimizer=["gd", "adam-w - gd"]) == ["gd", "adam-w − gd"]
+    with pytest.raises(ag.PlotError, match=r"sgd: not in these results; there are adam, adam-w, gd, and differences"):
+        titles(optimizer="sgd")
 
 
 def test_axes_can_be_exchanged_and_values_need_not_ascend():
     made = results(data={"alpha": [0.4, 0.0, 0.2], "s": [2, 8, 32]})
-    (panel, _) = ag.plot.phase_diagram(made, x="s", y="alpha", optimizer="gd").axes
+    panel = ag.plot.phase_diagram(made, x="s", y="alpha", optimizer="gd").axes[0]
     ascending = made.sel(optimizer="gd").sortby("alpha").test_error.mean("seed").transpose("alpha", "s")
     np.testing.assert_allclose(mesh_of(panel).get_array(), ascending)
 
 
-def test_what_is_not_computed_is_not_coloured():
+def test_grey_is_not_computed_and_white_is_not_counted():
     made = results(**TWO)
-    made["status"][{"optimizer": 0, "alpha": 1, "s": 1}] = STATUSES.index("pending")
-    made["status"][{"optimizer": 0, "alpha": 2, "s": 2}] = STATUSES.index("collapsed")
-    made["status"][{"optimizer": 0, "alpha": 0, "s": 0}] = STATUSES.index("diverged")
-    figure = ag.plot.phase_diagram(made, x="alpha", y="s")
-    shown = np.ma.masked_invalid(mesh_of(figure.axes[0]).get_array()).mask
-    np.testing.assert_array_equal(shown, np.eye(3, dtype=bool))
-    legend = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert legend == {"not computed", "collapsed", "diverged"}
-    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
-    assert [line.get_xydata().tolist() for line in crosses] == [[[0.0, 2.0]]]
+    set_status(made, "pending", optimizer=0, alpha=1, s=1)
+    set_status(made, "collapsed", optimizer=0, alpha=2, s=2)
+    set_status(made, "diverged", optimizer=0, alpha=0, s=0)
+    figure = ag.plot.phase_diagram(made, x="alpha", y="s", optimizer="adam")
+    panel = figure.axes[0]
+    np.testing.assert_array_equal(np.ma.masked_invalid(mesh_of(panel).get_array()).mask, np.eye(3, dtype=bool))
+    assert panel.get_facecolor() == to_rgba(NOT_COMPUTED)
+    white = [c for c in panel.collections if isinstance(c, PatchCollection) and not c.get_hatch()]
+    assert [len(c.get_paths()) for c in white] == [2], "what was computed is not grey"
+    assert legend_of(figure) == ["not computed", "collapsed", "diverged"]
+    (crosses,) = markers(panel, "x")
+    assert crosses.get_xydata().tolist() == [[0.0, 2.0]]
+    assert list(hatched(panel)) == ["o"]
 
 
-@pytest.mark.parametrize("status", ["undertrained", "underfit", "collapsed"])
-def test_cells_that_are_not_fitted_are_hatched_and_mixed_ones_counted(status):
-    made = results(**TWO)
-    made["status"][{"optimizer": 1, "alpha": 0, "s": 2, "seed": 0}] = STATUSES.index(status)
-    figure = ag.plot.phase_diagram(made, x="alpha", y="s")
-    plain, marked = figure.axes[:2]
-    assert not plain.patches
-    (box,) = marked.patches
-    assert box.get_hatch()
-    assert [text.get_text() for text in marked.texts] == ["1/2"]
+@pytest.mark.parametrize(("status", "hatch"), [("undertrained", "/"), ("underfit", "\\"), ("collapsed", "o")])
+def test_cells_that_are_not_fitted_are_hatched_and_mixed_ones_counted(status, hatch):
+    made = results(data={"alpha": [0.0, 0.2, 0.4], "n": [10, 20, 30]}, seeds=3)
+    set_status(made, status, optimizer=1, alpha=2, n=0, seed=0)
+    figure = ag.plot.phase_diagram(made, x="alpha", y="n")
+    plain, marked, both = figure.axes[:3]
+    assert hatched(plain) == {}
+    for panel in (marked, both):
+        assert hatched(panel) == {hatch: [[0.4, 10.0]]}, "a pair is as good as its worse lane"
+        assert [text.get_text() for text in panel.texts] == ["2/3"]
+    assert legend_of(figure)[:2] == [status, "k/n: k of n seeds fitted"]
+
+
+def test_a_cell_that_is_computed_in_part_is_counted():
+    made = results(**TWO, seeds=4)
+    set_status(made, "pending", optimizer=0, alpha=0, s=0, seed=slice(1, None))
+    figure = ag.plot.phase_diagram(made, x="alpha", y="s", optimizer="adam")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1/4"]
+    assert mesh_of(figure.axes[0]).get_array()[0, 0] == pytest.approx(
+        made.test_error.isel(optimizer=0, alpha=0, s=0, seed=0)
+    )
+    assert "1 to 4 seeds" in figure.axes[1].get_ylabel()
+
+
+def test_hatches_can_be_seen_on_every_colour():
+    dark, light = ([to_rgba(name) for name in names] for names in (("black", "#440154"), ("#fde725", "white")))
+    assert not ink(np.array(dark)).any()
+    assert ink(np.array(light)).all()
+
+
+def test_dots_are_where_the_interval_of_a_difference_excludes_zero():
+    made = results(**TWO, seeds=5)
+    wins = xr.zeros_like(made.test_error.isel(optimizer=0, seed=0, drop=True))
+    wins[{"alpha": 0}], wins[{"alpha": 1}] = 0.8, -0.8
+    made["test_error"] = made.test_error * 0.05 + 0.1
+    made["test_error"][{"optimizer": 0}] += wins.clip(0)
+    made["test_error"][{"optimizer": 1}] += (-wins).clip(0)
+    figure = ag.plot.phase_diagram(made, x="alpha", y="s", optimizer="adam - gd")
+    dots = {line.get_markerfacecolor(): sorted(line.get_xydata().tolist()) for line in markers(figure.axes[0], "o")}
+    interval = difference(made, "test_error", "adam", "gd")
+    assert dots == {
+        face: sorted([a, s] for a in (0.0, 0.2, 0.4) for s in (2.0, 8.0, 32.0) if there.sel(alpha=a, s=s))
+        for face, there in (("black", interval.low > 0), ("white", interval.high < 0))
+    }
+    assert len(dots["black"]) == len(dots["white"]) == 3
+    assert legend_of(figure) == ["adam higher (95 %)", "gd higher (95 %)"]
+
+
+def ramp(scatter):
+    """Errors that rise along alpha, with seeds that scatter."""
+    made = results(data={"alpha": np.linspace(0, 0.9, 10).tolist(), "s": [2, 8, 32]}, optimizers={"adam": {}}, seeds=4)
+    noise = np.random.default_rng(0).normal(0, 1, made.test_error.shape)
+    error = made.alpha * 1.1 + scatter * xr.DataArray(noise, dims=made.test_error.dims)
+    made["test_error"] = error.clip(0, 1).transpose(*made.test_error.dims)
+    return made
+
+
+def test_the_contour_is_drawn_only_where_it_is_resolved():
+    figure = ag.plot.phase_diagram(ramp(0.001), x="alpha", y="s")
+    (line,) = [line for line in figure.axes[0].lines if line.get_marker() == "None"]
+    np.testing.assert_allclose(line.get_xdata(), 0.5 / 1.1, atol=0.005)
+    assert sorted(line.get_ydata()) == pytest.approx([2, 8, 32])
+    assert legend_of(figure) == ["error 0.5, where resolved"]
+    noisy = ag.plot.phase_diagram(ramp(0.5), x="alpha", y="s")
+    assert not noisy.axes[0].lines
+    assert not ag.plot.phase_diagram(ramp(0.001), x="alpha", y="s", value="loss").axes[0].lines, (
+        "only errors have a chance level"
+    )
+
+
+def test_curves_of_a_theory_can_be_laid_over():
+    theory = ag.plot.Overlay("theory", [0.1, 0.2, 0.3], [2, 8, 32])
+    curve = ag.boundary(ramp(0.05), "alpha", "s").isel(optimizer=0)
+    measured = ag.plot.Overlay("measured", curve.alpha, curve.s, curve.low, curve.high, optimizer="adam")
+    figure = ag.plot.phase_diagram(results(**TWO), x="alpha", y="s", overlays=[theory, measured])
+    adam, gd = figure.axes[:2]
+    assert [line.get_xdata().tolist() for line in gd.lines if line.get_marker() == "None"] == [[0.1, 0.2, 0.3]]
+    assert len([line for line in adam.lines if line.get_marker() == "None"]) == 2
+    assert {"theory", "measured"} <= set(legend_of(figure))
+    assert adam.get_xlim() == ag.plot.phase_diagram(results(**TWO), x="alpha", y="s").axes[0].get_xlim()
 
 
 def test_further_axes_become_rows_or_are_selected():
     keys = {**TWO, "train": {"lam": [0.0, 1e-3]}}
     made = results(**keys)
     figure = ag.plot.phase_diagram(made, x="alpha", y="s")
-    assert len(figure.axes) == 2 * 2 + 1
+    titles = [panel.get_title() for panel in figure.axes if panel.get_title()]
+    assert titles == [f"{name}, $\\lambda$ = {lam}" for lam in ("0", "0.001") for name in ("adam", "gd", "adam − gd")]
+    expected = made.isel(optimizer=0, lam=1).test_error.mean("seed").transpose("s", "alpha")
+    np.testing.assert_allclose(mesh_of(figure.axes[3]).get_array(), expected)
     chosen = ag.plot.phase_diagram(made, x="alpha", y="s", sel={"lam": 1e-3}, optimizer="adam").axes[0]
-    expected = made.sel(optimizer="adam", lam=1e-3).test_error.mean("seed").transpose("s", "alpha")
     np.testing.assert_allclose(mesh_of(chosen).get_array(), expected)
 
 
 def test_axes_of_each_optimizer_s_own_values():
     optimizers = {"adam": {"eta": [1e-4, 1e-3, 1e-2]}, "gd": {"eta": [0.01, 0.1, 1.0]}}
     made = results(data={"alpha": [0.0, 0.5]}, optimizers=optimizers)
-    name, figure = suitable(made)
-    assert name == "test_error-alpha-eta_index"
-    for panel, values in zip(figure.axes[:2], ([1e-4, 1e-2], [0.01, 1.0]), strict=True):
+    picture = suitable(made)
+    assert picture.name == "test_error-alpha-eta_index"
+    for panel, values in zip(picture.axes[:2], ([1e-4, 1e-2], [0.01, 1.0]), strict=True):
         assert panel.get_yscale() == "log"
         low, high = panel.get_ylim()
         assert low < values[0] < values[1] < high
         assert low * 10 > values[0]
+        assert panel.get_ylabel()
+    assert picture.axes[2].get_yscale() == "linear", "two rates have no axis in common but their order"
+    assert {row["eta"] for row in picture.numbers if row["optimizer"] == "gd"} == {0.01, 0.1, 1.0}
+    assert {row["eta_index"] for row in picture.numbers if row["optimizer"] == "adam - gd"} == {0, 1, 2}
+
+
+def test_zero_has_a_place_on_a_logarithmic_axis():
+    made = results(data={"alpha": [0.0, 0.5]}, train={"lam": [0.0, 1e-5, 1e-4, 1e-3]})
+    panel = ag.plot.phase_diagram(made, x="alpha", y="lam").axes[0]
+    panel.figure.canvas.draw()
+    heights = panel.transData.transform([(0, value) for value in (0, 1e-5, 1e-4, 1e-3)])[:, 1]
+    np.testing.assert_allclose(np.diff(heights), np.diff(heights)[0])
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["0", "$10^{-5}$", "$10^{-4}$", "0.001"]
+
+
+def test_the_colours_of_other_variables_suit_their_values():
+    made = results(**TWO)
+    made["loss"] = 10.0 ** (made.loss * 8 - 6)
+    made["feature_learning"] = made.feature_learning - 0.5
+    assert isinstance(mesh_of(ag.plot.phase_diagram(made, "alpha", "s", "loss").axes[0]).norm, LogNorm)
+    signed = mesh_of(ag.plot.phase_diagram(made, "alpha", "s", "feature_learning").axes[0])
+    assert isinstance(signed.norm, CenteredNorm)
+    assert signed.get_cmap().name == DIVERGING
+    made["weight_norm"] = made.weight_norm * np.nan
+    ag.plot.phase_diagram(made, "alpha", "s", "weight_norm")
 
 
 def test_what_suits_the_axes_at_hand():
-    assert suitable(results(**TWO))[0] == "test_error-alpha-s"
-    assert suitable(results(data={"alpha": [0.0, 0.2]}))[0] == "test_error-alpha"
-    assert suitable(results())[0] == "trajectories"
+    assert suitable(results(**TWO)).name == "test_error-alpha-s"
+    assert suitable(results(data={"alpha": [0.0, 0.2]})).name == "test_error-alpha"
+    assert suitable(results()).name == "trajectories"
 
 
-def test_curves_and_trajectories_draw_the_means():
+def test_curves_and_trajectories_draw_the_means_and_their_bands():
     made = results(data={"alpha": [0.0, 0.2, 0.4]}, seeds=3)
-    line = ag.plot.curves(made, "loss").axes[0].lines[0]
-    np.testing.assert_allclose(line.get_ydata(), made.loss.sel(optimizer="adam").mean("seed"))
+    set_status(made, "undertrained", optimizer=0, alpha=1, seed=2)
+    panel = ag.plot.curves(made, "loss").axes[0]
+    np.testing.assert_allclose(panel.lines[0].get_ydata(), made.loss.sel(optimizer="adam").mean("seed"))
+    summary = over_seeds(made, "loss").isel(optimizer=0)
+    band = panel.collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([band.min(), band.max()], [summary.low.min(), summary.high.max()])
+    (open_,) = [line for line in panel.lines[:2] if line.get_markerfacecolor() == "white"]
+    assert open_.get_xdata().tolist() == [0.2], "not all of its lanes are fitted"
+    difference_ = ag.plot.curves(made, optimizer="adam - gd").axes[0].lines[0]
+    np.testing.assert_allclose(difference_.get_ydata(), -made.test_error.diff("optimizer").mean("seed").squeeze())
     figure = ag.plot.trajectories(made, sel={"alpha": 0.2})
     assert [panel.get_title() for panel in figure.axes] == ["adam", "gd"]
     for line, name in zip(figure.axes[1].lines, ("feature_learning", "noise_memorization"), strict=False):
         expected = made[f"{name}_path"].sel(optimizer="gd", alpha=0.2).mean("seed")
         np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_pictures_can_be_drawn_into_somebody_s_own_figure():
+    made = results(**TWO)
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    assert ag.plot.phase_diagram(made, "alpha", "s", optimizer="adam", ax=left) is figure
+    np.testing.assert_allclose(
+        mesh_of(left).get_array(), made.test_error.isel(optimizer=0).mean("seed").transpose("s", "alpha")
+    )
+    assert ag.plot.curves(made, sel={"s": 8}, ax=right) is figure
+    assert right.lines
+    pair = Figure().subplots(1, 2)
+    assert ag.plot.trajectories(made, sel={"s": 8, "alpha": 0.0}, ax=pair) is pair[0].figure
+    with pytest.raises(ag.PlotError, match=r"3 panels for 1 Axes \(ax=\): give an Axes for each"):
+        ag.plot.phase_diagram(made, "alpha", "s", ax=left)
+
+
+def test_pictures_change_no_style_and_show_nothing():
+    before = dict(mpl.rcParams)
+    made = results(**TWO)
+    ag.plot.phase_diagram(made, "alpha", "s")
+    ag.plot.trajectories(made, sel={"s": 8, "alpha": 0.0})
+    assert dict(mpl.rcParams) == before
+    script = "import sys, adam_vs_gd as ag; ag.plot.phase_diagram; sys.exit('matplotlib.pyplot' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_numbers_lie_beside_the_picture(tmp_path):
+    made = results(**TWO)
+    set_status(made, "pending", optimizer=0, alpha=1, s=1)
+    set_status(made, "underfit", optimizer=1, alpha=1, s=1, seed=0)
+    for name in ("a.png", "b.pdf", "c.svg"):
+        path = ag.plot.save(ag.plot.phase_diagram(made, "alpha", "s"), tmp_path / "new" / name)
+        rows = rows_beside(path)
+        assert len(rows) == 3 * 9
+        assert {row["sweep"] for row in rows} == {made.attrs["digest"]}
+        assert made.attrs["digest"].encode() in path.read_bytes(), "the picture itself says whose it is"
+        again = ag.plot.save(ag.plot.phase_diagram(made, "alpha", "s"), tmp_path / name)
+        assert again.read_bytes() == path.read_bytes(), "the same figure gives the same file"
+    found = over_seeds(made, "test_error")
+    for row in rows:
+        if "-" in row["optimizer"]:
+            continue
+        here = found.sel(optimizer=row["optimizer"], alpha=float(row["alpha"]), s=int(row["s"]))
+        assert row["seeds"] == str(here.seeds.item())
+        if here.seeds == 0:
+            assert row["mean"] == row["low"] == row["high"] == ""
+            assert row["pending"] == "2"
+        else:
+            assert float(row["mean"]) == pytest.approx(here["mean"].item())
+            assert float(row["low"]) == pytest.approx(here.low.item())
+    assert [row["underfit"] for row in rows if row["optimizer"] == "gd"].count("1") == 1
+    curve = ag.plot.save(ag.plot.curves(made, sel={"s": 8}), tmp_path / "curve.png")
+    assert len(rows_beside(curve)) == 2 * 3
+
+
+def test_a_picture_replaces_nothing_but_pictures(tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ag.PlotError, match=r"mine\.csv: would hold the picture's numbers, but holds something else"):
+        ag.plot.save(ag.plot.phase_diagram(results(**TWO)), tmp_path / "mine.png")
+    assert not (tmp_path / "mine.png").exists()
+    with pytest.raises(ag.PlotError, match=r"must end in \.png, \.pdf or \.svg"):
+        ag.plot.save(ag.plot.phase_diagram(results(**TWO)), tmp_path / "mine.jpg")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ag.DiskError, match="cannot be written"):
+        ag.plot.save(ag.plot.phase_diagram(results(**TWO)), tmp_path / "file" / "a.png")
+    assert ag.plot.save(Figure(), tmp_path / "plain.png").exists(), "of somebody's own figure, only the picture"
+
+
+def foreign():
+    """Somebody else's sweep: no statuses, no attributes, one optimizer without a name."""
+    rng = np.random.default_rng(0)
+    return xr.Dataset(
+        {
+            "test_error": (("width", "activation", "seed"), rng.random((4, 3, 5))),
+            "score": (("width", "activation"), rng.random((4, 3))),
+        },
+        {"width": [8, 16, 32, 64], "activation": ["relu", "gelu", "tanh"]},
+    )
+
+
+def test_other_people_s_sweeps_can_be_drawn(tmp_path):
+    theirs = foreign()
+    theirs["test_error"][0, 0] = np.nan
+    before = theirs.copy(deep=True)
+    figure = ag.plot.phase_diagram(theirs, x="width", y="activation")
+    panel = figure.axes[0]
+    np.testing.assert_allclose(
+        mesh_of(panel).get_array(), theirs.test_error.mean("seed").transpose("activation", "width")
+    )
+    assert panel.get_xscale() == "log"
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["relu", "gelu", "tanh"]
+    assert legend_of(figure)[0] == "not computed"
+    assert "test error (mean of 5 seeds)" in figure.axes[1].get_ylabel()
+    mine = ag.plot.phase_diagram(theirs, x="width", y="activation", value="score")
+    assert "score" in mine.axes[1].get_ylabel()
+    ag.plot.save(figure, tmp_path / "theirs.svg")
+    rows = rows_beside(tmp_path / "theirs.svg")
+    assert {row["activation"] for row in rows} == {"relu", "gelu", "tanh"}
+    line = ag.plot.curves(theirs.sel(activation="gelu", drop=True)).axes[0].lines[0]
+    np.testing.assert_allclose(line.get_ydata(), theirs.test_error.sel(activation="gelu").mean("seed"))
+    assert ag.boundary(theirs, x="width", y="activation").width.dims == ("optimizer", "activation")
+    xr.testing.assert_identical(theirs, before)
+    with pytest.raises(ag.PlotError, match="no variable of a cell"):
+        ag.plot.curves(xr.Dataset({"loss_path": ("record", [1.0, 2.0])}))
 
 
 @pytest.mark.parametrize(
@@ -133,23 +402,10 @@ def test_pictures_that_cannot_be_given(call, said):
         call(results(**TWO))
 
 
-@given(st.lists(st.floats(-100, 100), min_size=1, max_size=12, unique=True))
-def test_every_value_is_inside_its_own_cell(values):
-    values = np.sort(values)
-    if len(values) > 1 and np.diff(values).min() < 1e-6:
-        return
-    around = edges(values)
-    assert len(around) == len(values) + 1
-    assert (around[:-1] < values).all()
-    assert (values < around[1:]).all()
-
-
-def test_scales_are_told_apart():
-    assert is_log(np.geomspace(1e-6, 1, 5))
-    assert is_log(np.array([2, 5, 10, 20, 50]))
-    assert not is_log(np.linspace(0.1, 0.9, 9))
-    assert not is_log(np.array([0.0, 1e-5, 1e-3]))
-    np.testing.assert_allclose(edges(np.array([1.0, 10.0, 100.0])), 10 ** np.array([-0.5, 0.5, 1.5, 2.5]))
+def test_too_many_panels_are_refused_before_they_are_drawn():
+    made = results(**TWO, train={"lam": [float(i) for i in range(9)]})
+    with pytest.raises(ag.PlotError, match="27 panels for lam: fix some of these axes"):
+        ag.plot.phase_diagram(made, "alpha", "s")
 
 
 def test_results_of_a_real_sweep_can_be_drawn():
