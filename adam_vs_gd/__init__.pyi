@@ -1,5 +1,4 @@
 from . import plot
-from .boundary import boundary, fit_exponent
 from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
@@ -11,6 +10,7 @@ from .problem import Problem
 from .spec import SweepSpec, load_spec
 from .store import load_results
 from .training import make_train_step
+from .transition import boundary, fit_exponent
 from .two_patch import Training, train
 from .types import Hyper, Static
 

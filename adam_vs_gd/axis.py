@@ -84,9 +84,8 @@ def axis_of(results: xr.Dataset, dim: str) -> Axis:
     own = results.coords.get(key)
     name = key if own is not None and own.dims == (dim,) and is_distinct(own.values) else dim
     coord = results[name]
-    about = results[key if key in results.coords else dim].attrs
-    symbol = about.get("symbol", "")
-    label = f"{about.get('long_name', name)} {symbol}".strip()
+    symbol = results[key if key in results.coords else dim].attrs.get("symbol", "")
+    label = f"{coord.attrs.get('long_name', name)} {symbol}".strip()
     if not is_distinct(coord.values):
         return Axis(name, label, symbol or name, np.arange(coord.size, dtype=float), tuple(map(str, coord.values)))
     values = coord.values.astype(float)

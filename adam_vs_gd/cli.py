@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import signal
 import sys
 import warnings
@@ -243,10 +244,16 @@ def settings_of(options: argparse.Namespace) -> engine.Settings:
 
 def run_show(options: argparse.Namespace) -> int:
     """`adam-vs-gd show`."""
+    import rich
+
     from adam_vs_gd import lock, show
     from adam_vs_gd.store import load_results
 
-    print(show.summary(load_results(options.folder)))
+    width = shutil.get_terminal_size().columns
+    console = rich.get_console()
+    with console.capture() as captured:
+        console.print(show.summary(load_results(options.folder), width), soft_wrap=True, highlight=False)
+    print(captured.get(), end="")
     if word := lock.holder(options.folder):
         print(f"\n{lock.described(word)}")
     return DONE

@@ -6,17 +6,30 @@ import itertools
 
 import numpy as np
 import xarray as xr
+from rich.text import Text
 
-from adam_vs_gd.selection import swept
+from adam_vs_gd.axis import Axis
+from adam_vs_gd.panels import Panel, panels
+from adam_vs_gd.selection import choose_axes, swept
 from adam_vs_gd.statistics import over_seeds
 from adam_vs_gd.variables import STATUSES
 
+LETTERS = {"pending": "p", "undertrained": "u", "underfit": "f", "collapsed": "c", "diverged": "x"}
+VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
+LIGHT = 6  # colours from here on are light
+MAX_HEATMAPS = 4
 COLUMNS = ("test_error", "train_error", "data_loss", "feature_learning", "noise_memorization")
 
 
-def summary(results: xr.Dataset) -> str:
-    """What a sweep is, how far it has come, its statuses, and its means with 95 % intervals over the seeds."""
-    return "\n\n".join([heading(results), statuses(results), table(results)])
+def summary(results: xr.Dataset, width: int = 80) -> Text:
+    """What a sweep is, how far it has come, statuses, a diagram, and means with 95 % intervals over the seeds.
+
+    Args:
+        results: the Dataset of a sweep, running or finished.
+        width: characters of a line, for the diagram.
+    """
+    parts = [Text(heading(results)), Text(statuses(results)), *heatmaps(results, width), Text(table(results))]
+    return Text("\n\n").join(parts)
 
 
 def heading(results: xr.Dataset) -> str:
@@ -44,6 +57,63 @@ def statuses(results: xr.Dataset) -> str:
         here = results.status.isel(optimizer=k)
         rows.append([str(label), *(str(int((here == STATUSES.index(name)).sum())) for name in found)])
     return columns(rows)
+
+
+def heatmaps(results: xr.Dataset, width: int) -> list[Text]:
+    """Phase diagrams of the test error in letters, coloured where a terminal can; none without two axes.
+
+    Args:
+        results: the Dataset of a sweep.
+        width: characters of a line.
+    """
+    if len(swept(results)) < 2:
+        return []
+    x, y = choose_axes(results, None, None)
+    rows = panels(results, (y, x), "test_error", [(str(label),) for label in results.optimizer.values])
+    flat = [panel for row in rows for panel in row]
+    shown = [heatmap(panel, width) for panel in flat[:MAX_HEATMAPS]]
+    more = f"{len(flat) - MAX_HEATMAPS} more panels: adam-vs-gd plot\n" if len(flat) > MAX_HEATMAPS else ""
+    marks = ", ".join(f"{letter} {name}" for name, letter in LETTERS.items())
+    return [*shown, Text(f"{more}(mean over seeds; . not computed; some seeds: {marks})")]
+
+
+def heatmap(panel: Panel, width: int) -> Text:
+    """A panel: a line a value of y, upwards; in a cell hundredths and a letter, or in less room one of them."""
+    y, x = panel.axes
+    rows, columns = ticks(y), ticks(x)
+    left = max(map(len, rows)) + 2
+    wide = left + 4 * len(columns) <= width
+    at = [
+        f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in panel.fixed.items()
+    ]
+    drawn = Text(
+        f"test error of {', '.join([panel.name, *at])}: {y.name} upwards, {x.name} from {columns[0]} to {columns[-1]}"
+    )
+    for name, i in reversed(list(zip(rows, y.order, strict=True))):
+        drawn.append(f"\n{name:>{left - 2}}  ")
+        for j in x.order:
+            drawn.append(*cell(panel.interval["mean"].values[i, j], panel.counts[i, j], wide))
+    if wide:
+        drawn.append("\n" + " " * left + "".join(f"{text[:7]:<8}" for text in columns[::2]).rstrip())
+    return drawn
+
+
+def cell(mean: float, counts: np.ndarray, wide: bool) -> tuple[str, str]:
+    """The letters and the colours of a cell."""
+    if counts[STATUSES.index("pending")] == counts.sum():
+        return " .  " if wide else ".", ""
+    letter = next((letter for status, letter in LETTERS.items() if counts[STATUSES.index(status)]), "")
+    if np.isnan(mean):
+        return f" -{letter:<2}" if wide else letter, ""
+    tenth = min(int(10 * mean), 9)
+    text = f"{f'{mean:.2f}'.removeprefix('0')[:3]}{letter:<1}" if wide else letter or str(tenth)
+    return text, f"{'black' if tenth >= LIGHT else 'white'} on {VIRIDIS[tenth]}"
+
+
+def ticks(axis: Axis) -> list[str]:
+    """The values of an axis, in their order."""
+    return [axis.texts[i] if axis.texts else f"{axis.values[i]:.4g}" for i in axis.order]
 
 
 def table(results: xr.Dataset) -> str:

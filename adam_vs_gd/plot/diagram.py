@@ -14,6 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
+from adam_vs_gd.panels import Panel, panels, shown, title
 from adam_vs_gd.plot.marks import (
     Cells,
     Legend,
@@ -25,7 +26,6 @@ from adam_vs_gd.plot.marks import (
     mark_statuses,
     merged,
 )  # fmt: skip
-from adam_vs_gd.plot.panels import Panel, panels, shown, title
 from adam_vs_gd.plot.picture import Picture, given
 from adam_vs_gd.plot.style import CHANCE, COLUMN, NOT_COMPUTED, PAGE, colours, styled
 from adam_vs_gd.plot.ticks import set_axis
@@ -109,12 +109,13 @@ def phase_diagram(
             label(place, panel, flat, left=k % columns == 0, bottom=k + columns >= len(flat))
         for difference, scheme in schemes.items():
             mine = [place for panel, place in zip(flat, places, strict=True) if panel.is_difference == difference]
-            text = value_label(results, value, [panel for panel in flat if panel.is_difference == difference])
+            of_these = [panel for panel in flat if panel.is_difference == difference]
+            text = value_label(results, value, of_these, "\n" if columns > 1 and len(of_these) == 1 else " ")
             add_colours(figure, mine, scheme, text, below=columns > 1, chance=is_error(value) and not difference)
         if ax is None:
-            add_legend(merged(legends), figure, loc="outside lower center")
+            add_legend(merged(legends), figure, 2 if columns == 1 else 4, loc="outside lower center")
         else:
-            add_legend(merged(legends), places[-1], loc="upper left", bbox_to_anchor=(-0.1, -0.2))
+            add_legend(merged(legends), places[-1], 2, loc="upper left", bbox_to_anchor=(-0.1, -0.2))
     return figure
 
 
@@ -169,7 +170,7 @@ def label(place: Axes, panel: Panel, flat: Sequence[Panel], *, left: bool, botto
         place.tick_params(labelbottom=False)
 
 
-def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel]) -> str:
+def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel], separator: str) -> str:
     """What the colours of some panels mean, and how many seeds are behind them."""
     counted = np.concatenate([panel.interval["seeds"].values.ravel() for panel in shown])
     most, least = counted.max(), counted[counted > 0].min(initial=counted.max())
@@ -178,7 +179,7 @@ def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel]) -> str:
     names = {panel.name for panel in shown}
     if shown[0].is_difference:
         what += f", {names.pop().replace(' - ', ' − ')}" if len(names) == 1 else ", difference"
-    return f"{what} (mean of {seeds})"
+    return f"{what}{separator}(mean of {seeds})"
 
 
 def add_colours(

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.plot.panels import panels, shown
+from adam_vs_gd.panels import panels, shown
 from adam_vs_gd.plot.picture import Picture, given
 from adam_vs_gd.plot.style import CHANCE, COLOURS, COLUMN, DASHES, PAGE, styled
 from adam_vs_gd.plot.ticks import set_axis

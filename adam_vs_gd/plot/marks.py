@@ -13,9 +13,9 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
-from adam_vs_gd.boundary import contour
-from adam_vs_gd.plot.panels import Panel
+from adam_vs_gd.panels import Panel
 from adam_vs_gd.plot.style import CHANCE, DASHES, DIVERGED, HATCHES, NOT_COMPUTED, NOT_COUNTED, ink
+from adam_vs_gd.transition import contour
 from adam_vs_gd.variables import STATUSES
 
 Legend = dict[str, Any]
@@ -171,10 +171,10 @@ def mark_overlays(axes: Axes, panel: Panel, overlays: Sequence[Overlay]) -> Lege
     return legend
 
 
-def add_legend(legend: Legend, owner: Any, **where: Any) -> None:
+def add_legend(legend: Legend, owner: Any, columns: int, **where: Any) -> None:
     """Say what the marks mean, if there are any, below a figure or an Axes."""
     if legend:
-        columns = min(len(legend), 4)
+        columns = min(len(legend), columns)
         owner.legend(list(legend.values()), list(legend), ncols=columns, frameon=False, handlelength=1.8, **where)
 
 

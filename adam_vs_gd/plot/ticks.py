@@ -31,7 +31,8 @@ def set_axis(axes: Axes, side: str, axis: Axis, points: float) -> None:
     length = max(map(len, texts or [f"{value:.3g}" for value in values]))
     most = max(2, int(points / (LETTER * length + GAP if side == "x" else LINE)))
     if not texts and axis.scale == LINEAR:
-        along.set_major_locator(matplotlib.ticker.MaxNLocator(min(6, most), steps=[1, 2, 5, 10]))
+        whole = bool((values == np.round(values)).all())
+        along.set_major_locator(matplotlib.ticker.MaxNLocator(min(6, most), steps=[1, 2, 5, 10], integer=whole))
         return
     if axis.scale == LOG and values[-1] >= 100 * values[0]:
         along.set_major_locator(matplotlib.ticker.LogLocator(numticks=most))

@@ -10,8 +10,8 @@ from scipy import stats
 from scipy.special import expit
 
 import adam_vs_gd as ag
-from adam_vs_gd.boundary import FALLING, RISING, contour, first_crossing, interval, masked_slopes
 from adam_vs_gd.dataset import to_dataset
+from adam_vs_gd.transition import FALLING, RISING, contour, first_crossing, interval, masked_slopes
 from adam_vs_gd.variables import STATUSES
 
 S = np.array([10, 15, 22, 33, 47, 68, 100, 150])
@@ -231,6 +231,16 @@ def test_a_contour_is_drawn_where_it_is_resolved():
     (line,) = contour(*ramp(0.02), 0.5)
     np.testing.assert_allclose(line[:, 0], 4.5)
     assert sorted(line[:, 1]) == pytest.approx(range(6))
+
+
+@given(st.integers(0, 10**6))
+def test_a_contour_stays_between_the_cells(seed):
+    mean = np.random.default_rng(seed).random((4, 5))
+    for line in contour(mean, mean, mean, 0.5):
+        between = np.abs(line - np.round(line)) > 1e-9
+        assert (between.sum(1) == 1).all(), "on a grid line, and not at a cell"
+        assert (line >= 0).all()
+        assert (line <= [4, 3]).all()
 
 
 def test_no_contour_through_cells_whose_interval_holds_the_level():

@@ -41,7 +41,7 @@ def contour(mean: np.ndarray, low: np.ndarray, high: np.ndarray, level: float) -
     z = np.ma.masked_invalid(mean)
     pieces = []
     for line in contourpy.contour_generator(z=z, corner_mask=False).lines(level):
-        points = np.asarray(line)
+        points = np.round(np.asarray(line), 9)  # so that what lies on a grid line does
         first, second = np.floor(points).astype(int), np.ceil(points).astype(int)  # the cells that a point is between
         resolved = side[first[:, 1], first[:, 0]] * side[second[:, 1], second[:, 0]] < 0
         ends = np.flatnonzero(np.diff(np.concatenate([[False], resolved, [False]])))

@@ -1,4 +1,4 @@
-"""What the panels of a picture show, before anything is drawn."""
+"""What the panels of a diagram show, before anything is drawn or written."""
 
 from __future__ import annotations
 
