@@ -13,7 +13,9 @@ import xarray as xr
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.variables import STATUSES, VARIABLES
 
-NOT_AXES = ("optimizer", "seed", "record", "test_record", "class")
+OWN = {"class": "class", "record": "step", "test_record": "test_step"}
+"""Dimensions that only some variables have, and the coordinate by which a place along each is named."""
+NOT_AXES = ("optimizer", "seed", *OWN)
 
 
 def complete(results: xr.Dataset) -> xr.Dataset:
@@ -31,7 +33,7 @@ def complete(results: xr.Dataset) -> xr.Dataset:
             value = results[dim].item() if dim in results.coords else value
             results = results.drop_vars(dim, errors="ignore").expand_dims({dim: [value]})
     if "status" not in results:
-        final = [v for v in results.data_vars.values() if not {"record", "test_record", "class"} & set(v.dims)]
+        final = [variable for variable in results.data_vars.values() if not OWN.keys() & set(variable.dims)]
         if not final:
             raise PlotError("these results have no variable of a cell, only trajectories")
         there = functools.reduce(operator.and_, (np.isfinite(v) for v in final))
@@ -56,7 +58,8 @@ def select(
 
     Args:
         results: the Dataset of a sweep.
-        sel: {axis: value}; numbers are matched to nine digits. The axis goes, `seed` stays as one of length 1.
+        sel: {axis: value}; numbers are matched to nine digits. The axis goes, `seed` stays as one of length 1. Beside
+            axes, `class`, `step` and `test_step` fix what variables of a class and trajectories are along.
         optimizer: a label, or labels in the order wanted; the axis stays.
 
     Raises:
@@ -70,14 +73,15 @@ def select(
                 raise PlotError(f"optimizer = {label}: not in these results; there are {', '.join(known)}")
         results = results.isel(optimizer=[known.index(label) for label in asked])
     for key, value in (sel or {}).items():
-        axes = [*swept(results), "seed"]
+        own = {name: dim for dim, name in OWN.items() if name in results.coords and results[name].dims == (dim,)}
+        axes = {axis: axis for axis in [*swept(results), "seed"]} | own
         if key not in axes:
             raise PlotError(f"{key} = {value}: no such axis; there are {', '.join(axes)}")
         coordinate = results[key].values
         found = np.flatnonzero(np.isclose(coordinate, value, rtol=1e-9, atol=0)) if is_real(value) else np.array([])
         if not found.size:
             raise PlotError(f"{key} = {value}: not a value of this axis; there are {', '.join(map(str, coordinate))}")
-        results = results.isel({key: found[:1] if key == "seed" else found[0]})
+        results = results.isel({axes[key]: found[:1] if key == "seed" else found[0]})
     return results
 
 
@@ -102,9 +106,9 @@ def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str,
 
 
 def check_value(results: xr.Dataset, value: str) -> None:
-    """Whether a variable can be drawn."""
-    drawable = [
-        str(name) for name, v in results.data_vars.items() if not {"record", "test_record", "class"} & set(v.dims)
-    ]
-    if value not in drawable:
-        raise PlotError(f"{value}: not a variable that can be drawn; there are {', '.join(drawable)}")
+    """Whether a variable can be drawn: it exists, and what it is along by itself is fixed."""
+    if value not in results.data_vars:
+        raise PlotError(f"{value}: no such variable; there are {', '.join(map(str, results.data_vars))}")
+    if left := [OWN[str(dim)] for dim in results[value].dims if dim in OWN]:
+        some = results[left[0]].values.ravel()[-1]
+        raise PlotError(f"{value}: has a value for each {', '.join(left)}; fix it with --sel {left[0]}={some} (sel=)")

@@ -254,6 +254,17 @@ def test_the_colours_of_other_variables_suit_their_values():
     ag.plot.phase_diagram(made, "alpha", "s", "weight_norm")
 
 
+def test_variables_of_a_class_and_moments_of_a_trajectory_can_be_drawn():
+    made = results(**TWO)
+    figure = ag.plot.phase_diagram(made, "alpha", "s", "capital_lambda", sel={"class": -1})
+    expected = made.capital_lambda.sel({"class": -1, "optimizer": "gd"}).mean("seed").transpose("s", "alpha")
+    np.testing.assert_allclose(mesh_of(figure.axes[1]).get_array(), expected)
+    early = ag.plot.phase_diagram(made, "alpha", "s", "test_error_path", sel={"test_step": 60})
+    expected = made.test_error_path.isel(test_record=-1, optimizer=0).mean("seed").transpose("s", "alpha")
+    np.testing.assert_allclose(mesh_of(early.axes[0]).get_array(), expected)
+    assert mesh_of(early.axes[0]).get_clim() == (0, 1)
+
+
 def test_what_suits_the_axes_at_hand():
     assert suitable(results(**TWO)).name == "test_error-alpha-s"
     assert suitable(results(data={"alpha": [0.0, 0.2]})).name == "test_error-alpha"
@@ -392,7 +403,11 @@ def test_other_people_s_sweeps_can_be_drawn(tmp_path):
         (lambda made: ag.plot.phase_diagram(made, x="s", y="s"), "both s"),
         (lambda made: ag.plot.phase_diagram(made, sel={"s": 3}), "s = 3: not a value of this axis; there are 2, 8, 32"),
         (lambda made: ag.plot.phase_diagram(made, sel={"s": 2}), "needs two swept axes"),
-        (lambda made: ag.plot.phase_diagram(made, value="loss_path"), "loss_path: not a variable"),
+        (
+            lambda made: ag.plot.phase_diagram(made, value="loss_path"),
+            "loss_path: has a value for each step; fix it",
+        ),
+        (lambda made: ag.plot.phase_diagram(made, value="los"), "los: no such variable; there are test_error, "),
         (lambda made: ag.plot.curves(made), "curves need one axis, not 2"),
         (lambda made: ag.plot.trajectories(made), "fix s, alpha"),
     ],

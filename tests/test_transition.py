@@ -162,7 +162,7 @@ def test_one_seed_says_nothing_of_the_others():
     [
         ({"x": "beta1"}, "beta1: not a swept axis; there are s, alpha"),
         ({"level": 1.5}, "level = 1.5: must be between 0 and 1"),
-        ({"value": "loss_path"}, "loss_path: not a variable"),
+        ({"value": "loss_path"}, "loss_path: has a value for each step"),
         ({"direction": "up"}, "direction = 'up': must be 'rising' or 'falling'"),
     ],
 )
