@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PICTURES = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
 
 
@@ -14,13 +16,25 @@ def elsewhere(tmp_path_factory):
     return tmp_path_factory.mktemp("readme")
 
 
-@pytest.mark.parametrize("name", ["launch", "plot", "reuse"])
+@pytest.mark.parametrize("name", ["launch", "plot", "boundary", "reuse"])
 def test_example(name, elsewhere, monkeypatch, capsys):
-    monkeypatch.chdir(elsewhere)
+    monkeypatch.chdir(ROOT if name == "boundary" else elsewhere)
     exec(compile(EXAMPLES[name], f"README.md:{name}", "exec"), {})
     assert capsys.readouterr().out
     if name == "plot":
-        assert (elsewhere / "runs" / "small" / "adam.pdf").stat().st_size > 5000
+        assert (elsewhere / "runs" / "small" / "diagram.pdf").stat().st_size > 5000
+        assert (elsewhere / "runs" / "small" / "diagram.csv").exists()
+
+
+def test_examples_about_pictures():
+    import adam_vs_gd as ag
+
+    results = ag.load_results(ROOT / "results" / "sigma_p-by-s")
+    known = {"ag": ag, "results": results, "curve": ag.boundary(results, x="sigma_p", y="s")}
+    examples = re.findall(r"```python\n(.*?)```", PICTURES, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "docs/pictures.md", "exec"), known)
 
 
 def test_spec_in_the_readme_is_valid(tmp_path):
@@ -40,6 +54,5 @@ def test_the_two_commands_are_there():
 
 
 def test_links_lead_somewhere():
-    root = Path(__file__).parent.parent
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (root / target).exists(), target
+        assert (ROOT / target).exists(), target
