@@ -1,4 +1,4 @@
-from . import plot
+from . import plot, report
 from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
@@ -40,6 +40,7 @@ __all__ = [
     "measure",
     "numerics",
     "plot",
+    "report",
     "run_sweep",
     "sample_dataset",
     "seed_key",

@@ -126,6 +126,11 @@ def parser() -> argparse.ArgumentParser:
                       "shown are written beside it as .csv")  # fmt: skip
     plot.set_defaults(run=run_plot)
 
+    report = commands.add_parser("report", help="one interactive HTML page of a sweep, which needs no network")
+    report.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
+    report.add_argument("--out", metavar="FILE.html", type=Path, help="where to write it (default: DIR/report.html)")
+    report.set_defaults(run=run_report)
+
     bench = commands.add_parser("bench", help="speed beside what a user would pick instead, and this machine's limit")
     bench.add_argument("--quick", action="store_true", help="a fifth of the steps, once: a try")
     bench.add_argument("--out", metavar="FILE.json", type=Path, help="write the figures there as well")
@@ -289,6 +294,17 @@ def run_plot(options: argparse.Namespace) -> int:
     sel = dict(parse_override(text, "--sel", "eta=5e-5") for text in options.sel)
     picture = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel)
     print(plot.save(picture, options.out or folder.figures / f"{picture.name}.png"))
+    return DONE
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """`adam-vs-gd report`."""
+    from adam_vs_gd import report
+    from adam_vs_gd.store import Folder
+
+    folder = Folder(options.folder)
+    file = report.write(folder.dataset(), options.out or folder.path / "report.html", folder.survey())
+    print(f"{file} ({file.stat().st_size / 1e6:.2f} MB)")
     return DONE
 
 

@@ -21,6 +21,7 @@ NO_JAX = (
     "axis",
     "panels",
     "plot",
+    "report",
     "selection",
     "show",
     "transition",
@@ -78,4 +79,4 @@ def test_every_public_name_exists_and_has_a_docstring():
 def test_no_public_name_is_hidden_by_a_module():
     """`import adam_vs_gd.train` would replace the function `ag.train`."""
     modules = {path.stem for path in PACKAGE.iterdir()}
-    assert set(ag.__all__) & modules == {"plot"}
+    assert set(ag.__all__) & modules == {"plot", "report"}

@@ -1,0 +1,214 @@
+"""What a page knows of a sweep: a header of words, and blobs of numbers. Every statistic of it is made here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.colors import LogNorm
+
+from adam_vs_gd.axis import axis_of
+from adam_vs_gd.plot.style import DIVERGING, SEQUENTIAL, colours
+from adam_vs_gd.report.blob import Blob, rounded
+from adam_vs_gd.report.words import symbol, written
+from adam_vs_gd.selection import choose_axes, swept
+from adam_vs_gd.statistics import LEVEL, difference, is_error, over_seeds
+from adam_vs_gd.variables import CLASSES, STATUSES
+
+TRAJECTORIES = ("feature_learning", "noise_memorization", "loss", "data_loss", "train_error", "test_error")
+PATH_NUMBERS = 6_000_000
+"""Where the trajectories hold more numbers than this, not every recorded step is in the page."""
+PATH_BITS = 11
+TICK_LETTERS = 6
+
+
+class Payload(NamedTuple):
+    """What a page knows of a sweep.
+
+    Attributes:
+        header: words, axes, and the places of the arrays in the blobs; fit for JSON.
+        finals: status, and mean, interval and values of the seeds of every final variable.
+        paths: trajectories of every lane, and their means.
+    """
+
+    header: dict[str, Any]
+    finals: Blob
+    paths: Blob
+
+
+class Series(NamedTuple):
+    """What a diagram may show: an optimizer, or how much higher a variable is for one than for another."""
+
+    label: str
+    optimizers: tuple[int, ...]
+
+
+def payload(results: xr.Dataset) -> Payload:
+    """What a page knows of a sweep.
+
+    Args:
+        results: the Dataset of a sweep.
+    """
+    finals, paths = Blob(), Blob()
+    finals.add("status", ordered(results.status), "i1")
+    labels = [str(label) for label in results.optimizer.values]
+    series = list(series_of(labels))
+    header = {
+        "level": f"{LEVEL * 100:g} %",
+        "optimizers": labels,
+        "seeds": results.seed.values.tolist(),
+        "statuses": list(STATUSES),
+        "axes": [{"name": dim, "size": results.sizes[dim], "symbol": symbol(results, dim)} for dim in swept(results)],
+        "series": [
+            {
+                "label": one.label,
+                "optimizers": one.optimizers,
+                "axes": {dim: axis(results, one, dim) for dim in swept(results)},
+            }
+            for one in series
+        ],
+        "variables": [add_variable(finals, results, series, *which) for which in drawable(results)],
+        "trajectories": add_trajectories(paths, results) if "record" in results.dims else None,
+        "initial": initial_axes(results),
+        "colours": {name: shades(name) for name in (SEQUENTIAL, DIVERGING)},
+    }
+    return Payload(header | {"finals": finals.places, "paths": paths.places}, finals, paths)
+
+
+def series_of(labels: list[str]) -> Iterator[Series]:
+    """Every optimizer, and every two of them in their order."""
+    for k, label in enumerate(labels):
+        yield Series(label, (k,))
+    for (i, first), (j, second) in itertools.combinations(enumerate(labels), 2):
+        yield Series(f"{first} − {second}", (i, j))
+
+
+def initial_axes(results: xr.Dataset) -> dict[str, int]:
+    """Which axes a diagram has at first: those of `adam-vs-gd plot`."""
+    axes = swept(results)
+    if len(axes) < 2:
+        return {"x": 0, "y": 0}
+    x, y = choose_axes(results, None, None)
+    return {"x": axes.index(x), "y": axes.index(y)}
+
+
+def ordered(values: xr.DataArray) -> np.ndarray:
+    """[optimizer, axes, seed, further dimensions] values."""
+    last = [dim for dim in ("class", "record", "test_record") if dim in values.dims]
+    return values.transpose("optimizer", ..., "seed", *last).values
+
+
+def axis(results: xr.Dataset, series: Series, dim: str) -> dict[str, Any]:
+    """Where the values of an axis stand in a diagram, in coordinates in which it is even, and how each is written."""
+    here = results.isel(optimizer=series.optimizers[0] if len(series.optimizers) == 1 else list(series.optimizers))
+    found = axis_of(here, dim)
+    texts = list(found.texts) or written(found.values)
+    order = found.order.tolist()
+    ascending = [texts[k] for k in order]
+    return {
+        "name": found.name,
+        "label": found.label.replace(found.symbol, symbol(results, dim)),
+        "scale": found.scale,
+        "at": found.forward(found.values[found.order]).tolist(),
+        "edges": found.forward(found.edges).tolist(),
+        "order": order,
+        "ticks": ascending if found.texts else shortened(ascending),
+        "texts": numbered(here, dim) if dim.endswith("_index") and found.name == dim else texts,
+    }
+
+
+def shortened(texts: list[str]) -> list[str]:
+    """Numbers as they are written along an axis: long ones to three digits, where that keeps them apart."""
+    short = [text if len(text) <= TICK_LETTERS else f"{float(text):.3g}" for text in texts]
+    return short if len(set(short)) == len(short) else texts
+
+
+def numbered(here: xr.Dataset, dim: str) -> list[str]:
+    """Values that stand by their number, as each optimizer has its own or one has the same all along."""
+    own = here[dim.removesuffix("_index")].values
+    if own.ndim == 1:
+        return [f"{text}, number {k}" for k, text in enumerate(written(own))]
+    labels = here.optimizer.values
+    return [", ".join(f"{label} {text}" for label, text in zip(labels, written(each), strict=True)) for each in own.T]
+
+
+def drawable(results: xr.Dataset) -> Iterator[tuple[str, int | None]]:
+    """(variable, class or None) of all that has one number a lane."""
+    for name, values in results.data_vars.items():
+        if name == "status" or {"record", "test_record"} & set(values.dims):
+            continue
+        yield from ((str(name), one) for one in (CLASSES if "class" in values.dims else (None,)))
+
+
+def add_variable(finals: Blob, results: xr.Dataset, series: list[Series], name: str, one: int | None) -> dict[str, Any]:
+    """Put a variable's numbers into a blob; returns its words and its scale of colours in each series."""
+    key = name if one is None else f"{name}:{one}"
+    finals.add(key, ordered(results[name] if one is None else results[name].sel({"class": one}, drop=True)))
+    labels = [str(label) for label in results.optimizer.values]
+    together = over_seeds(results, name)
+    summaries = [together.isel(optimizer=k) for k in range(len(labels))]
+    summaries += [
+        difference(results, name, *(labels[k] for k in pair.optimizers)) for pair in series if len(pair.optimizers) > 1
+    ]
+    if one is not None:
+        summaries = [summary.sel({"class": one}, drop=True) for summary in summaries]
+    for k, summary in enumerate(summaries):
+        for field in ("mean", "low", "high", "seeds"):
+            finals.add(f"{key}/{k}/{field}", summary[field].transpose(*swept(results)).values)
+    alone = np.concatenate([summary["mean"].values.ravel() for summary in summaries[: len(labels)]])
+    return {
+        "name": key,
+        "label": results[name].attrs["long_name"] + ("" if one is None else f", class {one}"),
+        "scales": [
+            scale(name, summary["mean"].values, is_difference=True)
+            if len(each.optimizers) > 1
+            else scale(name, alone, is_difference=False)
+            for each, summary in zip(series, summaries, strict=True)
+        ],
+    }
+
+
+def scale(name: str, means: np.ndarray, *, is_difference: bool) -> dict[str, Any]:
+    """The colours of a variable's means, or of a difference's."""
+    colour_map, norm = colours(means, error=is_error(name), difference=is_difference)
+    kind = "log" if isinstance(norm, LogNorm) else "error" if is_error(name) and not is_difference else "linear"
+    return {"map": colour_map, "kind": kind, "low": float(norm.vmin or 0), "high": float(norm.vmax or 0)}
+
+
+def shades(colour_map: str) -> str:
+    """256 colours of a map, six hexadecimal digits each."""
+    return np.asarray(mpl.colormaps[colour_map](np.arange(256), bytes=True))[:, :3].tobytes().hex()
+
+
+def add_trajectories(paths: Blob, results: xr.Dataset) -> dict[str, Any]:
+    """Put the trajectories and their means over seeds into a blob, thinned where there are too many numbers."""
+    names = [name for name in TRAJECTORIES if f"{name}_path" in results]
+    count = results.sizes["record"]
+    lanes = results.status.size * (1 + 1 / results.sizes["seed"])
+    most = max(2, int(PATH_NUMBERS / (lanes * len(names))))
+    if count > most:
+        results = results.isel(record=np.unique(np.linspace(0, count - 1, most).round().astype(int)))
+    for name in names:
+        values = results[f"{name}_path"]
+        mean = over_seeds(results, str(values.name))["mean"]
+        last = next(dim for dim in ("record", "test_record") if dim in values.dims)
+        paths.add(name, rounded(ordered(values), PATH_BITS))
+        paths.add(f"{name}/mean", rounded(mean.transpose("optimizer", *swept(results), last).values, PATH_BITS))
+    return {
+        "variables": {name: results[name].attrs["long_name"] for name in names},
+        "steps": steps(results, "step"),
+        "test_steps": steps(results, "test_step"),
+        "kept": results.sizes["record"],
+        "recorded": count,
+        "digits": PATH_BITS,
+    }
+
+
+def steps(results: xr.Dataset, name: str) -> list[list[int]]:
+    """The steps of the trajectories: one list, or one for each value of the axis `steps`."""
+    values = results[name].values
+    return np.atleast_2d(values).tolist()
