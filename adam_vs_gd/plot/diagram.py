@@ -175,11 +175,12 @@ def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel], separat
     counted = np.concatenate([panel.interval["seeds"].values.ravel() for panel in shown])
     most, least = counted.max(), counted[counted > 0].min(initial=counted.max())
     seeds = f"{most} seed{'s' if most != 1 else ''}" if least == most else f"{least} to {most} seeds"
+    seeds = f"mean of {seeds}" if most else "none counts yet"
     what = results[value].attrs["long_name"]
     names = {panel.name for panel in shown}
     if shown[0].is_difference:
         what += f", {names.pop().replace(' - ', ' − ')}" if len(names) == 1 else ", difference"
-    return f"{what}{separator}(mean of {seeds})"
+    return f"{what}{separator}({seeds})"
 
 
 def add_colours(

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from adam_vs_gd.panels import Panel
-from adam_vs_gd.plot.style import CHANCE, DASHES, DIVERGED, HATCHES, NOT_COMPUTED, NOT_COUNTED, ink
+from adam_vs_gd.plot.style import CHANCE, DASHES, DIVERGED, HATCHES, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
 from adam_vs_gd.transition import contour
 from adam_vs_gd.variables import STATUSES
 
@@ -160,13 +160,12 @@ def mark_overlays(axes: Axes, panel: Panel, overlays: Sequence[Overlay]) -> Lege
     for k, overlay in enumerate(overlays):
         if overlay.optimizer not in (None, panel.name):
             continue
-        style: Mapping[str, Any] = {
-            "color": "#D55E00", "linestyle": DASHES[(k + 1) % len(DASHES)], "linewidth": 1.4, "path_effects": OUTLINE,
-        }  # fmt: skip
+        colour, dash = OVERLAYS[k % len(OVERLAYS)], DASHES[(k + 1) % len(DASHES)]
+        style: Mapping[str, Any] = {"color": colour, "linestyle": dash, "linewidth": 1.4, "path_effects": OUTLINE}
         axes.plot(overlay.x, overlay.y, **style, scalex=False, scaley=False)
         if overlay.low is not None and overlay.high is not None:
             left, right = (np.clip(end, *axes.get_xlim()) for end in (overlay.low, overlay.high))
-            axes.hlines(overlay.y, left, right, color="#D55E00", linewidth=0.8, alpha=0.9)
+            axes.hlines(overlay.y, left, right, color=colour, linewidth=0.8)
         legend[overlay.label] = Line2D([], [], **style)
     return legend
 

@@ -1,0 +1,141 @@
+"""Make the pictures and the numbers of this folder again from the journals in it: `python results/draw.py`.
+
+Nothing is trained here. `adam-vs-gd sweep sweeps/NAME.toml --out results/NAME` made each journal, and adds to it what a
+longer axis or more seeds ask for.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+import adam_vs_gd as ag
+from adam_vs_gd.show import columns, number
+from adam_vs_gd.statistics import over_seeds
+
+HERE = Path(__file__).parent
+NUMBERS = HERE / "numbers.md"
+
+
+def main() -> None:
+    """Draw everything, and write every number that README.md quotes into numbers.md."""
+    parts = [f"# Numbers\n\nWritten by `python results/draw.py`, from the journals beside it; {INTERVALS}."]
+    for draw in (sigma_p_by_s, alpha_by_s, lam_by_alpha, eta_by_alpha, beta2_by_alpha):
+        name = draw.__name__.replace("_by_", "-by-")
+        results = ag.load_results(HERE / name)
+        picture = ag.plot.suitable(results)
+        ag.plot.save(picture, HERE / name / f"{picture.name}.png")
+        parts.append(f"## {name}\n\n{draw(results, HERE / name)}")
+    NUMBERS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+INTERVALS = "means over seeds with 95 % intervals in brackets, k/n: k of n seeds are fitted"
+
+
+def cell(results: xr.Dataset, value: str = "test_error") -> str:
+    """Mean and interval of one cell, and how many of its seeds are fitted where not all are."""
+    fitted, seeds = int((results.status == 5).sum()), results.sizes["seed"]
+    return number(over_seeds(results, value)) + (f" {fitted}/{seeds}" if fitted < seeds else "")
+
+
+def table(results: xr.Dataset, axis: str, value: str = "test_error", **sel: float) -> str:
+    """A variable along one axis, a column an optimizer, at one place of the others."""
+    here = results.sel(sel, method="nearest") if sel else results
+    labels = [str(label) for label in here.optimizer.values]
+    own = here[axis.removesuffix("_index")]
+    rows = [[axis.removesuffix("_index"), *labels]]
+    for k in range(here.sizes[axis]):
+        at = own.isel({axis: k})
+        text = f"{at.item():.3g}" if at.ndim == 0 else " / ".join(f"{v:.3g}" for v in at.values)
+        rows.append([text, *(cell(here.isel({axis: k}).sel(optimizer=label), value) for label in labels)])
+    where = ", ".join(f"{name} = {float(here[name]):.3g}" for name in sel)
+    return f"{value} along {axis.removesuffix('_index')}{' at ' + where if where else ''}\n\n```\n{columns(rows)}\n```"
+
+
+def law(name: str, curve: xr.Dataset) -> list[str]:
+    """A boundary's power law as a line of a table."""
+    fit = ag.fit_exponent(curve)
+    x, y = curve.attrs["x"], curve.attrs["y"]
+    exponent = f"{float(fit.exponent):.3f} [{float(fit.low):.3f}, {float(fit.high):.3f}]"
+    return [name, f"{x} = {float(fit.prefactor):.3g} {y}^k", exponent, str(int(fit.points)), f"{float(fit.rms):.3f}"]
+
+
+def points(curve: xr.Dataset) -> str:
+    """A boundary, point by point."""
+    x, y = curve.attrs["x"], curve.attrs["y"]
+    rows = [[y, x, "95 %"]]
+    for k in range(curve.sizes[y]):
+        here = curve.isel({y: k})
+        rows.append(
+            [f"{here[y].item():g}", f"{here[x].item():.3g}", f"[{here.low.item():.3g}, {here.high.item():.3g}]"]
+        )
+    return f"```\n{columns(rows)}\n```"
+
+
+def sigma_p_by_s(results: xr.Dataset, folder: Path) -> str:
+    """Boundaries of both optimizers with their power laws, over the diagram."""
+    half = ag.boundary(results, "sigma_p", "s", 0.5, direction="rising").sel(optimizer="adam")
+    back = ag.boundary(results, "sigma_p", "s", 0.5, direction="falling").sel(optimizer="adam")
+    quarter = ag.boundary(results, "sigma_p", "s", 0.25, direction="rising")
+    adam, gd = (quarter.sel(optimizer=label) for label in ("adam", "gd"))
+    rows = [
+        ["boundary", "law", "k [95 %]", "points", "rms of ln"],
+        law("Adam rises through 1/2", half),
+        law("Adam rises through 1/4", adam),
+        law("Adam falls back through 1/2", back),
+        law("GD rises through 1/4", gd),
+    ]
+    snr = (results.n * (gd.sigma_p * np.sqrt(gd.s)) ** -3.0).values
+    s = np.geomspace(9, 550, 50)
+    overlays = [
+        ag.plot.Overlay("boundary, 95 %", half.sigma_p, half.s, half.low, half.high, optimizer="adam"),
+        ag.plot.Overlay("boundary at 1/4, 95 %", gd.sigma_p, gd.s, gd.low, gd.high, optimizer="gd"),
+        ag.plot.Overlay(
+            r"$\sigma_p \propto s^{-1/2}$", float(ag.fit_exponent(gd).prefactor) * s**-0.5, s, optimizer="gd"
+        ),
+    ]
+    figure = ag.plot.phase_diagram(results, "sigma_p", "s", optimizer=["adam", "gd"], overlays=overlays)
+    ag.plot.save(figure, folder / "boundaries.png")
+    return "\n\n".join(
+        [
+            f"```\n{columns(rows)}\n```",
+            f"n·SNR^q along GD's boundary at 1/4, SNR = 1/(σ_p √s): {snr.min():.2f} to {snr.max():.2f}",
+            f"Adam rises through 1/2:\n\n{points(half)}",
+            f"GD rises through 1/4:\n\n{points(gd)}",
+            table(results, "sigma_p", s=100),
+        ]
+    )
+
+
+def alpha_by_s(results: xr.Dataset, folder: Path) -> str:
+    """Cuts through the ridge and beyond it."""
+    curve = ag.boundary(results, "alpha", "s", 0.5, direction="rising").sel(optimizer="adam")
+    rows = [["boundary", "law", "k [95 %]", "points", "rms of ln"], law("Adam rises through 1/2", curve)]
+    cuts = [table(results, "alpha", s=s) for s in (100, 500)] + [table(results, "s", alpha=0.2)]
+    return "\n\n".join([f"```\n{columns(rows)}\n```", points(curve), *cuts])
+
+
+def lam_by_alpha(results: xr.Dataset, folder: Path) -> str:
+    """Along λ at Table 1's α and beside it."""
+    cuts = [table(results, "lam", alpha=alpha) for alpha in (0.0, 0.2, 0.5)]
+    return "\n\n".join([*cuts, table(results, "lam", "data_loss", alpha=0.2)])
+
+
+def eta_by_alpha(results: xr.Dataset, folder: Path) -> str:
+    """Along η at Table 1's α and beside it, and how far seeds are apart."""
+    spread = results.test_error.max("seed") - results.test_error.min("seed")
+    rows = [["eta / eta", *(f"{label}: largest - smallest test error of a seed" for label in results.optimizer.values)]]
+    for k in range(results.sizes["eta_index"]):
+        here = spread.isel(eta_index=k).sel(alpha=0.2, method="nearest")
+        eta = " / ".join(f"{v:.3g}" for v in results.eta.isel(eta_index=k).values)
+        rows.append([eta, *(f"{v:.3f}" for v in here.values)])
+    return "\n\n".join([table(results, "eta_index", alpha=a) for a in (0.2, 0.5)] + [f"```\n{columns(rows)}\n```"])
+
+
+def beta2_by_alpha(results: xr.Dataset, folder: Path) -> str:
+    """Along β2 at Table 1's α and beside it."""
+    return "\n\n".join(table(results, "beta2", alpha=alpha) for alpha in (0.0, 0.1, 0.2, 0.5))
+
+
+if __name__ == "__main__":
+    main()
