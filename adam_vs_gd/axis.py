@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 LINEAR, LOG, SYMLOG = "linear", "log", "symlog"
+INTEGERS = 10**6  # larger ones are written with an exponent
 
 
 class Axis(NamedTuple):
@@ -39,6 +40,15 @@ class Axis(NamedTuple):
     def order(self) -> np.ndarray:
         """Indices that sort the values."""
         return np.argsort(self.values, kind="stable")
+
+    def ascending(self) -> Axis:
+        """The same axis with its values in order."""
+        texts = tuple(self.texts[i] for i in self.order) if self.texts else ()
+        return self._replace(values=self.values[self.order], texts=texts)
+
+    def names(self) -> list[str]:
+        """What each value is called."""
+        return list(self.texts) or written(self.values)
 
     @property
     def edges(self) -> np.ndarray:
@@ -90,6 +100,16 @@ def axis_of(results: xr.Dataset, dim: str) -> Axis:
         return Axis(name, label, symbol or name, np.arange(coord.size, dtype=float), tuple(map(str, coord.values)))
     values = coord.values.astype(float)
     return Axis(name, label, symbol or name, values, (), *scale_of(values))
+
+
+def written(values: ArrayLike) -> list[str]:
+    """Numbers as one reads them: to three digits, or as many as keep them apart; integers as they are."""
+    values = np.asarray(values, float)
+    for digits in range(3, 18):
+        texts = [str(int(v)) if v == round(v) and abs(v) < INTEGERS else f"{v:.{digits}g}" for v in values.tolist()]
+        if len(set(texts)) == len(set(values.tolist())):
+            break
+    return texts
 
 
 def is_distinct(values: np.ndarray) -> bool:

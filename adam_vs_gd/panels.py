@@ -11,7 +11,7 @@ import xarray as xr
 
 from adam_vs_gd.axis import Axis, axis_of
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.selection import swept
+from adam_vs_gd.selection import FIXED, swept
 from adam_vs_gd.statistics import difference, over_seeds, statuses
 from adam_vs_gd.variables import STATUSES
 
@@ -25,13 +25,13 @@ class Panel(NamedTuple):
     Attributes:
         labels: whose it is.
         fixed: {further axis: its value here}.
-        axes: the axes of the arrays: (y, x) of a diagram, (x,) of a curve.
+        axes: the axes of the arrays, ascending: (y, x) of a diagram, (x,) of a curve.
         interval: `mean`, `low`, `high`, `seeds` on these dimensions.
         counts: [..., statuses] how many seeds have each status; of a difference, a pair's lesser.
     """
 
     labels: Labels
-    fixed: Mapping[str, Any]
+    fixed: Mapping[str, str]
     axes: tuple[Axis, ...]
     interval: xr.Dataset
     counts: np.ndarray
@@ -40,6 +40,11 @@ class Panel(NamedTuple):
     def name(self) -> str:
         """The optimizer, or the difference."""
         return " - ".join(self.labels)
+
+    @property
+    def title(self) -> str:
+        """The same for a picture."""
+        return plain(" − ".join(self.labels))
 
     @property
     def is_difference(self) -> bool:
@@ -76,7 +81,10 @@ def shown(results: xr.Dataset, optimizer: str | Sequence[str] | None) -> list[La
     known = [str(label) for label in results.optimizer.values]
     if optimizer is None:
         return [*((label,) for label in known), *([tuple(known)] if len(known) == 2 else [])]
-    return [labels_in(text, known) for text in ([optimizer] if isinstance(optimizer, str) else optimizer)]
+    asked = [optimizer] if isinstance(optimizer, str) else list(optimizer)
+    if not asked:
+        raise PlotError(f"optimizer = []: name at least one; there are {', '.join(known)}")
+    return [labels_in(text, known) for text in asked]
 
 
 def labels_in(text: str, known: Sequence[str]) -> Labels:
@@ -103,10 +111,9 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
         of: whose, see `shown`.
     """
     others = [dim for dim in swept(results) if dim not in dims]
-    points = [
-        dict(zip(others, at, strict=True)) for at in itertools.product(*(range(results.sizes[d]) for d in others))
-    ]
+    points = [dict(zip(others, at, strict=True)) for at in np.ndindex(*(results.sizes[dim] for dim in others))]
     alone = over_seeds(results, value)
+    fixed = results.attrs.get(FIXED, {})
     rows: list[list[Panel]] = [[] for _ in points]
     for labels in of:
         lanes = results.sel(optimizer=labels[0] if len(labels) == 1 else list(labels))
@@ -114,24 +121,29 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
             difference(results, value, *labels) if len(labels) == 2 else alone.sel(optimizer=labels[0], drop=True)
         )
         codes = statuses(results, *labels)
-        fixed = {dim: axis_of(lanes, dim) for dim in others}
+        further = {dim: axis_of(lanes, dim) for dim in others}
+        along = {dim: axis_of(lanes, dim) for dim in dims}
+        order = {dim: axis.order for dim, axis in along.items()}
         for row, point in zip(rows, points, strict=True):
-            here = lanes.isel(point)
-            counted = codes.isel(point).transpose(*dims, "seed").values
+            here = codes.isel(point).isel(order).transpose(*dims, "seed").values
             row.append(
                 Panel(
                     labels,
-                    {a.name: a.texts[point[d]] if a.texts else float(a.values[point[d]]) for d, a in fixed.items()},
-                    tuple(axis_of(here, dim) for dim in dims),
-                    interval.isel(point).transpose(*dims),
-                    np.stack([(counted == code).sum(-1) for code in range(len(STATUSES))], -1),
+                    fixed | {axis.name: axis.names()[point[dim]] for dim, axis in further.items()},
+                    tuple(axis.ascending() for axis in along.values()),
+                    interval.isel(point).isel(order).transpose(*dims),
+                    np.stack([(here == code).sum(-1) for code in range(len(STATUSES))], -1),
                 )
             )
     return rows
 
 
-def title(panel: Panel, results: xr.Dataset) -> str:
-    """Whose a panel is, and where along the further axes."""
-    symbols = {dim: results[dim].attrs.get("symbol", dim) if dim in results.coords else dim for dim in panel.fixed}
-    at = [f"{symbols[d]} = {v:.4g}" if isinstance(v, float) else f"{d} = {v}" for d, v in panel.fixed.items()]
-    return ", ".join([panel.name.replace(" - ", " − "), *at])
+def where(fixed: Mapping[str, str], results: xr.Dataset) -> list[str]:
+    """A place along further axes, in their symbols."""
+    symbols = {key: results[key].attrs.get("symbol") or key if key in results.coords else key for key in fixed}
+    return [f"{symbols[key]} = {plain(text)}" for key, text in fixed.items()]
+
+
+def plain(text: str) -> str:
+    """Somebody's words so that matplotlib takes them for words, and not for mathematics."""
+    return text.replace("$", r"\$")

@@ -11,39 +11,57 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.variables import STATUSES, VARIABLES
+from adam_vs_gd.variables import ERRORS, STATUSES, VARIABLES
 
 OWN = {"class": "class", "record": "step", "test_record": "test_step"}
 """Dimensions that only some variables have, and the coordinate by which a place along each is named."""
+FIXED = "fixed"
+"""The attribute of a result in which `select` says what it has fixed: {axis: value}."""
 NOT_AXES = ("optimizer", "seed", *OWN)
 
 
 def complete(results: xr.Dataset) -> xr.Dataset:
     """Results with all that pictures ask for, whoever computed them; those of this package as they are.
 
-    Missing dimensions `optimizer` and `seed` get length 1; a missing `status` is `fitted` where every final variable
-    is finite and `pending` elsewhere; variables get this package's names for them, or their own.
+    Missing dimensions `optimizer` and `seed` get length 1; variables get this package's names for them, or their own.
+    The error rates, or without any of them all final variables, say what a lane is: a missing `status` is `pending`
+    where none of them is finite, else `fitted`; and what is no number, or along other dimensions, is left out.
 
     Args:
         results: a Dataset with variables named as in `variables.VARIABLES` (or others), along any axes.
     """
-    results = results.copy()
+    words = [name for name, variable in results.data_vars.items() if not np.issubdtype(variable.dtype, np.number)]
+    results = results.drop_vars(words)
     for dim, value in (("optimizer", results.attrs.get("title", "result")), ("seed", 0)):
         if dim not in results.dims:
             value = results[dim].item() if dim in results.coords else value
             results = results.drop_vars(dim, errors="ignore").expand_dims({dim: [value]})
+    if results.optimizer.dtype != object:
+        results = results.assign_coords(optimizer=results.optimizer.astype(str).astype(object))
+    if "record" in results.dims and "step" not in results.coords:
+        results = results.assign_coords(step=("record", np.arange(results.sizes["record"])))
+    final = {name: variable for name, variable in results.data_vars.items() if not OWN.keys() & set(variable.dims)}
+    if not final:
+        raise PlotError("these results have no variable of a cell, only trajectories")
+    telling = [final[name] for name in ERRORS if name in final] or list(final.values())
+    lanes = xr.broadcast(*telling)[0]
     if "status" not in results:
-        final = [variable for variable in results.data_vars.values() if not OWN.keys() & set(variable.dims)]
-        if not final:
-            raise PlotError("these results have no variable of a cell, only trajectories")
-        there = functools.reduce(operator.and_, (np.isfinite(v) for v in final))
+        there = functools.reduce(operator.or_, map(np.isfinite, telling))
         codes = {name: code for code, name in enumerate(STATUSES)}
         results = results.assign(status=xr.where(there, codes["fitted"], codes["pending"]))
     for name, variable in results.data_vars.items():
-        known = VARIABLES.get(str(name).removesuffix("_path"))
-        about = {"long_name": known.long_name, "symbol": known.symbol} if known else {"long_name": str(name)}
-        variable.attrs = {"symbol": "", **about, **variable.attrs}
-    return results
+        if set(variable.dims) - set(lanes.dims) - OWN.keys():
+            results = results.drop_vars([name])
+        elif set(lanes.dims) - set(variable.dims):
+            results[name] = variable.broadcast_like(lanes).transpose(..., *(d for d in variable.dims if d in OWN))
+    return results.assign({name: named(variable) for name, variable in results.data_vars.items()})
+
+
+def named(variable: xr.DataArray) -> xr.DataArray:
+    """A variable with a name for people: this package's, or its own."""
+    known = VARIABLES.get(str(variable.name).removesuffix("_path"))
+    about = {"long_name": known.long_name, "symbol": known.symbol} if known else {"long_name": str(variable.name)}
+    return variable.assign_attrs({"symbol": "", **about, **variable.attrs})
 
 
 def swept(results: xr.Dataset) -> list[str]:
@@ -75,13 +93,24 @@ def select(
     for key, value in (sel or {}).items():
         own = {name: dim for dim, name in OWN.items() if name in results.coords and results[name].dims == (dim,)}
         axes = {axis: axis for axis in [*swept(results), "seed"]} | own
+        if f"{key}_index" in axes:
+            raise PlotError(
+                f"{key} = {value}: each optimizer has its own values along {key}_index; fix that, for instance "
+                f"{key}_index=0 for {', '.join(map(str, results[key].isel({f'{key}_index': 0}).values.ravel()))}"
+            )
         if key not in axes:
             raise PlotError(f"{key} = {value}: no such axis; there are {', '.join(axes)}")
         coordinate = results[key].values
-        found = np.flatnonzero(np.isclose(coordinate, value, rtol=1e-9, atol=0)) if is_real(value) else np.array([])
+        if is_real(value) and np.issubdtype(coordinate.dtype, np.number):
+            found = np.flatnonzero(np.isclose(coordinate, value, rtol=1e-9, atol=0))
+        else:
+            found = np.flatnonzero(coordinate.astype(str) == str(value))
         if not found.size:
             raise PlotError(f"{key} = {value}: not a value of this axis; there are {', '.join(map(str, coordinate))}")
         results = results.isel({axes[key]: found[:1] if key == "seed" else found[0]})
+        results.attrs = results.attrs | {
+            FIXED: results.attrs.get(FIXED, {}) | {key: f"{value:g}" if is_real(value) else str(value)}
+        }
     return results
 
 
@@ -93,20 +122,24 @@ def is_real(value: Any) -> bool:
 def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str, str]:
     """The two axes of a diagram: those asked for, or the first that are left; s is drawn upwards."""
     axes = swept(results)
+    x, y = (f"{name}_index" if f"{name}_index" in axes else name for name in (x, y))
     for name in (x, y):
         if name is not None and name not in axes:
             raise PlotError(f"{name}: not a swept axis; there are {', '.join(axes) or 'none'}")
     if x is not None and x == y:
         raise PlotError(f"x and y are both {x}")
-    left = sorted((a for a in axes if a not in (x, y)), key=lambda a: a == "s")
+    left = [axis for axis in axes if axis not in (x, y)]
     if (x is None) + (y is None) > len(left):
         raise PlotError(f"a phase diagram needs two swept axes; there are {', '.join(axes) or 'none'}")
-    x = x or left.pop(0)
-    return x, y or left.pop(0)
+    if y is None:
+        y = "s" if "s" in left else left[0 if x else 1]
+    return x or next(axis for axis in left if axis != y), y
 
 
 def check_value(results: xr.Dataset, value: str) -> None:
-    """Whether a variable can be drawn: it exists, and what it is along by itself is fixed."""
+    """Whether a variable can be drawn: it exists, is a number, and what it is along by itself is fixed."""
+    if value == "status":
+        raise PlotError("status: has no mean; every diagram shows it as hatches and crosses")
     if value not in results.data_vars:
         raise PlotError(f"{value}: no such variable; there are {', '.join(map(str, results.data_vars))}")
     if left := [OWN[str(dim)] for dim in results[value].dims if dim in OWN]:

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from rich.text import Text
 
-from adam_vs_gd.axis import Axis
 from adam_vs_gd.panels import Panel, panels
 from adam_vs_gd.selection import choose_axes, swept
 from adam_vs_gd.statistics import over_seeds
@@ -80,19 +79,16 @@ def heatmaps(results: xr.Dataset, width: int) -> list[Text]:
 def heatmap(panel: Panel, width: int) -> Text:
     """A panel: a line a value of y, upwards; in a cell hundredths and a letter, or in less room one of them."""
     y, x = panel.axes
-    rows, columns = ticks(y), ticks(x)
+    rows, columns = y.names(), x.names()
     left = max(map(len, rows)) + 2
     wide = left + 4 * len(columns) <= width
-    at = [
-        f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}"
-        for name, value in panel.fixed.items()
-    ]
+    at = [f"{name} = {value}" for name, value in panel.fixed.items()]
     drawn = Text(
         f"test error of {', '.join([panel.name, *at])}: {y.name} upwards, {x.name} from {columns[0]} to {columns[-1]}"
     )
-    for name, i in reversed(list(zip(rows, y.order, strict=True))):
+    for i, name in reversed(list(enumerate(rows))):
         drawn.append(f"\n{name:>{left - 2}}  ")
-        for j in x.order:
+        for j in range(len(columns)):
             drawn.append(*cell(panel.interval["mean"].values[i, j], panel.counts[i, j], wide))
     if wide:
         drawn.append("\n" + " " * left + "".join(f"{text[:7]:<8}" for text in columns[::2]).rstrip())
@@ -107,13 +103,9 @@ def cell(mean: float, counts: np.ndarray, wide: bool) -> tuple[str, str]:
     if np.isnan(mean):
         return f" -{letter:<2}" if wide else letter, ""
     tenth = min(int(10 * mean), 9)
-    text = f"{f'{mean:.2f}'.removeprefix('0')[:3]}{letter:<1}" if wide else letter or str(tenth)
+    narrow = str(tenth) if letter in ("", LETTERS["pending"]) else letter
+    text = f"{f'{mean:.2f}'.removeprefix('0')[:3]}{letter:<1}" if wide else narrow
     return text, f"{'black' if tenth >= LIGHT else 'white'} on {VIRIDIS[tenth]}"
-
-
-def ticks(axis: Axis) -> list[str]:
-    """The values of an axis, in their order."""
-    return [axis.texts[i] if axis.texts else f"{axis.values[i]:.4g}" for i in axis.order]
 
 
 def table(results: xr.Dataset) -> str:

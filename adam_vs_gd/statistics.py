@@ -158,6 +158,8 @@ def counted(results: xr.Dataset, name: str) -> xr.DataArray:
     """[..., seed] values of a variable; NaN where a lane does not count."""
     left_out = ["pending", "diverged", *(["collapsed"] if is_error(name) else [])]
     values = results[name].where(~results.status.isin([STATUSES.index(status) for status in left_out]))
+    if name == "best_step":
+        values = values.where(values >= 0)  # -1 says that there is none
     return values.transpose(..., "seed")
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 from adam_vs_gd.axis import Axis, axis_of
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.selection import check_value, choose_axes, complete, swept
-from adam_vs_gd.statistics import LEVEL, counted, is_error
+from adam_vs_gd.statistics import LEVEL, counted, is_error, over_seeds
 
 RESAMPLES = 2000
 MIN_POINTS = 3
@@ -37,7 +37,7 @@ def contour(mean: np.ndarray, low: np.ndarray, high: np.ndarray, level: float) -
     """
     if min(mean.shape) < 2:
         return []
-    side = np.where(high < level, -1, np.where(low > level, 1, 0))
+    side = side_of(low, high, level)
     z = np.ma.masked_invalid(mean)
     pieces = []
     for line in contourpy.contour_generator(z=z, corner_mask=False).lines(level):
@@ -47,6 +47,11 @@ def contour(mean: np.ndarray, low: np.ndarray, high: np.ndarray, level: float) -
         ends = np.flatnonzero(np.diff(np.concatenate([[False], resolved, [False]])))
         pieces += [points[a:b] for a, b in ends.reshape(-1, 2) if b - a > 1]
     return pieces
+
+
+def side_of(low: np.ndarray, high: np.ndarray, level: float) -> np.ndarray:
+    """Of intervals, -1 where they are below a level, 1 above, 0 where they hold it, or are NaN."""
+    return np.where(high < level, -1, np.where(low > level, 1, 0))
 
 
 class Transition(NamedTuple):
@@ -59,6 +64,7 @@ class Transition(NamedTuple):
     above: float = np.nan
     direction: int = 0
     crossings: int = 0
+    resolved: bool = False
     resampled: np.ndarray | float = np.nan
 
 
@@ -72,12 +78,18 @@ class Crossing(NamedTuple):
         left: [...] index of the value before the crossing; -1 where there is none.
         share: [...] how far from there to the next value, by linear interpolation.
         beyond: [...] where there is none: -inf if it must be before the first value, inf if after the last, NaN if
-            nothing is known.
+            that is not known.
     """
 
     left: np.ndarray
     share: np.ndarray
     beyond: np.ndarray
+
+
+def crosses(rows: np.ndarray, level: float, direction: int) -> np.ndarray:
+    """[..., k - 1] whether [..., k] rows go through a level between two values; onto it counts, off it does not."""
+    above = direction * (rows - level)
+    return (above[..., :-1] < 0) & (above[..., 1:] >= 0)
 
 
 def first_crossing(rows: np.ndarray, level: float, direction: int) -> Crossing:
@@ -88,15 +100,15 @@ def first_crossing(rows: np.ndarray, level: float, direction: int) -> Crossing:
         level: to go through.
         direction: RISING or FALLING.
     """
-    above = direction * (rows - level)
-    crosses = (above[..., :-1] < 0) & (above[..., 1:] >= 0)
-    there = crosses.any(-1)
-    left = np.where(there, crosses.argmax(-1), -1)
+    above, through = direction * (rows - level), crosses(rows, level, direction)
+    there = through.any(-1)
+    left = np.where(there, through.argmax(-1), -1)
     before, after = (np.take_along_axis(above, (left + i)[..., None], -1)[..., 0] for i in (0, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(there, before / (before - after), np.nan)
     start = np.take_along_axis(above, np.isfinite(above).argmax(-1)[..., None], -1)[..., 0]
-    beyond = np.where(np.isnan(start), np.nan, np.where(start >= 0, -np.inf, np.inf))
+    in_a_gap = (np.logical_or.accumulate(above < 0, -1) & (above >= 0)).any(-1)
+    beyond = np.where(np.isnan(start) | in_a_gap, np.nan, np.where(start >= 0, -np.inf, np.inf))
     return Crossing(left, share, beyond)
 
 
@@ -132,7 +144,8 @@ def boundary(
         A Dataset along `optimizer`, further axes, and y. Under the name of x the crossing (NaN where there is none),
         interpolated in the axis's scale; `low` and `high`, its 95 % interval; `below` and `above`, the values of x on
         either side; `direction`, 1 or -1, 0 without a crossing; `crossings`, how often the row crosses the level at
-        all; and `resampled` [..., resample], for `fit_exponent`.
+        all; `resolved`, whether the intervals of the two cells lie on either side of the level, as a diagram's contour
+        asks; and `resampled` [..., resample], for `fit_exponent`.
 
     Raises:
         PlotError: if an axis, the variable, the level or the direction makes no sense.
@@ -151,7 +164,9 @@ def boundary(
     seeds, shape = lanes.sizes["seed"], lanes.shape[:-2]
     axes = [axis_of(results.isel(optimizer=k), x) for k in range(shape[0])]
     weights = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    rows = [transition(lanes.values[i], axes[i[0]], level, wanted, weights) for i in np.ndindex(shape)]
+    cells = over_seeds(results, value).transpose(*outer, y, x)
+    side = side_of(cells["low"].values, cells["high"].values, level)
+    rows = [transition(lanes.values[i], axes[i[0]], level, wanted, weights, side[i]) for i in np.ndindex(shape)]
 
     dims = (*outer, y)
     name = axes[0].name if len({axis.name for axis in axes}) == 1 else x
@@ -172,6 +187,7 @@ def transition(
     level: float,
     directions: Sequence[int],
     weights: np.ndarray,
+    side: np.ndarray,
 ) -> Transition:
     """Where a row goes through a level first.
 
@@ -181,13 +197,13 @@ def transition(
         level: to go through.
         directions: those that count.
         weights: [resamples, seeds] how often each seed is in each resample.
+        side: [k] -1 where a cell's interval is below the level, 1 above, 0 where it holds it.
     """
     if len(lanes) < 2:
         return Transition()
     lanes, at = lanes[axis.order], axis.forward(axis.values[axis.order])
     mean = weighted_mean(lanes, np.ones((1, lanes.shape[1])))[0]
-    above, known = mean >= level, np.isfinite(mean)
-    crossings = int(((above[:-1] != above[1:]) & known[:-1] & known[1:]).sum())
+    crossings = sum(int(crosses(mean, level, way).sum()) for way in (RISING, FALLING))
     ways = [(crossing, way) for way in directions if (crossing := first_crossing(mean, level, way)).left >= 0]
     if not ways:
         return Transition(crossings=crossings)
@@ -197,7 +213,9 @@ def transition(
     low, high = interval(place, places, lanes.shape[1])
     around = at[crossing.left], at[crossing.left + 1]
     position, low, high, below, over = axis.inverse([place, min(low, around[0]), max(high, around[1]), *around])
-    return Transition(position, low, high, below, over, way, crossings, axis.inverse(places))
+    side = side[axis.order]
+    resolved = bool(side[crossing.left] * side[crossing.left + 1] < 0)
+    return Transition(position, low, high, below, over, way, crossings, resolved, axis.inverse(places))
 
 
 def between(at: np.ndarray, crossing: Crossing) -> np.ndarray:
@@ -235,8 +253,9 @@ def interval(estimate: float, resampled: np.ndarray, seeds: int) -> tuple[float,
 def fit_exponent(curve: xr.Dataset, against: xr.DataArray | None = None) -> xr.Dataset:
     """The power law x = c·y^κ of a boundary, by least squares in logarithms.
 
-    The interval is that of the boundary's resamples, each fitted anew, and never narrower than Student's of the fit's
-    own residuals: points that do not lie on a power law make it wide.
+    The interval is that of the boundary's resamples, each fitted anew with every point moved by up to half the distance
+    of the two values of x that enclose it, because no more is known where the error jumps. It is never narrower than
+    Student's of the fit's own residuals: points that do not lie on a power law make it wide.
 
     Args:
         curve: what `boundary` returned, or part of it (`curve.sel(optimizer="adam", s=slice(20, 200))`).
@@ -247,21 +266,25 @@ def fit_exponent(curve: xr.Dataset, against: xr.DataArray | None = None) -> xr.D
         in logarithms), and `points`. NaN with fewer than three points, for a crossing at x <= 0 is none.
 
     Raises:
-        PlotError: if y, or what is taken for it, is not positive.
+        PlotError: if y, or what is taken for it, is not positive, or no DataArray.
     """
     x, y = curve.attrs["x"], next(dim for dim in reversed(curve[curve.attrs["x"]].dims))
     taken = curve[curve.attrs["y"]] if against is None else against
+    if not isinstance(taken, xr.DataArray):
+        raise PlotError(f"against = {taken!r}: must be a DataArray along {y}, for instance curve.{y} * 2")
     if not (taken > 0).all():
         raise PlotError(f"{taken.name or 'against'}: must be positive for a power law; leave out what is not with sel")
     outer = [dim for dim in curve[x].dims if dim != y]
     position = curve[x].transpose(*outer, y)
     resampled = curve.resampled.transpose(*outer, y, "resample").values
     logs = np.broadcast_to(np.log(taken.broadcast_like(position).transpose(*position.dims).values), position.shape)
-    fits = [
-        power_law(logs[i], position.values[i], resampled[i], curve.attrs["seeds"])
-        for i in np.ndindex(position.shape[:-1])
-    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = [np.log(curve[name].transpose(*outer, y).values) for name in ("below", "above")]
+        widths = np.where(np.isfinite(ends[0]), ends[1] - ends[0], 2 * (ends[1] - np.log(position.values)))
     shape = position.shape[:-1]
+    fits = [
+        power_law(logs[i], position.values[i], resampled[i], widths[i], curve.attrs["seeds"]) for i in np.ndindex(shape)
+    ]
     coords = {key: coord for key, coord in curve.coords.items() if not {y, "resample"} & set(coord.dims)}
     return xr.Dataset(
         {name: (outer, np.array([getattr(fit, name) for fit in fits]).reshape(shape)) for name in PowerLaw._fields},
@@ -281,23 +304,25 @@ class PowerLaw(NamedTuple):
     points: int = 0
 
 
-def power_law(log_y: np.ndarray, x: np.ndarray, resampled: np.ndarray, seeds: int) -> PowerLaw:
+def power_law(log_y: np.ndarray, x: np.ndarray, resampled: np.ndarray, widths: np.ndarray, seeds: int) -> PowerLaw:
     """Fit points on logarithmic axes, and again in every resample.
 
     Args:
         log_y: [points].
         x: [points]; those that are not finite and positive are left out.
         resampled: [points, resamples] other values of x.
+        widths: [points] how far apart, in logarithms, the values are that enclose each x.
         seeds: behind them.
     """
     use = np.isfinite(x) & (x > 0)
     points = int(use.sum())
-    if points < MIN_POINTS:
+    if points < MIN_POINTS or np.ptp(log_y[use]) == 0:
         return PowerLaw(points=points)
     log_y = log_y[use]
     fit = stats.linregress(log_y, np.log(x[use]))
     with np.errstate(divide="ignore", invalid="ignore"):
         again = np.log(resampled[use])
+    again += (np.random.default_rng(0).random(again.shape) - 0.5) * widths[use, None]
     slopes = masked_slopes(log_y, np.where(np.isfinite(again), again, np.nan))
     low, high = interval(fit.slope, slopes, seeds)
     half = stats.t.ppf(0.5 + LEVEL / 2, points - 2) * fit.stderr

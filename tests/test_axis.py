@@ -6,7 +6,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis, axis_of, is_log, scale_of
+from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis, axis_of, is_log, scale_of, written
 
 
 def made(values):
@@ -65,6 +65,12 @@ def test_what_cannot_stand_at_its_value_stands_in_a_row(values):
     assert axis.values.tolist() == [0, 1, 2]
     assert axis.texts == tuple(map(str, values))
     assert axis.scale == LINEAR
+
+
+def test_numbers_are_written_as_they_are():
+    assert written([500, 1000, 2000, 1008]) == ["500", "1000", "2000", "1008"]
+    assert written([0.1, 1 / 3, 1e-5, 2e7]) == ["0.1", "0.333", "1e-05", "2e+07"]
+    assert written([0.12341, 0.12342]) == ["0.12341", "0.12342"], "as many digits as tell them apart"
 
 
 def test_names_and_labels():

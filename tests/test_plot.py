@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import small
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection, QuadMesh
-from matplotlib.colors import CenteredNorm, LogNorm, to_rgba
+from matplotlib.colors import CenteredNorm, LogNorm, to_hex, to_rgba
 from matplotlib.figure import Figure
 
 import adam_vs_gd as ag
@@ -21,6 +22,7 @@ from adam_vs_gd.plot.suitable import suitable
 from adam_vs_gd.statistics import difference, over_seeds
 from adam_vs_gd.variables import STATUSES
 
+NOBODY_S = ag.plot.Overlay("theory", [0.1], [2], optimizer="sgd")
 TWO = {"data": {"alpha": [0.0, 0.2, 0.4], "s": [2, 8, 32]}}
 
 
@@ -115,8 +117,9 @@ def test_grey_is_not_computed_and_white_is_not_counted():
     panel = figure.axes[0]
     np.testing.assert_array_equal(np.ma.masked_invalid(mesh_of(panel).get_array()).mask, np.eye(3, dtype=bool))
     assert panel.get_facecolor() == to_rgba(NOT_COMPUTED)
-    white = [c for c in panel.collections if isinstance(c, PatchCollection) and not c.get_hatch()]
-    assert [len(c.get_paths()) for c in white] == [2], "what was computed is not grey"
+    plain = [c for c in panel.collections if isinstance(c, PatchCollection) and not c.get_hatch()]
+    faces = {to_hex(c.get_facecolor()[0]): len(c.get_paths()) for c in plain}
+    assert faces == {"#ffffff": 2, "#bfbfbf": 1}, "what was computed is not grey"
     assert legend_of(figure) == ["not computed", "collapsed", "diverged"]
     (crosses,) = markers(panel, "x")
     assert crosses.get_xydata().tolist() == [[0.0, 2.0]]
@@ -131,9 +134,9 @@ def test_cells_that_are_not_fitted_are_hatched_and_mixed_ones_counted(status, ha
     plain, marked, both = figure.axes[:3]
     assert hatched(plain) == {}
     for panel in (marked, both):
-        assert hatched(panel) == {hatch: [[0.4, 10.0]]}, "a pair is as good as its worse lane"
+        assert hatched(panel) == {hatch: [[0.4, pytest.approx(5 + 10 / 6)]]}, "a third of a cell that is 5 to 15"
         assert [text.get_text() for text in panel.texts] == ["2/3"]
-    assert legend_of(figure)[:2] == [status, "k/n: k of n seeds fitted"]
+    assert legend_of(figure)[:3] == [status, "part of a cell: of its seeds", "k/n: k of n seeds fitted"]
 
 
 def test_a_cell_that_is_computed_in_part_is_counted():
@@ -145,6 +148,33 @@ def test_a_cell_that_is_computed_in_part_is_counted():
         made.test_error.isel(optimizer=0, alpha=0, s=0, seed=0)
     )
     assert "1 to 4 seeds" in figure.axes[1].get_ylabel()
+
+
+def test_what_a_cell_lacks_is_as_large_as_its_share():
+    """Of four seeds one is undertrained, one underfit, one pending: quarters of the cell, the pending one on top."""
+    made = results(data={"alpha": [0.0, 0.2], "n": [10, 20, 30]}, seeds=4, optimizers={"adam": {}})
+    for seed, status in enumerate(("undertrained", "underfit", "pending")):
+        set_status(made, status, alpha=0, n=1, seed=seed)
+    panel = ag.plot.phase_diagram(made, x="alpha", y="n").axes[0]
+    assert hatched(panel) == {"/": [[0.0, 16.25]], "\\": [[0.0, 18.75]]}
+    (grey,) = [c for c in panel.collections if isinstance(c, PatchCollection) and not c.get_hatch() and c.get_paths()]
+    assert grey.get_paths()[0].get_extents().get_points()[:, 1].tolist() == [22.5, 25.0]
+
+
+def test_letters_hide_neither_dots_nor_crosses():
+    made = results(**TWO, seeds=6)
+    made["test_error"] = made.test_error * 0.01 + xr.DataArray([0.8, 0.1], dims="optimizer")
+    set_status(made, "undertrained", optimizer=0, seed=0)
+    set_status(made, "diverged", optimizer=0, seed=1, alpha=0)
+    figure = ag.plot.phase_diagram(made, x="alpha", y="s", optimizer=["adam", "adam - gd"])
+    FigureCanvasAgg(figure).draw()
+    for panel in figure.axes[:2]:
+        boxes = [text.get_window_extent() for text in panel.texts]
+        assert len(boxes) == 9
+        marks = [line for line in panel.lines if line.get_marker() in "ox"]
+        places = np.concatenate([line.get_transform().transform(line.get_xydata()) for line in marks])
+        assert len(places) >= 3
+        assert not [(x, y) for x, y in places for box in boxes if box.contains(x, y)]
 
 
 def test_hatches_can_be_seen_on_every_colour():
@@ -169,6 +199,16 @@ def test_dots_are_where_the_interval_of_a_difference_excludes_zero():
     }
     assert len(dots["black"]) == len(dots["white"]) == 3
     assert legend_of(figure) == ["adam higher (95 %)", "gd higher (95 %)"]
+
+
+def test_dots_stand_in_their_cells_where_values_do_not_ascend():
+    made = results(data={"alpha": [0.4, 0.0, 0.2], "s": [2, 8, 32]}, seeds=5)
+    made["test_error"] = made.test_error * 0.01 + 0.1
+    made["test_error"][{"optimizer": 0, "alpha": 0}] += 0.8
+    panel = ag.plot.phase_diagram(made, x="alpha", y="s", optimizer="adam - gd").axes[0]
+    assert {x for line in markers(panel, "o") if line.get_markerfacecolor() == "black" for x in line.get_xdata()} == {
+        0.4
+    }
 
 
 def ramp(scatter):
@@ -217,6 +257,62 @@ def test_further_axes_become_rows_or_are_selected():
     np.testing.assert_allclose(mesh_of(chosen).get_array(), expected)
 
 
+def test_what_was_fixed_is_said_and_has_a_file_of_its_own(tmp_path):
+    made = results(**TWO, train={"lam": [0.0, 1e-3]})
+    picture = ag.plot.phase_diagram(made, "alpha", "s", "capital_gamma", "gd", sel={"lam": 1e-3, "class": 1})
+    assert picture.axes[0].get_title().replace("\n", " ") == "gd, $\\lambda$ = 0.001, $j$ = 1"
+    assert picture.name == "capital_gamma-alpha-s-lam=0.001-class=1-gd"
+    rows = rows_beside(ag.plot.save(picture, tmp_path / "a.png"))
+    assert {(row["lam"], row["class"]) for row in rows} == {("0.001", "1")}
+    assert "0.001" in ag.plot.curves(made, sel={"s": 8, "lam": 1e-3}).axes[0].get_ylabel()
+
+
+def test_somebody_s_dollars_are_not_mathematics(tmp_path):
+    labels = {"a$b": {"kind": "adam"}, "50% $\\frac": {"kind": "gd"}}
+    made = results(**TWO, optimizers=labels, seeds=4)
+    made["test_error"][{"optimizer": 0}] = 1.0
+    for figure in (ag.plot.phase_diagram(made, "alpha", "s"), ag.plot.curves(made, sel={"s": 8})):
+        ag.plot.save(figure, tmp_path / "a.png")
+    ag.plot.save(ag.plot.trajectories(made, sel={"s": 8, "alpha": 0.0}), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("value", ["objective_change", "best_grad_norm"])
+@pytest.mark.parametrize("optimizer", [None, "adam", ["adam", "gd", "adam - gd", "gd - adam"]])
+def test_nothing_is_cut_off(value, optimizer):
+    made = results(**TWO, seeds=4, train={"lam": [0.0, 1e-3]})
+    set_status(made, "undertrained", optimizer=0, alpha=0, seed=1)
+    set_status(made, "diverged", optimizer=0, alpha=1, seed=1)
+    figures = [ag.plot.phase_diagram(made, "alpha", "s", value, optimizer, sel={"lam": 0.0})]
+    figures += [ag.plot.curves(made, value, optimizer, sel={"s": 8, "lam": 0.0})]
+    for figure in figures:
+        FigureCanvasAgg(figure).draw()
+        page = figure.bbox
+        ticks = [tick for panel in figure.axes for side in (panel.xaxis, panel.yaxis) for tick in side.get_ticklabels()]
+        for text in set(figure.findobj(mpl.text.Text)) - set(ticks):
+            box = text.get_window_extent()
+            if text.get_text() and text.get_visible():
+                assert page.x0 - 2 < box.x0, text
+                assert box.x1 < page.x1 + 2, text
+                assert page.y0 - 2 < box.y0, text
+                assert box.y1 < page.y1 + 2, text
+
+
+def test_curves_of_many_optimizers_can_be_told_apart():
+    made = results(data={"alpha": [0.0, 0.2]}, optimizers={f"adam{k}": {"kind": "adam"} for k in range(9)})
+    figure = ag.plot.curves(made)
+    lines = [line for line in figure.axes[0].lines if line.get_linestyle() not in ("None", ":")]
+    assert len({(line.get_color(), str(line.get_linestyle()), line.get_marker()) for line in lines}) == 9
+
+
+def test_no_mean_of_what_is_no_number():
+    made = results(**TWO)
+    with pytest.raises(ag.PlotError, match="status: has no mean"):
+        ag.plot.phase_diagram(made, "alpha", "s", "status")
+    made["best_step"][{"seed": 0}] = -1
+    shown = mesh_of(ag.plot.phase_diagram(made, "alpha", "s", "best_step").axes[0]).get_array()
+    np.testing.assert_allclose(shown, made.best_step.isel(seed=1, optimizer=0).transpose("s", "alpha"))
+
+
 def test_axes_of_each_optimizer_s_own_values():
     optimizers = {"adam": {"eta": [1e-4, 1e-3, 1e-2]}, "gd": {"eta": [0.01, 0.1, 1.0]}}
     made = results(data={"alpha": [0.0, 0.5]}, optimizers=optimizers)
@@ -236,7 +332,7 @@ def test_axes_of_each_optimizer_s_own_values():
 def test_zero_has_a_place_on_a_logarithmic_axis():
     made = results(data={"alpha": [0.0, 0.5]}, train={"lam": [0.0, 1e-5, 1e-4, 1e-3]})
     panel = ag.plot.phase_diagram(made, x="alpha", y="lam").axes[0]
-    panel.figure.canvas.draw()
+    FigureCanvasAgg(panel.figure).draw()
     heights = panel.transData.transform([(0, value) for value in (0, 1e-5, 1e-4, 1e-3)])[:, 1]
     np.testing.assert_allclose(np.diff(heights), np.diff(heights)[0])
     assert [text.get_text() for text in panel.get_yticklabels()] == ["0", "$10^{-5}$", "$10^{-4}$", "0.001"]
@@ -284,7 +380,7 @@ def test_curves_and_trajectories_draw_the_means_and_their_bands():
     difference_ = ag.plot.curves(made, optimizer="adam - gd").axes[0].lines[0]
     np.testing.assert_allclose(difference_.get_ydata(), -made.test_error.diff("optimizer").mean("seed").squeeze())
     figure = ag.plot.trajectories(made, sel={"alpha": 0.2})
-    assert [panel.get_title() for panel in figure.axes] == ["adam", "gd"]
+    assert [panel.get_title() for panel in figure.axes] == [f"{name}, $\\alpha$ = 0.2" for name in ("adam", "gd")]
     for line, name in zip(figure.axes[1].lines, ("feature_learning", "noise_memorization"), strict=False):
         expected = made[f"{name}_path"].sel(optimizer="gd", alpha=0.2).mean("seed")
         np.testing.assert_allclose(line.get_ydata(), expected)
@@ -302,6 +398,9 @@ def test_pictures_can_be_drawn_into_somebody_s_own_figure():
     assert right.lines
     pair = Figure().subplots(1, 2)
     assert ag.plot.trajectories(made, sel={"s": 8, "alpha": 0.0}, ax=pair) is pair[0].figure
+    three = Figure().subplots(1, 3)
+    ag.plot.phase_diagram(made, "alpha", "s", ax=three)
+    assert all(panel.get_xlabel() and panel.get_ylabel() for panel in three), "whose layout it is, is not known"
     with pytest.raises(ag.PlotError, match=r"3 panels for 1 Axes \(ax=\): give an Axes for each"):
         ag.plot.phase_diagram(made, "alpha", "s", ax=left)
 
@@ -390,6 +489,12 @@ def test_other_people_s_sweeps_can_be_drawn(tmp_path):
     assert {row["activation"] for row in rows} == {"relu", "gelu", "tanh"}
     line = ag.plot.curves(theirs.sel(activation="gelu", drop=True)).axes[0].lines[0]
     np.testing.assert_allclose(line.get_ydata(), theirs.test_error.sel(activation="gelu").mean("seed"))
+    chosen = ag.plot.curves(theirs, sel={"activation": "gelu"}).axes[0].lines[0]
+    np.testing.assert_allclose(chosen.get_ydata(), line.get_ydata())
+    odd = theirs.assign(name=("width", list("abcd")), other=(("width", "k"), np.zeros((4, 2))), best_test_error=np.nan)
+    np.testing.assert_allclose(
+        mesh_of(ag.plot.phase_diagram(odd, x="width", y="activation").axes[0]).get_array(), mesh_of(panel).get_array()
+    )
     assert ag.boundary(theirs, x="width", y="activation").width.dims == ("optimizer", "activation")
     xr.testing.assert_identical(theirs, before)
     with pytest.raises(ag.PlotError, match="no variable of a cell"):
@@ -408,6 +513,11 @@ def test_other_people_s_sweeps_can_be_drawn(tmp_path):
             "loss_path: has a value for each step; fix it",
         ),
         (lambda made: ag.plot.phase_diagram(made, value="los"), "los: no such variable; there are test_error, "),
+        (lambda made: ag.plot.phase_diagram(made, optimizer=[]), "name at least one; there are adam, gd"),
+        (
+            lambda made: ag.plot.phase_diagram(made, overlays=[ag.plot.Overlay("t", [0], [2], optimizer="x")]),
+            "x: not in",
+        ),
         (lambda made: ag.plot.curves(made), "curves need one axis, not 2"),
         (lambda made: ag.plot.trajectories(made), "fix s, alpha"),
     ],

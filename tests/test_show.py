@@ -44,6 +44,8 @@ def test_where_there_is_no_room_a_letter_a_cell():
     results["status"][{"optimizer": 0, "s": 0, "alpha": 0}] = STATUSES.index("pending")
     results["status"][{"optimizer": 0, "s": 0, "alpha": 1}] = STATUSES.index("diverged")
     assert lines(results, width=12)[0][1:] == ["32  059", " 8  049", " 2  .x9"]
+    results["status"][{"optimizer": 0, "s": 2, "seed": 0}] = STATUSES.index("pending")
+    assert lines(results, width=12)[0][1] == "32  059", "a running sweep has a picture"
 
 
 def test_colours_are_for_terminals_and_never_needed():
@@ -56,7 +58,7 @@ def test_colours_are_for_terminals_and_never_needed():
 def test_further_axes_are_named_and_too_many_are_left_to_pictures():
     found = lines(made(train={"lam": [0.0, 0.1, 0.2]}))
     assert [block[0] for block in found[:2]] == [
-        f"test error of {name}, s = 2: lam upwards, alpha from 0 to 0.4" for name in ("adam", "gd")
+        f"test error of {name}, lam = 0: s upwards, alpha from 0 to 0.4" for name in ("adam", "gd")
     ]
     assert len(found) == show.MAX_HEATMAPS + 1
     assert found[-1][0] == "2 more panels: adam-vs-gd plot"

@@ -93,6 +93,19 @@ def test_points_off_a_power_law_make_its_interval_wide():
     assert ag.fit_exponent(bent).rms > 0.5
 
 
+@pytest.mark.parametrize("kappa", [-0.03, -0.1, -0.5])
+def test_an_exponent_knows_how_coarse_the_axis_is(kappa):
+    """Errors that jump from 0 to 1 between two of nine values: only the cell of each point is known."""
+    held = []
+    for seed in range(60):
+        alpha = np.geomspace(0.02, 1, 9)
+        c = np.exp(np.random.default_rng(seed).uniform(np.log(0.1), np.log(0.2))) / S.mean() ** kappa
+        sharp = diagram(kappa, c, width=1e-6, scatter=0, alpha=alpha)
+        law = ag.fit_exponent(ag.boundary(sharp, "alpha", "s", resamples=300))
+        held.append(bool((law.low <= kappa) & (law.high >= kappa)))
+    assert np.mean(held) > 0.87
+
+
 def test_axes_may_be_exchanged_and_further_axes_stay():
     made = diagram()
     swapped = ag.boundary(made, x="s", y="alpha")
@@ -126,6 +139,20 @@ def test_directions_and_how_often_a_row_crosses():
     assert falling.direction == -1
     assert falling.below < 0.3 <= falling.above
     assert np.isnan(ag.boundary(made, "alpha", "s", level=0.95).alpha).all()
+
+
+def test_a_transition_between_cells_that_are_not_resolved_says_so():
+    assert ag.boundary(diagram(scatter=0.01), "alpha", "s").resolved.sum() > len(S) / 2
+    noise = diagram(seeds=8)
+    noise["test_error"] = noise.test_error * 0 + 0.5 + np.random.default_rng(0).normal(0, 0.1, noise.test_error.shape)
+    assert ag.boundary(noise, "alpha", "s").resolved.sum() <= 1
+
+
+def test_a_transition_in_a_gap_of_some_resamples_is_not_off_the_axis():
+    made = diagram(scatter=0, seeds=8)
+    made["status"][{"alpha": 13, "seed": slice(1, None)}] = STATUSES.index("pending")
+    curve = ag.boundary(made, "alpha", "s")
+    assert not np.isinf(curve.high.where(curve.direction != 0)).any()
 
 
 def test_lanes_that_do_not_count_do_not_count():

@@ -9,33 +9,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.panels import Panel, panels, shown, title
-from adam_vs_gd.plot.marks import (
-    Cells,
-    Legend,
-    Overlay,
-    add_legend,
-    mark_level,
-    mark_overlays,
-    mark_significance,
-    mark_statuses,
-    merged,
-)  # fmt: skip
-from adam_vs_gd.plot.picture import Picture, given
-from adam_vs_gd.plot.style import CHANCE, COLUMN, NOT_COMPUTED, PAGE, colours, styled
-from adam_vs_gd.plot.ticks import set_axis
+from adam_vs_gd.panels import Panel, labels_in, panels, shown, where
+from adam_vs_gd.plot.layout import Layout, given_layout, own_layout
+from adam_vs_gd.plot.marks import Cells, Legend, Overlay, mark_level, mark_overlays, mark_significance, mark_statuses
+from adam_vs_gd.plot.picture import picture_name
+from adam_vs_gd.plot.style import NOT_COMPUTED, Scheme, colours, styled
+from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.selection import check_value, choose_axes, complete, select, swept
 from adam_vs_gd.statistics import is_error
 
 MAX_PANELS = 24
 ACROSS = 3  # panels side by side, where they may be wrapped
-
-Scheme = tuple[str, Normalize]
 
 
 def phase_diagram(
@@ -78,119 +65,84 @@ def phase_diagram(
     x, y = choose_axes(results, x, y)
     check_value(results, value)
     of = shown(results, optimizer)
-    rows = math.prod(results.sizes[dim] for dim in swept(results) if dim not in (x, y))
+    further = [dim for dim in swept(results) if dim not in (x, y)]
+    rows = math.prod(results.sizes[dim] for dim in further)
     if rows * len(of) > MAX_PANELS:
-        others = " x ".join(dim for dim in swept(results) if dim not in (x, y))
-        raise PlotError(f"{rows * len(of)} panels for {others}: fix some of these axes with --sel (sel=)")
-    grid = panels(results, (y, x), value, of)
-    flat = [panel for row in grid for panel in row]
-    schemes = {
-        difference: colours(
-            np.concatenate([p.interval["mean"].values.ravel() for p in flat if p.is_difference == difference]),
-            error=is_error(value), difference=difference,
-        )
-        for difference in sorted({panel.is_difference for panel in flat})
-    }  # fmt: skip
+        raise PlotError(f"{rows * len(of)} panels for {' x '.join(further)}: fix some of these axes with --sel (sel=)")
+    for overlay in overlays:
+        if overlay.optimizer is not None:
+            labels_in(overlay.optimizer, [str(label) for label in results.optimizer.values])
+    flat = [panel for row in panels(results, (y, x), value, of) for panel in row]
+    kinds = {kind: [panel for panel in flat if panel.is_difference == kind] for kind in (False, True)}
     with styled():
-        columns = len(of) if rows == 1 or len(of) > 1 else min(ACROSS, rows)
         if ax is None:
+            columns = len(of) if rows == 1 or len(of) > 1 else min(ACROSS, rows)
+            name = picture_name([value, x, y], results, optimizer)
             numbers = [row for panel in flat for row in panel.numbers(value)]
-            figure: Figure = own_figure(
-                f"{value}-{x}-{y}", results.attrs.get("digest", ""), numbers, columns, len(flat)
-            )
-            places = figure.axes
+            layout = own_layout(name, results.attrs.get("digest", ""), numbers, columns, len(flat))
         else:
-            figure, places = given(ax, len(flat))
-            columns = 1
-        legends = []
-        for k, (panel, place) in enumerate(zip(flat, places, strict=True)):
-            legends.append(draw(place, panel, schemes[panel.is_difference], overlays, error=is_error(value)))
-            place.set_title(title(panel, results))
-            label(place, panel, flat, left=k % columns == 0, bottom=k + columns >= len(flat))
-        for difference, scheme in schemes.items():
-            mine = [place for panel, place in zip(flat, places, strict=True) if panel.is_difference == difference]
-            of_these = [panel for panel in flat if panel.is_difference == difference]
-            text = value_label(results, value, of_these, "\n" if columns > 1 and len(of_these) == 1 else " ")
-            add_colours(figure, mine, scheme, text, below=columns > 1, chance=is_error(value) and not difference)
-        if ax is None:
-            add_legend(merged(legends), figure, 2 if columns == 1 else 4, loc="outside lower center")
-        else:
-            add_legend(merged(legends), places[-1], 2, loc="upper left", bbox_to_anchor=(-0.1, -0.2))
-    return figure
+            layout = given_layout(ax, len(flat))
+        legends: Legend = {}
+        for kind, some in kinds.items():
+            places = [place for panel, place in zip(flat, layout.places, strict=True) if panel.is_difference == kind]
+            if not some:
+                continue
+            means = np.concatenate([panel.interval["mean"].values.ravel() for panel in some])
+            scheme = colours(means, error=is_error(value), difference=kind)
+            for panel, place in zip(some, places, strict=True):
+                legends |= draw(layout, place, panel, scheme, overlays, error=is_error(value))
+            chance = is_error(value) and not kind
+            layout.add_colours(places, scheme, value_label(results, value, some), chance=chance)
+        for k, panel in enumerate(flat):
+            label(layout, k, panel, flat, results)
+        layout.add_legend(legends, 2 if layout.columns == 1 else 4)
+    return layout.figure
 
 
-def own_figure(name: str, digest: str, numbers: Sequence[Mapping[str, Any]], columns: int, count: int) -> Picture:
-    """A figure with so many panels in so many columns."""
-    width = COLUMN if columns == 1 else max(PAGE, PAGE / 4 * columns)
-    rows = math.ceil(count / columns)
-    across = (width - 0.7) / columns  # inches of a panel
-    height = rows * (0.85 * across + 0.4) + (0.9 if columns > 1 else 0.3)
-    figure = Picture(name, digest, numbers, figsize=(width, height), layout="constrained")
-    for k in range(count):
-        figure.add_subplot(rows, columns, k + 1)
-    return figure
-
-
-def draw(place: Axes, panel: Panel, scheme: Scheme, overlays: Sequence[Overlay], *, error: bool) -> Legend:
+def draw(
+    layout: Layout, place: Axes, panel: Panel, scheme: Scheme, overlays: Sequence[Overlay], *, error: bool
+) -> Legend:
     """The cells of a panel, and the marks on them."""
     y, x = panel.axes
-    sort = np.ix_(y.order, x.order)
-    mean, counts = panel.interval["mean"].values[sort], panel.counts[sort]
+    mean = panel.interval["mean"].values
     place.set_facecolor(NOT_COMPUTED)
-    box, points = place.get_window_extent(), 72 / place.figure.dpi
-    across, up = box.width * points, box.height * points
-    set_axis(place, "x", x, across)
-    set_axis(place, "y", y, up)
+    width, height = layout.panel_points
+    set_axis(place, "x", x, width)
+    set_axis(place, "y", y, height)
     mesh = place.pcolormesh(x.edges, y.edges, mean, cmap=scheme[0], norm=scheme[1], rasterized=True)
     place.set_xlim(x.edges[0], x.edges[-1])
     place.set_ylim(y.edges[0], y.edges[-1])
-    counted = np.isfinite(mean)
-    size = min(across / len(x.values), up / len(y.values))
-    cells = Cells(x.edges, y.edges, x.values[x.order], y.values[y.order], mesh.to_rgba(np.nan_to_num(mean)), size)
-    return merged(
-        [
-            mark_statuses(place, cells, counts, counted),
-            mark_significance(place, cells, panel) if panel.is_difference else {},
-            mark_level(place, panel) if error and not panel.is_difference else {},
-            mark_overlays(place, panel, overlays),
-        ]
-    )
+    size = min(width / len(x.values), height / len(y.values))
+    cells = Cells(x, y, mesh.to_rgba(np.nan_to_num(mean)), size)
+    legend, lettered = mark_statuses(place, cells, panel.counts, np.isfinite(mean))
+    if panel.is_difference:
+        legend |= mark_significance(place, cells, panel, lettered)
+    elif error:
+        legend |= mark_level(place, panel)
+    return legend | mark_overlays(place, panel, overlays)
 
 
-def label(place: Axes, panel: Panel, flat: Sequence[Panel], *, left: bool, bottom: bool) -> None:
-    """Labels of the axes: inside a figure only where they differ from those of other panels."""
-    y, x = panel.axes
-    if left or not all(np.array_equal(other.axes[0].values, y.values) for other in flat):
-        place.set_ylabel(y.label)
+def label(layout: Layout, k: int, panel: Panel, flat: Sequence[Panel], results: xr.Dataset) -> None:
+    """A panel's title, and labels of its axes: inside a figure of ours only where they differ from those of others."""
+    place, (y, x), (width, height) = layout.places[k], panel.axes, layout.panel_points
+    place.set_title(wrapped(", ".join([panel.title, *where(panel.fixed, results)]), 1.15 * width))
+    if layout.is_left(k) or not all(np.array_equal(other.axes[0].values, y.values) for other in flat):
+        place.set_ylabel(wrapped(y.label, 0.7 * height))
     else:
         place.tick_params(labelleft=False)
-    if bottom or not all(np.array_equal(other.axes[1].values, x.values) for other in flat):
-        place.set_xlabel(x.label)
+    if layout.is_bottom(k) or not all(np.array_equal(other.axes[1].values, x.values) for other in flat):
+        place.set_xlabel(wrapped(x.label, 1.15 * width))
     else:
         place.tick_params(labelbottom=False)
 
 
-def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel], separator: str) -> str:
+def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel]) -> str:
     """What the colours of some panels mean, and how many seeds are behind them."""
     counted = np.concatenate([panel.interval["seeds"].values.ravel() for panel in shown])
     most, least = counted.max(), counted[counted > 0].min(initial=counted.max())
     seeds = f"{most} seed{'s' if most != 1 else ''}" if least == most else f"{least} to {most} seeds"
-    seeds = f"mean of {seeds}" if most else "none counts yet"
     what = results[value].attrs["long_name"]
-    names = {panel.name for panel in shown}
     if shown[0].is_difference:
-        what += f", {names.pop().replace(' - ', ' − ')}" if len(names) == 1 else ", difference"
-    return f"{what}{separator}({seeds})"
-
-
-def add_colours(
-    figure: Figure, places: Sequence[Axes], scheme: Scheme, text: str, *, below: bool, chance: bool
-) -> None:
-    """The bar that says what colours mean, with the chance level marked for errors."""
-    where: Any = {"location": "bottom", "aspect": 30, "pad": 0.03} if below else {"location": "right", "pad": 0.03}
-    bar = figure.colorbar(ScalarMappable(scheme[1], scheme[0]), ax=places, label=text, **where)
-    bar.outline.set_linewidth(0.6)
-    if chance:
-        line = bar.ax.axvline if below else bar.ax.axhline
-        line(CHANCE, color="white", linewidth=1.2)
-        line(CHANCE, color="black", linewidth=1.2, linestyle=(0, (2, 2)))
+        titles = {panel.title for panel in shown}
+        what += f", {titles.pop() if len(titles) == 1 else 'difference'}"
+    return f"{what} ({f'mean of {seeds}' if most else 'no seed counts yet'})"

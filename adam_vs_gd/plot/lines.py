@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.panels import panels, shown
-from adam_vs_gd.plot.picture import Picture, given
-from adam_vs_gd.plot.style import CHANCE, COLOURS, COLUMN, DASHES, PAGE, styled
-from adam_vs_gd.plot.ticks import set_axis
-from adam_vs_gd.selection import check_value, complete, select, swept
+from adam_vs_gd.panels import panels, plain, shown, where
+from adam_vs_gd.plot.layout import Layout, given_layout, own_layout
+from adam_vs_gd.plot.picture import picture_name
+from adam_vs_gd.plot.style import CHANCE, COLOURS, DASHES, colours, styled
+from adam_vs_gd.plot.ticks import set_axis, wrapped
+from adam_vs_gd.selection import FIXED, check_value, complete, select, swept
 from adam_vs_gd.statistics import is_error, over_seeds
 
 LEARNING = ("feature_learning", "noise_memorization")
 BAND: Any = {"alpha": 0.2, "linewidth": 0}
 MARKERS = "osD^v*"
-ROOM = 180.0  # points: the length of an axis of a picture as wide as a column
 
 
 def curves(
@@ -56,33 +58,34 @@ def curves(
     check_value(results, value)
     everyone = [str(label) for label in results.optimizer.values]
     (row,) = panels(results, axes, value, shown(results, everyone if optimizer is None else optimizer))
-    numbers = [line for panel in row for line in panel.numbers(value)]
+    differences = [panel.is_difference for panel in row]
     with styled():
-        figure, (place,) = place_or_own(ax, 1, f"{value}-{axes[0]}", results, numbers, figsize=(COLUMN, 2.7))
+        name = picture_name([value, axes[0]], results, optimizer)
+        layout = place_or_own(ax, 1, name, results, [line for panel in row for line in panel.numbers(value)], 2.9)
+        (place,) = layout.places
+        legend: dict[str, Any] = {}
         for k, panel in enumerate(row):
             (axis,) = panel.axes
-            at = axis.values[axis.order]
-            mean, low, high = (panel.interval[name].values[axis.order] for name in ("mean", "low", "high"))
-            style: Any = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
-            name = panel.name.replace(" - ", " − ")
-            place.plot(at, mean, linestyle=DASHES[k % len(DASHES)], markersize=3, label=name, **style)
-            there = np.isfinite(low) & np.isfinite(high)
-            place.fill_between(at, low, high, where=there, color=style["color"], **BAND)
-            unfit = (panel.counted("fitted") < panel.counts.sum(-1))[axis.order] & np.isfinite(mean)
-            place.plot(at[unfit], mean[unfit], linestyle="", markersize=4, markerfacecolor="white", **style)
-        set_axis(place, "x", axis, ROOM)
-        place.set_xlabel(axis.label)
-        place.set_ylabel(results[value].attrs["long_name"])
+            look = {"color": COLOURS[k % 6], "linestyle": DASHES[(k + k // 6) % 6], "marker": MARKERS[(k + k // 6) % 6]}
+            legend[panel.title] = draw_curve(place, axis.values, panel.interval, markersize=3, **look)
+            unfit = (panel.counted("fitted") < panel.counts.sum(-1)) & np.isfinite(panel.interval["mean"].values)
+            open_: Any = {**look, "linestyle": "", "markersize": 4, "markerfacecolor": "white"}
+            place.plot(axis.values[unfit], panel.interval["mean"].values[unfit], **open_)
+        set_axis(place, "x", axis, layout.panel_points[0])
+        place.set_xlabel(wrapped(axis.label, layout.panel_points[0]))
+        what = results[value].attrs["long_name"] + (", difference" if all(differences) else "")
+        place.set_ylabel(
+            wrapped(", ".join([what, *where(results.attrs.get(FIXED, {}), results)]), layout.panel_points[1])
+        )
+        means = np.concatenate([panel.interval["mean"].values for panel in row])
         if is_error(value):
-            lowest = -1 if any(panel.is_difference for panel in row) else 0
-            place.set_ylim(lowest - 0.03, 1.03)
-            place.axhline(CHANCE, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
-        says = "band: 95 % over seeds; open: not all lanes fitted"
-        if ax is None:
-            figure.legend(loc="outside lower center", ncols=len(row), frameon=False, title=says)
-        else:
-            place.legend(title=says)
-    return figure
+            place.set_ylim((-1 if any(differences) else 0) - 0.03, 1.03)
+        elif isinstance(colours(means, error=False, difference=any(differences))[1], LogNorm):
+            place.set_yscale("log")
+        if is_error(value) or any(differences):
+            place.axhline(0 if all(differences) else CHANCE, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
+        layout.add_legend(legend, 3, "band: 95 % over seeds; open: not all fitted")
+    return layout.figure
 
 
 def trajectories(
@@ -113,29 +116,33 @@ def trajectories(
         raise PlotError(f"trajectories are of one point: fix {', '.join(swept(results))} with --sel (sel=)")
     summaries = {name: over_seeds(results, f"{name}_path") for name in LEARNING if f"{name}_path" in results}
     numbers = [row for name, summary in summaries.items() for row in points(name, summary)]
-    columns = results.sizes["optimizer"]
+    labels = [str(label) for label in results.optimizer.values]
+    seeds = results.sizes["seed"]
     with styled():
-        size = (COLUMN if columns == 1 else PAGE, 2.6)
-        figure, places = place_or_own(ax, columns, "trajectories", results, numbers, figsize=size)
-        for k, place in enumerate(places):
+        name = picture_name(["trajectories"], results, optimizer)
+        layout = place_or_own(ax, len(labels), name, results, numbers, 2.6)
+        legend: dict[str, Any] = {}
+        for k, (label, place) in enumerate(zip(labels, layout.places, strict=True)):
             for i, (name, summary) in enumerate(summaries.items()):
-                mean, low, high = (summary[field].isel(optimizer=k) for field in ("mean", "low", "high"))
-                about = results[name].attrs if name in results else {"long_name": name, "symbol": ""}
-                text = f"{about['long_name']} {about['symbol']}"
-                place.plot(results.step, mean, color=COLOURS[i], linestyle=DASHES[i], label=text)
-                there = np.isfinite(low) & np.isfinite(high)
-                place.fill_between(results.step, low, high, where=there, color=COLOURS[i], **BAND)
+                about = results[f"{name}_path"].attrs
+                text = f"{about['long_name'].removesuffix(' along the training')} {about['symbol']}"
+                look = {"color": COLOURS[i], "linestyle": DASHES[i]}
+                legend[text] = draw_curve(place, results.step.values, summary.isel(optimizer=k), **look)
             place.axhline(0, color="0.7", linewidth=0.6, zorder=0)
-            place.set_title(str(results.optimizer.values[k]))
+            at = where(results.attrs.get(FIXED, {}), results)
+            place.set_title(wrapped(", ".join([plain(label), *at]), 1.15 * layout.panel_points[0]))
             place.set_xlabel("training step $t$")
-        seeds = results.sizes["seed"]
-        says = f"mean and 95 % interval over {seeds} seed{'s' if seeds > 1 else ''}"
-        if ax is None:
-            handles, texts = places[0].get_legend_handles_labels()
-            figure.legend(handles, texts, loc="outside lower center", ncols=2, frameon=False, title=says)
-        else:
-            places[0].legend(title=says)
-    return figure
+        layout.add_legend(legend, 2, f"mean and 95 % interval over {seeds} seed{'s' if seeds > 1 else ''}")
+    return layout.figure
+
+
+def draw_curve(place: Axes, x: np.ndarray, interval: xr.Dataset, **look: Any) -> Line2D:
+    """Means along an axis, and their intervals as a band."""
+    mean, low, high = (interval[name].values for name in ("mean", "low", "high"))
+    (line,) = place.plot(x, mean, **look)
+    there = np.isfinite(low) & np.isfinite(high)
+    place.fill_between(x, low, high, where=there, color=look["color"], **BAND)
+    return line
 
 
 def points(name: str, summary: xr.Dataset) -> Iterator[dict[str, Any]]:
@@ -153,10 +160,9 @@ def place_or_own(
     name: str,
     results: xr.Dataset,
     numbers: list[dict[str, Any]],
-    **keys: Any,
-) -> tuple[Figure, list[Axes]]:
-    """The Axes that somebody gave, or those of a new picture side by side; and their figure."""
+    height: float,
+) -> Layout:
+    """The Axes that somebody gave, or those of a new picture side by side."""
     if ax is not None:
-        return given(ax, columns)
-    figure = Picture(name, results.attrs.get("digest", ""), numbers, layout="constrained", **keys)
-    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+        return given_layout(ax, columns)
+    return own_layout(name, results.attrs.get("digest", ""), numbers, columns, columns, height)

@@ -11,9 +11,11 @@ from matplotlib.collections import PatchCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
-from adam_vs_gd.panels import Panel
+from adam_vs_gd.axis import Axis
+from adam_vs_gd.panels import Panel, plain
 from adam_vs_gd.plot.style import CHANCE, DASHES, DIVERGED, HATCHES, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
 from adam_vs_gd.transition import contour
 from adam_vs_gd.variables import STATUSES
@@ -21,7 +23,7 @@ from adam_vs_gd.variables import STATUSES
 Legend = dict[str, Any]
 """{text: handle} of what has been drawn."""
 
-TEXT_POINTS = 2.4  # smaller text is left out
+TEXT_POINTS = 4.5  # smaller text is left out
 OUTLINE = [withStroke(linewidth=2.4, foreground="white")]
 
 
@@ -46,95 +48,117 @@ class Overlay(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """The cells of a panel in the order in which they stand, as points in its Axes.
+    """The cells of a panel in its Axes.
 
     Attributes:
-        edge_x: [columns + 1].
-        edge_y: [rows + 1].
-        x: [columns] values.
-        y: [rows] values.
+        x: the horizontal axis, ascending.
+        y: the vertical axis, ascending.
         faces: [rows, columns, 4] colours.
         points: how large a cell is at least, in points of the page; the lesser of its sides.
     """
 
-    edge_x: np.ndarray
-    edge_y: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
+    x: Axis
+    y: Axis
     faces: np.ndarray
     points: float
 
-    def boxes(self, chosen: np.ndarray) -> list[Rectangle]:
-        """The rectangles of some of the [rows, columns] cells."""
-        width, height = np.diff(self.edge_x), np.diff(self.edge_y)
+    @property
+    def text_points(self) -> float:
+        """How large letters in a cell are; 0 where they could not be read."""
+        size = min(6.0, 0.42 * self.points)
+        return size if size >= TEXT_POINTS else 0.0
+
+    def boxes(
+        self, chosen: np.ndarray, start: np.ndarray | float = 0.0, end: np.ndarray | float = 1.0
+    ) -> list[Rectangle]:
+        """Rectangles in some of the [rows, columns] cells, from a share of a cell's height to another."""
+        left, right = self.x.edges[:-1], self.x.edges[1:]
+        edges = self.y.forward(self.y.edges)[:, None]
+        low, high = (self.y.inverse(edges[:-1] + share * np.diff(edges, axis=0)) for share in (start, end))
+        low, high = (np.broadcast_to(side, chosen.shape) for side in (low, high))
         return [
-            Rectangle((self.edge_x[j], self.edge_y[i]), width[j], height[i]) for i, j in np.argwhere(chosen).tolist()
+            Rectangle((left[j], low[i, j]), right[j] - left[j], high[i, j] - low[i, j])
+            for i, j in np.argwhere(chosen).tolist()
         ]
 
-    def centres(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """X and y of some of the [rows, columns] cells."""
-        rows, columns = np.nonzero(chosen)
-        return self.x[columns], self.y[rows]
+    def mark(self, axes: Axes, chosen: np.ndarray, style: Mapping[str, Any], raised: np.ndarray) -> None:
+        """A marker in some of the [rows, columns] cells: in the middle, or where it is `raised` above letters."""
+        up = ScaledTranslation(0, 0.26 * self.points / 72, axes.figure.dpi_scale_trans)
+        for here, transform in ((chosen & ~raised, axes.transData), (chosen & raised, axes.transData + up)):
+            rows, columns = np.nonzero(here)
+            if len(rows):
+                at = self.x.values[columns], self.y.values[rows]
+                axes.plot(*at, **style, transform=transform, scalex=False, scaley=False)
 
 
-def mark_statuses(axes: Axes, cells: Cells, counts: np.ndarray, counted: np.ndarray) -> Legend:
-    """Hatch, cross and count what the colour alone would hide.
+def mark_statuses(axes: Axes, cells: Cells, counts: np.ndarray, counted: np.ndarray) -> tuple[Legend, np.ndarray]:
+    """Hatch, cross and count what the colour alone would hide, in parts of a cell as large as their share of its seeds.
 
     Args:
         axes: where to draw.
         cells: the cells.
         counts: [rows, columns, statuses] how many seeds have each.
         counted: [rows, columns] whether a cell has a mean.
+
+    Returns:
+        The legend, and in which [rows, columns] cells there are letters.
     """
     legend: Legend = {}
-    of = {name: counts[..., code] for code, name in enumerate(STATUSES)}
     seeds = counts.sum(-1)
-    blank = ~counted & (of["pending"] < seeds)
+    share = {name: counts[..., code] / np.maximum(seeds, 1) for code, name in enumerate(STATUSES)}
+    blank = ~counted & (share["pending"] < 1)
     axes.add_collection(PatchCollection(cells.boxes(blank), facecolor=NOT_COUNTED, linewidth=0), autolim=False)
-    if (of["pending"] == seeds).any():
+    if share["pending"].any():
+        grey = cells.boxes(share["pending"] > 0, 1 - share["pending"])
+        axes.add_collection(PatchCollection(grey, facecolor=NOT_COMPUTED, linewidth=0), autolim=False)
         legend["not computed"] = Patch(facecolor=NOT_COMPUTED, edgecolor="none")
-    hatched = np.stack([of[name] for name in HATCHES])
-    black = ink(cells.faces) | blank
-    for k, (name, hatch) in enumerate(HATCHES.items()):
-        mine = (hatched[k] > 0) & (hatched.argmax(0) == k)
-        for dark in (True, False):
-            boxes = cells.boxes(mine & (black == dark))
-            colour = "0.1" if dark else "white"
-            axes.add_collection(
-                PatchCollection(boxes, facecolor="none", edgecolor=colour, linewidth=0, hatch=hatch), autolim=False
-            )
-        if hatched[k].any():
+    black, height = ink(cells.faces) | blank, np.zeros(seeds.shape)
+    for name, hatch in HATCHES.items():
+        for dark, colour in ((True, "0.1"), (False, "white")):
+            boxes = cells.boxes((share[name] > 0) & (black == dark), height, height + share[name])
+            hatched = PatchCollection(boxes, facecolor="none", edgecolor=colour, linewidth=0, hatch=hatch)
+            axes.add_collection(hatched, autolim=False)
+        height = height + share[name]
+        if share[name].any():
             legend[name] = Patch(facecolor="0.45", edgecolor="white", linewidth=0, hatch=hatch)
-    if of["diverged"].any():
+    mixed = (counts.max(-1) < seeds) & bool(cells.text_points)
+    if share["diverged"].any():
         cross: Mapping[str, Any] = {"marker": "x", "color": DIVERGED, "linestyle": "", "markeredgewidth": 1.2}
-        size = min(6, 0.6 * cells.points)
-        axes.plot(*cells.centres(of["diverged"] > 0), **cross, markersize=size, scalex=False, scaley=False)
+        cells.mark(axes, share["diverged"] > 0, {**cross, "markersize": min(6, 0.4 * cells.points)}, mixed)
         legend["diverged"] = Line2D([], [], **cross, markersize=5)
-    mixed = (of["fitted"] != seeds) & (counts.max(-1) != seeds)
-    size = min(6, 0.42 * cells.points)
-    if mixed.any() and size >= TEXT_POINTS:
+    if (counts.max(-1) < seeds).any():
+        legend["part of a cell: of its seeds"] = Line2D([], [], linestyle="")
+    if mixed.any():
         legend["k/n: k of n seeds fitted"] = Line2D([], [], linestyle="")
+        fitted = counts[..., STATUSES.index("fitted")]
         for i, j in np.argwhere(mixed):
-            axes.text(
-                cells.x[j], cells.y[i], f"{of['fitted'][i, j]}/{seeds[i, j]}", fontsize=size, color="white",
-                ha="center", va="center", clip_on=True,
+            axes.annotate(
+                f"{fitted[i, j]}/{seeds[i, j]}", (cells.x.values[j], cells.y.values[i]), (0, -0.2 * cells.points),
+                textcoords="offset points", fontsize=cells.text_points, color="white", ha="center", va="center",
+                annotation_clip=True,
                 bbox={"facecolor": "0.15", "edgecolor": "none", "pad": 0.6, "alpha": 0.75},
             )  # fmt: skip
-    return legend
+    return legend, mixed
 
 
-def mark_significance(axes: Axes, cells: Cells, panel: Panel) -> Legend:
-    """Dots on the cells of a difference whose interval excludes 0: full where the first is higher, open where lower."""
+def mark_significance(axes: Axes, cells: Cells, panel: Panel, raised: np.ndarray) -> Legend:
+    """Dots on the cells of a difference whose interval excludes 0: full where the first is higher, open where lower.
+
+    Args:
+        axes: where to draw.
+        cells: the cells.
+        panel: the difference.
+        raised: [rows, columns] in which cells dots stand above letters.
+    """
     legend: Legend = {}
     low, high = (panel.interval[name].values for name in ("low", "high"))
-    first, second = panel.labels
+    first, second = map(plain, panel.labels)
     for chosen, face, text in ((low > 0, "black", f"{first} higher"), (high < 0, "white", f"{second} higher")):
         dot: Mapping[str, Any] = {
             "marker": "o", "linestyle": "", "color": "black", "markerfacecolor": face, "markeredgewidth": 0.5,
         }  # fmt: skip
         if chosen.any():
-            size = min(2.2, 0.3 * cells.points)
-            axes.plot(*cells.centres(chosen), **dot, markersize=size, scalex=False, scaley=False)
+            cells.mark(axes, chosen, {**dot, "markersize": min(2.2, 0.3 * cells.points)}, raised)
             legend[f"{text} (95 %)"] = Line2D([], [], **dot, markersize=3)
     return legend
 
@@ -142,12 +166,12 @@ def mark_significance(axes: Axes, cells: Cells, panel: Panel) -> Legend:
 def mark_level(axes: Axes, panel: Panel, level: float = CHANCE) -> Legend:
     """The contour of a level, where it is resolved."""
     y, x = panel.axes
-    mean, low, high = (panel.interval[name].values[np.ix_(y.order, x.order)] for name in ("mean", "low", "high"))
+    mean, low, high = (panel.interval[name].values for name in ("mean", "low", "high"))
     style: Mapping[str, Any] = {"color": "black", "linewidth": 1.4, "path_effects": OUTLINE}
     pieces = contour(mean, low, high, level)
     for piece in pieces:
         columns, rows = (
-            axis.inverse(np.interp(at, np.arange(len(axis.values)), axis.forward(axis.values[axis.order])))
+            axis.inverse(np.interp(at, np.arange(len(axis.values)), axis.forward(axis.values)))
             for axis, at in ((x, piece[:, 0]), (y, piece[:, 1]))
         )
         axes.plot(columns, rows, **style, scalex=False, scaley=False)
@@ -168,13 +192,6 @@ def mark_overlays(axes: Axes, panel: Panel, overlays: Sequence[Overlay]) -> Lege
             axes.hlines(overlay.y, left, right, color=colour, linewidth=0.8)
         legend[overlay.label] = Line2D([], [], **style)
     return legend
-
-
-def add_legend(legend: Legend, owner: Any, columns: int, **where: Any) -> None:
-    """Say what the marks mean, if there are any, below a figure or an Axes."""
-    if legend:
-        columns = min(len(legend), columns)
-        owner.legend(list(legend.values()), list(legend), ncols=columns, frameon=False, handlelength=1.8, **where)
 
 
 def merged(legends: Iterable[Legend]) -> Legend:

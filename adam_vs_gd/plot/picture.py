@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
-from matplotlib.axes import Axes
+import xarray as xr
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import DiskError, PlotError
 from adam_vs_gd.files import publish
+from adam_vs_gd.selection import FIXED
 
 DPI = 300
 FILES: Any = {"pdf.fonttype": 42, "svg.hashsalt": "adam-vs-gd"}  # fonts as journals want them; the same file every time
@@ -36,20 +37,11 @@ class Picture(Figure):
         self.name, self.digest, self.numbers = name, digest, numbers
 
 
-def given(ax: Axes | Sequence[Axes], count: int) -> tuple[Figure, list[Axes]]:
-    """The figure of the Axes that somebody gave to draw into, and they themselves.
-
-    Raises:
-        PlotError: if they are not `count`.
-    """
-    places = [ax] if isinstance(ax, Axes) else list(np.ravel(np.asarray(ax, object)))
-    if len(places) != count:
-        raise PlotError(
-            f"{count} panels for {len(places)} Axes (ax=): give an Axes for each, or choose with optimizer= and sel="
-        )
-    figure = places[0].get_figure(root=True)
-    assert figure is not None, "an Axes is of a figure"
-    return figure, places
+def picture_name(parts: Sequence[str], results: xr.Dataset, optimizer: str | Sequence[str] | None) -> str:
+    """A name for a picture's file: what it shows, what was fixed for it, and which optimizers were asked for."""
+    asked = [] if optimizer is None else [optimizer] if isinstance(optimizer, str) else list(optimizer)
+    words = [*parts, *(f"{key}={value}" for key, value in results.attrs.get(FIXED, {}).items()), *asked]
+    return "-".join(re.sub(r"[^\w.=+-]+", "_", word) for word in words)
 
 
 def save(figure: Figure, path: str | Path) -> Path:

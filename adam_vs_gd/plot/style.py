@@ -42,7 +42,11 @@ CHANCE = 0.5
 DECADES = 1e3  # between the least and the largest value: colours are logarithmic beyond
 
 
-def colours(values: np.ndarray, *, error: bool, difference: bool) -> tuple[str, Normalize]:
+Scheme = tuple[str, Normalize]
+"""A colour map, and the norm that goes with it."""
+
+
+def colours(values: np.ndarray, *, error: bool, difference: bool) -> Scheme:
     """The colour map and the norm for values of a variable; NaN and infinite ones do not matter.
 
     Error rates have the range [0, 1], always; their differences diverge from 0 over [-1, 1]. Other differences, and

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
 
-from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis
+from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis, written
+from adam_vs_gd.panels import plain
 
 LETTER, GAP, LINE = 4.2, 6.0, 12.0  # points: a tick label's letter, what is between two labels, a line of them
 
@@ -20,15 +22,15 @@ def set_axis(axes: Axes, side: str, axis: Axis, points: float) -> None:
     Args:
         axes: where.
         side: "x" or "y".
-        axis: what is along it.
+        axis: what is along it, ascending.
         points: how long it is on the page.
     """
     keys: Any = {"linthresh": axis.threshold, "linscale": 0.9 * axis.step} if axis.scale == SYMLOG else {}
     set_scale, along = (axes.set_xscale, axes.xaxis) if side == "x" else (axes.set_yscale, axes.yaxis)
     set_scale(axis.scale, **keys)
     along.set_minor_locator(matplotlib.ticker.NullLocator())
-    values, texts = axis.values[axis.order], axis.texts
-    length = max(map(len, texts or [f"{value:.3g}" for value in values]))
+    values, texts = axis.values, axis.texts
+    length = max(map(len, axis.names()))
     most = max(2, int(points / (LETTER * length + GAP if side == "x" else LINE)))
     if not texts and axis.scale == LINEAR:
         whole = bool((values == np.round(values)).all())
@@ -41,7 +43,8 @@ def set_axis(axes: Axes, side: str, axis: Axis, points: float) -> None:
     candidates = values if len(powers) < 3 else np.array(powers)
     kept = candidates[:: math.ceil(len(candidates) / most)]
     along.set_major_locator(matplotlib.ticker.FixedLocator(kept.tolist()))
-    along.set_major_formatter(matplotlib.ticker.FixedFormatter([texts[int(v)] if texts else number(v) for v in kept]))
+    names = [plain(texts[int(v)]) for v in kept] if texts else numbers(kept)
+    along.set_major_formatter(matplotlib.ticker.FixedFormatter(names))
 
 
 def is_power(value: float) -> bool:
@@ -49,8 +52,13 @@ def is_power(value: float) -> bool:
     return bool(np.isclose(np.log10(value), round(np.log10(value))))
 
 
-def number(value: float) -> str:
-    """A tick label."""
-    if value and not 1e-3 <= value < 1e5 and is_power(value):
-        return f"$10^{{{round(np.log10(value))}}}$"
-    return f"{value:.3g}"
+def numbers(values: np.ndarray) -> list[str]:
+    """Tick labels; far powers of ten as such."""
+    far = [bool(v) and not 1e-3 <= v < 1e5 and is_power(v) for v in values]
+    texts = written(values)
+    return [f"$10^{{{round(np.log10(v))}}}$" if f else text for v, f, text in zip(values, far, texts, strict=True)]
+
+
+def wrapped(text: str, points: float) -> str:
+    """Words in lines that are no longer than so many points of the page."""
+    return textwrap.fill(text, max(12, int(points / LETTER)), break_long_words=False)
