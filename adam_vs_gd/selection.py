@@ -38,8 +38,9 @@ def complete(results: xr.Dataset) -> xr.Dataset:
             results = results.drop_vars(dim, errors="ignore").expand_dims({dim: [value]})
     if results.optimizer.dtype != object:
         results = results.assign_coords(optimizer=results.optimizer.astype(str).astype(object))
-    if "record" in results.dims and "step" not in results.coords:
-        results = results.assign_coords(step=("record", np.arange(results.sizes["record"])))
+    for dim in ("record", "test_record"):
+        if dim in results.dims and OWN[dim] not in results.coords:
+            results = results.assign_coords({OWN[dim]: (dim, np.arange(results.sizes[dim]))})
     final = {name: variable for name, variable in results.data_vars.items() if not OWN.keys() & set(variable.dims)}
     if not final:
         raise PlotError("these results have no variable of a cell, only trajectories")

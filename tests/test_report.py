@@ -146,6 +146,29 @@ def test_results_of_other_people():
     assert "carry no spec" in text
 
 
+def test_odd_results_of_other_people():
+    """Trajectories without final values or steps, classes of their own, words, and a number for all lanes together."""
+    rng = np.random.default_rng(0)
+    theirs = xr.Dataset(
+        {
+            "test_error": (("alpha", "seed"), rng.random((3, 2))),
+            "feature_learning_path": (("alpha", "seed", "record"), rng.random((3, 2, 5))),
+            "spread": (("alpha", "seed", "class"), rng.random((3, 2, 3))),
+            "author": ("alpha", ["a", "b", "c"]),
+            "everywhere": ((), 1.0),
+            "apart": ("k", [1.0, 2.0]),
+        },
+        {"alpha": [0.0, 0.1, 0.2], "class": [0, 1, 2]},
+    )
+    header, _ = unpacked(page(theirs), "finals")
+    names = [variable["name"] for variable in header["variables"]]
+    assert names == ["test_error", "spread:0", "spread:1", "spread:2", "everywhere"]
+    assert header["trajectories"]["variables"] == {"feature_learning": "feature learning"}
+    assert header["trajectories"]["steps"] == [[0, 1, 2, 3, 4]]
+    other = theirs.drop_vars("feature_learning_path").assign(mine_path=("record", rng.random(5)))
+    assert unpacked(page(other), "finals")[0]["trajectories"] is None
+
+
 def test_words_are_escaped():
     results = made.results(optimizers={HOSTILE: {"kind": "adam"}, "gd": {}})
     results.attrs |= {"title": HOSTILE, "spec": HOSTILE, "commit": HOSTILE, "device": HOSTILE}

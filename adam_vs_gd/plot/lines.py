@@ -74,9 +74,8 @@ def curves(
         set_axis(place, "x", axis, layout.panel_points[0])
         place.set_xlabel(wrapped(axis.label, layout.panel_points[0]))
         what = results[value].attrs["long_name"] + (", difference" if all(differences) else "")
-        place.set_ylabel(
-            wrapped(", ".join([what, *where(results.attrs.get(FIXED, {}), results)]), layout.panel_points[1])
-        )
+        at = where(results.attrs.get(FIXED, {}), results)
+        place.set_ylabel(wrapped(", ".join([what, *at]), 0.8 * layout.panel_points[1]))
         means = np.concatenate([panel.interval["mean"].values for panel in row])
         if is_error(value):
             place.set_ylim((-1 if any(differences) else 0) - 0.03, 1.03)

@@ -72,7 +72,10 @@ function rangeOf(drawn, scale) {
 
 function curveLines({ series, axis, cells }, atX, atY, [top, bottom], front) {
   const group = svg("g", { class: `curve series${series % 6}${front ? " front" : ""}`, "data-series": header.series[series].label });
-  const clipped = (value) => Math.min(bottom, Math.max(top, atY(value)));
+  const clipped = (value) => {
+    const y = atY(value); // not a number below 0 on a logarithmic scale
+    return Number.isNaN(y) ? bottom : Math.min(bottom, Math.max(top, y));
+  };
   const places = axis.at.map(atX);
   let band = [];
   const closed = () => {

@@ -17,7 +17,7 @@ from adam_vs_gd.report.blob import Blob, rounded
 from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.selection import choose_axes, swept
 from adam_vs_gd.statistics import LEVEL, difference, is_error, over_seeds
-from adam_vs_gd.variables import CLASSES, STATUSES
+from adam_vs_gd.variables import STATUSES
 
 TRAJECTORIES = ("feature_learning", "noise_memorization", "loss", "data_loss", "train_error", "test_error")
 PATH_NUMBERS = 6_000_000
@@ -72,7 +72,7 @@ def payload(results: xr.Dataset) -> Payload:
             for one in series
         ],
         "variables": [add_variable(finals, results, series, *which) for which in drawable(results)],
-        "trajectories": add_trajectories(paths, results) if "record" in results.dims else None,
+        "trajectories": add_trajectories(paths, results),
         "initial": initial_axes(results),
         "colours": {name: shades(name) for name in (SEQUENTIAL, DIVERGING)},
     }
@@ -141,7 +141,9 @@ def drawable(results: xr.Dataset) -> Iterator[tuple[str, int | None]]:
     for name, values in results.data_vars.items():
         if name == "status" or {"record", "test_record"} & set(values.dims):
             continue
-        yield from ((str(name), one) for one in (CLASSES if "class" in values.dims else (None,)))
+        yield from (
+            (str(name), one) for one in (values["class"].values.tolist() if "class" in values.dims else (None,))
+        )
 
 
 def add_variable(finals: Blob, results: xr.Dataset, series: list[Series], name: str, one: int | None) -> dict[str, Any]:
@@ -184,9 +186,11 @@ def shades(colour_map: str) -> str:
     return np.asarray(mpl.colormaps[colour_map](np.arange(256), bytes=True))[:, :3].tobytes().hex()
 
 
-def add_trajectories(paths: Blob, results: xr.Dataset) -> dict[str, Any]:
-    """Put the trajectories and their means over seeds into a blob, thinned where there are too many numbers."""
+def add_trajectories(paths: Blob, results: xr.Dataset) -> dict[str, Any] | None:
+    """Put the trajectories, if any, and their means over seeds into a blob, thinned where there are too many."""
     names = [name for name in TRAJECTORIES if f"{name}_path" in results]
+    if not names:
+        return None
     count = results.sizes["record"]
     lanes = results.status.size * (1 + 1 / results.sizes["seed"])
     most = max(2, int(PATH_NUMBERS / (lanes * len(names))))
@@ -199,7 +203,9 @@ def add_trajectories(paths: Blob, results: xr.Dataset) -> dict[str, Any]:
         paths.add(name, rounded(ordered(values), PATH_BITS))
         paths.add(f"{name}/mean", rounded(mean.transpose("optimizer", *swept(results), last).values, PATH_BITS))
     return {
-        "variables": {name: results[name].attrs["long_name"] for name in names},
+        "variables": {
+            name: results[f"{name}_path"].attrs["long_name"].removesuffix(" along the training") for name in names
+        },
         "steps": steps(results, "step"),
         "test_steps": steps(results, "test_step"),
         "kept": results.sizes["record"],
@@ -210,5 +216,4 @@ def add_trajectories(paths: Blob, results: xr.Dataset) -> dict[str, Any]:
 
 def steps(results: xr.Dataset, name: str) -> list[list[int]]:
     """The steps of the trajectories: one list, or one for each value of the axis `steps`."""
-    values = results[name].values
-    return np.atleast_2d(values).tolist()
+    return np.atleast_2d(results[name].values).tolist() if name in results.coords else [[]]
