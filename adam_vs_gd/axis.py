@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-LINEAR, LOG, SYMLOG = "linear", "log", "symlog"
+LINEAR, LOG, SYMLOG, LOGIT = "linear", "log", "symlog", "logit"
+NEAR_ONE = 0.99  # a largest value from here on, below 1, may be one of a logit axis
 INTEGERS = 10**6  # larger ones are written with an exponent
 
 
@@ -22,7 +23,8 @@ class Axis(NamedTuple):
         symbol: the symbol alone, in matplotlib's mathtext.
         values: [k] positions, not always ascending.
         texts: what each value is called where they are no numbers, or not all different, and stand at 0 .. k - 1.
-        scale: LINEAR, LOG, or SYMLOG: logarithmic, with a zero one step below the smallest value.
+        scale: LINEAR; LOG; SYMLOG, logarithmic with a zero one step below the smallest value; or LOGIT, logarithmic in
+            the distance from 1 (of a β2).
         threshold: SYMLOG's smallest positive value.
         step: SYMLOG's distance from zero to it, in decades.
     """
@@ -68,6 +70,8 @@ class Axis(NamedTuple):
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.scale == LOG:
                 return np.log10(values)
+            if self.scale == LOGIT:
+                return np.log10(values / (1 - values))
             size = np.abs(values) / self.threshold
             return np.sign(values) * np.where(size <= 1, size * self.step, self.step + np.log10(size))
 
@@ -78,6 +82,8 @@ class Axis(NamedTuple):
             return at
         if self.scale == LOG:
             return 10**at
+        if self.scale == LOGIT:
+            return 1 / (1 + 10**-at)
         size = np.abs(at)
         far = 10 ** np.maximum(size - self.step, 0)
         return np.sign(at) * self.threshold * np.where(size <= self.step, size / self.step, far)
@@ -103,11 +109,12 @@ def axis_of(results: xr.Dataset, dim: str) -> Axis:
 
 
 def written(values: ArrayLike) -> list[str]:
-    """Numbers as one reads them: to three digits, or as many as keep them apart; integers as they are."""
-    values = np.asarray(values, float)
+    """Numbers as one reads them: to three digits, or as many as keep them apart, or 0.9999 from 1; integers as such."""
+    numbers = np.asarray(values, float).tolist()
     for digits in range(3, 18):
-        texts = [str(int(v)) if v == round(v) and abs(v) < INTEGERS else f"{v:.{digits}g}" for v in values.tolist()]
-        if len(set(texts)) == len(set(values.tolist())):
+        texts = [str(int(v)) if v == round(v) and abs(v) < INTEGERS else f"{v:.{digits}g}" for v in numbers]
+        rounded = any(v != float(text) == round(v) for v, text in zip(numbers, texts, strict=True) if abs(v) < 1000)
+        if not rounded and len(set(texts)) == len(set(numbers)):
             break
     return texts
 
@@ -123,6 +130,8 @@ def is_distinct(values: np.ndarray) -> bool:
 
 def scale_of(values: np.ndarray) -> tuple[str, float, float]:
     """The scale in which values are spread most evenly, with SYMLOG's threshold and step."""
+    if len(values) > 2 and min(values) > 0 and NEAR_ONE <= max(values) < 1 and is_log(values / (1 - values)):
+        return LOGIT, 1.0, 1.0
     if is_log(values):
         return LOG, 1.0, 1.0
     positive = np.sort(values[values != 0])

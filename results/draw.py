@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import adam_vs_gd as ag
+from adam_vs_gd.axis import written
 from adam_vs_gd.show import columns, number
 from adam_vs_gd.statistics import over_seeds
 
@@ -20,7 +21,7 @@ NUMBERS = HERE / "numbers.md"
 def main() -> None:
     """Draw everything, and write every number that README.md quotes into numbers.md."""
     parts = [f"# Numbers\n\nWritten by `python results/draw.py`, from the journals beside it; {INTERVALS}."]
-    for draw in (sigma_p_by_s, alpha_by_s, lam_by_alpha, eta_by_alpha, beta2_by_alpha):
+    for draw in (sigma_p_by_s, alpha_by_s, lam_by_alpha, lam_by_steps, eta_by_alpha, beta2_by_alpha):
         name = draw.__name__.replace("_by_", "-by-")
         results = ag.load_results(HERE / name)
         picture = ag.plot.suitable(results)
@@ -42,13 +43,12 @@ def table(results: xr.Dataset, axis: str, value: str = "test_error", **sel: floa
     """A variable along one axis, a column an optimizer, at one place of the others."""
     here = results.sel(sel, method="nearest") if sel else results
     labels = [str(label) for label in here.optimizer.values]
-    own = here[axis.removesuffix("_index")]
+    own = np.atleast_2d(here[axis.removesuffix("_index")].values)
+    names = zip(*(written(values) for values in own), strict=True)
     rows = [[axis.removesuffix("_index"), *labels]]
-    for k in range(here.sizes[axis]):
-        at = own.isel({axis: k})
-        text = f"{at.item():.3g}" if at.ndim == 0 else " / ".join(f"{v:.3g}" for v in at.values)
+    for k, text in enumerate(map(" / ".join, names)):
         rows.append([text, *(cell(here.isel({axis: k}).sel(optimizer=label), value) for label in labels)])
-    where = ", ".join(f"{name} = {float(here[name]):.3g}" for name in sel)
+    where = ", ".join(f"{name} = {written([here[name]])[0]}" for name in sel)
     return f"{value} along {axis.removesuffix('_index')}{' at ' + where if where else ''}\n\n```\n{columns(rows)}\n```"
 
 
@@ -123,13 +123,24 @@ def lam_by_alpha(results: xr.Dataset, folder: Path) -> str:
 
 def eta_by_alpha(results: xr.Dataset, folder: Path) -> str:
     """Along η at Table 1's α and beside it, and how far seeds are apart."""
-    spread = results.test_error.max("seed") - results.test_error.min("seed")
-    rows = [["eta / eta", *(f"{label}: largest - smallest test error of a seed" for label in results.optimizer.values)]]
+    here = results.test_error.sel(alpha=0.2, method="nearest")
+    rows = [["eta / eta", *(f"{label}: a seed's test error" for label in results.optimizer.values)]]
     for k in range(results.sizes["eta_index"]):
-        here = spread.isel(eta_index=k).sel(alpha=0.2, method="nearest")
         eta = " / ".join(f"{v:.3g}" for v in results.eta.isel(eta_index=k).values)
-        rows.append([eta, *(f"{v:.3f}" for v in here.values)])
+        seeds = here.isel(eta_index=k)
+        ends = zip(seeds.min("seed").values, seeds.max("seed").values, strict=True)
+        rows.append([eta, *(f"{low:.3f} to {high:.3f}" for low, high in ends)])
     return "\n\n".join([table(results, "eta_index", alpha=a) for a in (0.2, 0.5)] + [f"```\n{columns(rows)}\n```"])
+
+
+def lam_by_steps(results: xr.Dataset, folder: Path) -> str:
+    """Along λ for each length of training: error, loss, and how the objective still changes."""
+    lengths = results.steps.values.tolist()
+    return "\n\n".join(
+        table(results, "lam", value, steps=steps)
+        for value in ("test_error", "data_loss", "train_error", "objective_change")
+        for steps in lengths
+    )
 
 
 def beta2_by_alpha(results: xr.Dataset, folder: Path) -> str:

@@ -6,7 +6,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis, axis_of, is_log, scale_of, written
+from adam_vs_gd.axis import LINEAR, LOG, LOGIT, SYMLOG, Axis, axis_of, is_log, scale_of, written
 
 
 def made(values):
@@ -27,6 +27,16 @@ def test_scales_are_told_apart():
 def test_edges_are_halfway_in_the_axis_s_own_scale():
     np.testing.assert_allclose(made([0.1, 0.2, 0.3]).edges, [0.05, 0.15, 0.25, 0.35])
     np.testing.assert_allclose(made([1.0, 10.0, 100.0]).edges, 10 ** np.array([-0.5, 0.5, 1.5, 2.5]))
+
+
+def test_what_nears_one_is_spread_by_its_distance_from_it():
+    axis = made([0.9, 0.99, 0.999, 0.9999])
+    assert axis.scale == LOGIT
+    np.testing.assert_allclose(np.diff(axis.forward(axis.values)), 1, atol=0.05)
+    assert axis.names() == ["0.9", "0.99", "0.999", "0.9999"]
+    assert (axis.edges > 0).all()
+    assert (axis.edges < 1).all()
+    assert made(np.linspace(0.1, 0.9, 9)).scale == LINEAR
 
 
 def test_zero_stands_one_step_below_the_smallest_value_of_a_logarithmic_axis():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
@@ -22,7 +23,9 @@ from adam_vs_gd.selection import check_value, choose_axes, complete, select, swe
 from adam_vs_gd.statistics import is_error
 
 MAX_PANELS = 24
+NO_BREAK = "\xa0"
 ACROSS = 3  # panels side by side, where they may be wrapped
+SHRINKS = 0.9  # a panel's height by the legend, which is known last
 
 
 def phase_diagram(
@@ -82,42 +85,48 @@ def phase_diagram(
             layout = own_layout(name, results.attrs.get("digest", ""), numbers, columns, len(flat))
         else:
             layout = given_layout(ax, len(flat))
-        legends: Legend = {}
         for kind, some in kinds.items():
             places = [place for panel, place in zip(flat, layout.places, strict=True) if panel.is_difference == kind]
-            if not some:
-                continue
-            means = np.concatenate([panel.interval["mean"].values.ravel() for panel in some])
-            scheme = colours(means, error=is_error(value), difference=kind)
-            for panel, place in zip(some, places, strict=True):
-                legends |= draw(layout, place, panel, scheme, overlays, error=is_error(value))
-            chance = is_error(value) and not kind
-            layout.add_colours(places, scheme, value_label(results, value, some), chance=chance)
+            if some:
+                means = np.concatenate([panel.interval["mean"].values.ravel() for panel in some])
+                scheme = colours(means, error=is_error(value), difference=kind)
+                for panel, place in zip(some, places, strict=True):
+                    colour(place, panel, scheme, *layout.panel_points)
+                chance = is_error(value) and not kind
+                layout.add_colours(places, scheme, value_label(results, value, some), chance=chance)
         for k, panel in enumerate(flat):
             label(layout, k, panel, flat, results)
+        layout.settle()
+        legends: Legend = {}
+        for panel, place in zip(flat, layout.places, strict=True):
+            legends |= mark(place, panel, overlays, *layout.panel_points, level=is_error(value))
         layout.add_legend(legends, 2 if layout.columns == 1 else 4)
     return layout.figure
 
 
-def draw(
-    layout: Layout, place: Axes, panel: Panel, scheme: Scheme, overlays: Sequence[Overlay], *, error: bool
-) -> Legend:
-    """The cells of a panel, and the marks on them."""
+def colour(place: Axes, panel: Panel, scheme: Scheme, width: float, height: float) -> None:
+    """The cells of a panel that is so many points wide and high."""
     y, x = panel.axes
-    mean = panel.interval["mean"].values
     place.set_facecolor(NOT_COMPUTED)
-    width, height = layout.panel_points
     set_axis(place, "x", x, width)
     set_axis(place, "y", y, height)
-    mesh = place.pcolormesh(x.edges, y.edges, mean, cmap=scheme[0], norm=scheme[1], rasterized=True)
+    mean = panel.interval["mean"].values
+    place.pcolormesh(x.edges, y.edges, mean, cmap=scheme[0], norm=scheme[1], rasterized=True)
     place.set_xlim(x.edges[0], x.edges[-1])
     place.set_ylim(y.edges[0], y.edges[-1])
-    size = min(width / len(x.values), height / len(y.values))
+
+
+def mark(place: Axes, panel: Panel, overlays: Sequence[Overlay], width: float, height: float, *, level: bool) -> Legend:
+    """The marks on the cells of a panel that is so many points wide and high."""
+    y, x = panel.axes
+    (mesh,) = (mesh for mesh in place.collections if isinstance(mesh, QuadMesh))
+    mean = panel.interval["mean"].values
+    size = min(width / len(x.values), SHRINKS * height / len(y.values))
     cells = Cells(x, y, mesh.to_rgba(np.nan_to_num(mean)), size)
     legend, lettered = mark_statuses(place, cells, panel.counts, np.isfinite(mean))
     if panel.is_difference:
         legend |= mark_significance(place, cells, panel, lettered)
-    elif error:
+    elif level:
         legend |= mark_level(place, panel)
     return legend | mark_overlays(place, panel, overlays)
 
@@ -145,4 +154,5 @@ def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel]) -> str:
     if shown[0].is_difference:
         titles = {panel.title for panel in shown}
         what += f", {titles.pop() if len(titles) == 1 else 'difference'}"
-    return f"{what} ({f'mean of {seeds}' if most else 'no seed counts yet'})"
+    behind = f"(mean of {seeds})" if most else "(no seed counts yet)"
+    return f"{what} {behind.replace(' ', NO_BREAK)}"

@@ -45,9 +45,13 @@ class Layout(NamedTuple):
 
     @property
     def panel_points(self) -> tuple[float, float]:
-        """Width and height of a panel on the page, as far as they are known before it is drawn."""
+        """Width and height of a panel on the page, as far as they are settled."""
         box, points = self.places[0].get_window_extent(), 72 / self.figure.dpi
         return box.width * points, box.height * points
+
+    def settle(self) -> None:
+        """Give panels the room that labels and bars have left them."""
+        self.figure.draw_without_rendering()
 
     def add_colours(self, places: Sequence[Axes], scheme: Scheme, text: str, *, chance: bool) -> None:
         """The bar that says what the colours of some panels mean, with the chance level marked for errors."""
@@ -90,7 +94,7 @@ def own_layout(
     width = COLUMN if columns == 1 else max(PAGE, PAGE / 4 * columns)
     rows = math.ceil(count / columns)
     if height is None:
-        height = rows * (HEIGHT * (width - MARGIN) / columns + 0.4) + (0.9 if columns > 1 else 0.3)
+        height = rows * (HEIGHT * (width - MARGIN) / columns + 0.4) + (1.4 if columns > 1 else 0.3)
     figure = Picture(name, digest, numbers, figsize=(width, height), layout="constrained")
     return Layout(figure, [figure.add_subplot(rows, columns, k + 1) for k in range(count)], columns, True)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 import textwrap
 from typing import Any
 
@@ -14,6 +16,8 @@ from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis, written
 from adam_vs_gd.panels import plain
 
 LETTER, GAP, LINE = 4.2, 6.0, 12.0  # points: a tick label's letter, what is between two labels, a line of them
+
+MATH, HOLE = r"(?<!\\)\$[^$]*\$", "\ue000\ue000"  # a symbol, and what is as wide and in no text
 
 
 def set_axis(axes: Axes, side: str, axis: Axis, points: float) -> None:
@@ -60,5 +64,8 @@ def numbers(values: np.ndarray) -> list[str]:
 
 
 def wrapped(text: str, points: float) -> str:
-    """Words in lines that are no longer than so many points of the page."""
-    return textwrap.fill(text, max(12, int(points / LETTER)), break_long_words=False)
+    """Words in lines no longer than so many points of the page; a symbol stays with the word before it."""
+    symbols = re.findall(MATH, text)
+    short = re.sub(rf" ?{MATH}", lambda found: "\xa0" * found[0].startswith(" ") + HOLE, text)
+    lines = textwrap.fill(short, max(12, int(points / LETTER)), break_long_words=False).replace("\xa0", " ")
+    return "".join(part + symbol for part, symbol in itertools.zip_longest(lines.split(HOLE), symbols, fillvalue=""))
