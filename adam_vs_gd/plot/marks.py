@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -192,8 +192,3 @@ def mark_overlays(axes: Axes, panel: Panel, overlays: Sequence[Overlay]) -> Lege
             axes.hlines(overlay.y, left, right, color=colour, linewidth=0.8)
         legend[overlay.label] = Line2D([], [], **style)
     return legend
-
-
-def merged(legends: Iterable[Legend]) -> Legend:
-    """Several legends, each text once."""
-    return {text: handle for legend in legends for text, handle in legend.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,8 +90,14 @@ def drawn(figure: Figure, kind: str, digest: str) -> bytes:
         "svg": {"Description": said, "Date": None},
     }
     content = io.BytesIO()
-    with mpl.rc_context(FILES):
-        figure.savefig(content, format=kind, dpi=DPI, metadata=metadata[kind])
+    fonts = logging.getLogger("fontTools")  # which remarks on the dates in matplotlib's own fonts
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        with mpl.rc_context(FILES):
+            figure.savefig(content, format=kind, dpi=DPI, metadata=metadata[kind])
+    finally:
+        fonts.setLevel(level)
     return content.getvalue()
 
 
