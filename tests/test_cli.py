@@ -143,9 +143,9 @@ def test_plot_writes_what_its_name_says(swept, ending):
 def test_plot_of_one_axis_and_of_none(swept):
     folder, _ = swept
     one = run("plot", "runs/tiny", "--sel", "s=3", cwd=folder).stdout
-    assert "test_error-alpha.png" in one
+    assert "test_error-alpha-s=3.png" in one
     none = run("plot", "runs/tiny", "--sel", "s=3", "alpha=0.3", cwd=folder).stdout
-    assert "trajectories.png" in none
+    assert "trajectories-s=3-alpha=0.3.png" in none
 
 
 BAD = {
