@@ -62,6 +62,12 @@ class Axis(NamedTuple):
         middle = (at[:-1] + at[1:]) / 2
         return self.inverse(np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]]))
 
+    @property
+    def narrowest(self) -> float:
+        """The narrowest cell's share of the axis."""
+        edges = self.forward(self.edges)
+        return float(np.diff(edges).min() / (edges[-1] - edges[0]))
+
     def forward(self, values: ArrayLike) -> np.ndarray:
         """Values -> coordinates in which the axis is even."""
         values = np.asarray(values, float)

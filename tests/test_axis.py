@@ -27,6 +27,7 @@ def test_scales_are_told_apart():
 def test_edges_are_halfway_in_the_axis_s_own_scale():
     np.testing.assert_allclose(made([0.1, 0.2, 0.3]).edges, [0.05, 0.15, 0.25, 0.35])
     np.testing.assert_allclose(made([1.0, 10.0, 100.0]).edges, 10 ** np.array([-0.5, 0.5, 1.5, 2.5]))
+    assert made([0.0, 0.1, 0.2, 0.5]).narrowest == pytest.approx(0.1 / 0.7)
 
 
 def test_what_nears_one_is_spread_by_its_distance_from_it():

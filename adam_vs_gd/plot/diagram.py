@@ -121,7 +121,7 @@ def mark(place: Axes, panel: Panel, overlays: Sequence[Overlay], width: float, h
     y, x = panel.axes
     (mesh,) = (mesh for mesh in place.collections if isinstance(mesh, QuadMesh))
     mean = panel.interval["mean"].values
-    size = min(width / len(x.values), SHRINKS * height / len(y.values))
+    size = min(width * x.narrowest, SHRINKS * height * y.narrowest)
     cells = Cells(x, y, mesh.to_rgba(np.nan_to_num(mean)), size)
     legend, lettered = mark_statuses(place, cells, panel.counts, np.isfinite(mean))
     if panel.is_difference:

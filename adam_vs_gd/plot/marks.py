@@ -153,12 +153,15 @@ def mark_significance(axes: Axes, cells: Cells, panel: Panel, raised: np.ndarray
     legend: Legend = {}
     low, high = (panel.interval[name].values for name in ("low", "high"))
     first, second = map(plain, panel.labels)
-    for chosen, face, text in ((low > 0, "black", f"{first} higher"), (high < 0, "white", f"{second} higher")):
+    for chosen, face, edge, text in (
+        (low > 0, "black", "white", f"{first} higher"),
+        (high < 0, "white", "black", f"{second} higher"),
+    ):
         dot: Mapping[str, Any] = {
-            "marker": "o", "linestyle": "", "color": "black", "markerfacecolor": face, "markeredgewidth": 0.5,
+            "marker": "o", "linestyle": "", "markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": 0.5,
         }  # fmt: skip
         if chosen.any():
-            cells.mark(axes, chosen, {**dot, "markersize": min(2.2, 0.3 * cells.points)}, raised)
+            cells.mark(axes, chosen, {**dot, "markersize": min(2.6, 0.35 * cells.points)}, raised)
             legend[f"{text} (95 %)"] = Line2D([], [], **dot, markersize=3)
     return legend
 
