@@ -52,6 +52,10 @@ class Axis(NamedTuple):
         """What each value is called."""
         return list(self.texts) or written(self.values)
 
+    def name_of(self, i: int) -> str:
+        """What one value is called by itself: to six digits."""
+        return self.texts[i] if self.texts else f"{self.values[i]:g}"
+
     @property
     def edges(self) -> np.ndarray:
         """[k + 1] edges of the cells around the sorted values, halfway between them in the axis's scale."""

@@ -129,7 +129,7 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
             row.append(
                 Panel(
                     labels,
-                    fixed | {axis.name: axis.names()[point[dim]] for dim, axis in further.items()},
+                    fixed | {axis.name: axis.name_of(point[dim]) for dim, axis in further.items()},
                     tuple(axis.ascending() for axis in along.values()),
                     interval.isel(point).isel(order).transpose(*dims),
                     np.stack([(here == code).sum(-1) for code in range(len(STATUSES))], -1),

@@ -257,6 +257,12 @@ def test_further_axes_become_rows_or_are_selected():
     np.testing.assert_allclose(mesh_of(chosen).get_array(), expected)
 
 
+def test_numbers_of_further_axes_are_told_apart_in_the_file(tmp_path):
+    made = results(**TWO, train={"lam": [0.00123456, 0.00123457]})
+    rows = rows_beside(ag.plot.save(ag.plot.phase_diagram(made, "alpha", "s", optimizer="gd"), tmp_path / "a.png"))
+    assert {row["lam"] for row in rows} == {"0.00123456", "0.00123457"}
+
+
 def test_what_was_fixed_is_said_and_has_a_file_of_its_own(tmp_path):
     made = results(**TWO, train={"lam": [0.0, 1e-3]})
     picture = ag.plot.phase_diagram(made, "alpha", "s", "capital_gamma", "gd", sel={"lam": 1e-3, "class": 1})
