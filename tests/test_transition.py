@@ -57,7 +57,7 @@ def test_intervals_hold_the_truth(seeds):
     """95 % of them should, over experiments with other seeds; the truth being that of a mean over very many seeds."""
     far = ag.boundary(diagram(scatter=0.3, seeds=300, seed=99), "alpha", "s").alpha.isel(optimizer=0).values
     held, exponents = [], []
-    for seed in range(60):
+    for seed in range(40):
         curve = ag.boundary(diagram(scatter=0.3, seeds=seeds, seed=seed), "alpha", "s", resamples=400)
         held.append(((curve.low <= far) & (far <= curve.high)).values)
         law = ag.fit_exponent(curve)
@@ -97,7 +97,7 @@ def test_points_off_a_power_law_make_its_interval_wide():
 def test_an_exponent_knows_how_coarse_the_axis_is(kappa):
     """Errors that jump from 0 to 1 between two of nine values: only the cell of each point is known."""
     held = []
-    for seed in range(60):
+    for seed in range(40):
         alpha = np.geomspace(0.02, 1, 9)
         c = np.exp(np.random.default_rng(seed).uniform(np.log(0.1), np.log(0.2))) / S.mean() ** kappa
         sharp = diagram(kappa, c, width=1e-6, scatter=0, alpha=alpha)
