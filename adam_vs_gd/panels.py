@@ -51,9 +51,10 @@ class Panel(NamedTuple):
         """Whether it shows one optimizer less another."""
         return len(self.labels) == 2
 
-    def counted(self, *names: str) -> np.ndarray:
-        """How many seeds have one of these statuses."""
-        return self.counts[..., [STATUSES.index(name) for name in names]].sum(-1)
+    @property
+    def fitted(self) -> np.ndarray:
+        """Whether all seeds are."""
+        return self.counts[..., STATUSES.index("fitted")] == self.counts.sum(-1)
 
     def numbers(self, value: str) -> Iterator[dict[str, Any]]:
         """A row a cell."""

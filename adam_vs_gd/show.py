@@ -10,7 +10,7 @@ from rich.text import Text
 
 from adam_vs_gd.panels import Panel, panels
 from adam_vs_gd.selection import choose_axes, swept
-from adam_vs_gd.statistics import over_seeds
+from adam_vs_gd.statistics import census, over_seeds
 from adam_vs_gd.variables import STATUSES
 
 LETTERS = {"pending": "p", "undertrained": "u", "underfit": "f", "collapsed": "c", "diverged": "x"}
@@ -50,12 +50,8 @@ def heading(results: xr.Dataset) -> str:
 
 def statuses(results: xr.Dataset) -> str:
     """Cells of each status, by optimizer."""
-    found = [name for k, name in enumerate(STATUSES) if bool((results.status == k).any())]
-    rows = [["status", *found]]
-    for k, label in enumerate(results.optimizer.values):
-        here = results.status.isel(optimizer=k)
-        rows.append([str(label), *(str(int((here == STATUSES.index(name)).sum())) for name in found)])
-    return columns(rows)
+    (_, *found), *rows = census(results)
+    return columns([["status", *found], *rows])
 
 
 def heatmaps(results: xr.Dataset, width: int) -> list[Text]:

@@ -149,6 +149,16 @@ def statuses(results: xr.Dataset, *labels: str) -> xr.DataArray:
     return functools.reduce(np.minimum, codes).transpose(..., "seed")
 
 
+def census(results: xr.Dataset) -> list[list[str]]:
+    """How many lanes have each status that there is, as a table: its head, and a row an optimizer."""
+    found = [name for code, name in enumerate(STATUSES) if bool((results.status == code).any())]
+    rows = [["optimizer", *found]]
+    for k, label in enumerate(results.optimizer.values):
+        here = results.status.isel(optimizer=k)
+        rows.append([str(label), *(str(int((here == STATUSES.index(name)).sum())) for name in found)])
+    return rows
+
+
 def is_error(name: str) -> bool:
     """Whether a variable, or the variable that a trajectory is of, is an error rate."""
     return name.removesuffix("_path") in ERRORS

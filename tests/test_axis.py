@@ -81,6 +81,8 @@ def test_what_cannot_stand_at_its_value_stands_in_a_row(values):
 def test_numbers_are_written_as_they_are():
     assert written([500, 1000, 2000, 1008]) == ["500", "1000", "2000", "1008"]
     assert written([0.1, 1 / 3, 1e-5, 2e7]) == ["0.1", "0.333", "1e-05", "2e+07"]
+    assert written([0.0237137, 1, 1e-5]) == ["0.0237", "1", "1e-05"]
+    assert written([0.99995, 1]) == ["0.99995", "1"]
     assert written([0.12341, 0.12342]) == ["0.12341", "0.12342"], "as many digits as tell them apart"
 
 

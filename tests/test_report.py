@@ -115,8 +115,6 @@ def test_axes_of_each_optimizer_s_own_values():
     adam, _, signgd, pair = (header["series"][k]["axes"]["eta_index"] for k in range(4))
     assert (adam["label"], adam["scale"], adam["order"]) == ("learning rate η", "log", [2, 1, 0])
     assert adam["ticks"] == ["0.0001", "0.001", "0.01"]
-    assert payload.shortened(["0.0237137", "1", "1e-05"]) == ["0.0237", "1", "1e-05"]
-    assert payload.shortened(["0.123451", "0.123452"]) == ["0.123451", "0.123452"]
     np.testing.assert_allclose(10 ** np.array(adam["at"]), [1e-4, 1e-3, 1e-2])
     np.testing.assert_allclose(10 ** np.array(adam["edges"])[1:-1], np.sqrt([1e-7, 1e-5]))
     assert (pair["name"], pair["texts"][1]) == ("eta_index", "adam 0.001, gd 0.1")

@@ -66,9 +66,10 @@ def curves(
         legend: dict[str, Any] = {}
         for k, panel in enumerate(row):
             (axis,) = panel.axes
-            look = {"color": COLOURS[k % 6], "linestyle": DASHES[(k + k // 6) % 6], "marker": MARKERS[(k + k // 6) % 6]}
+            turn = (k + k // len(COLOURS)) % len(COLOURS)  # another one with each round of the colours
+            look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[turn], "marker": MARKERS[turn]}
             legend[panel.title] = draw_curve(place, axis.values, panel.interval, markersize=3, **look)
-            unfit = (panel.counted("fitted") < panel.counts.sum(-1)) & np.isfinite(panel.interval["mean"].values)
+            unfit = ~panel.fitted & np.isfinite(panel.interval["mean"].values)
             open_: Any = {**look, "linestyle": "", "markersize": 4, "markerfacecolor": "white"}
             place.plot(axis.values[unfit], panel.interval["mean"].values[unfit], **open_)
         set_axis(place, "x", axis, layout.panel_points[0])

@@ -10,7 +10,7 @@ import xarray as xr
 from adam_vs_gd.progress import duration
 from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.selection import swept
-from adam_vs_gd.statistics import LEVEL
+from adam_vs_gd.statistics import LEVEL, census
 from adam_vs_gd.store import Survey
 from adam_vs_gd.variables import STATUSES
 
@@ -70,13 +70,12 @@ def fixed(results: xr.Dataset) -> Iterable[tuple[str, str]]:
 
 def statuses(results: xr.Dataset) -> str:
     """Lanes of each status, by optimizer, as an HTML table."""
-    found = [name for k, name in enumerate(STATUSES) if bool((results.status == k).any())]
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("optimizer", *found))
+    names, *counted = census(results)
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in names)
     rows = []
-    for k, label in enumerate(results.optimizer.values):
-        here = results.status.isel(optimizer=k)
-        counts = "".join(f"<td>{int((here == STATUSES.index(name)).sum())}</td>" for name in found)
-        rows.append(f'<tr><th scope="row">{html.escape(str(label))}</th>{counts}</tr>')
+    for label, *counts in counted:
+        cells = "".join(f"<td>{count}</td>" for count in counts)
+        rows.append(f'<tr><th scope="row">{html.escape(label)}</th>{cells}</tr>')
     return (
         '<div class="wide"><table><caption>'
         "Lanes (optimizer × axes × seeds) of each status</caption>"

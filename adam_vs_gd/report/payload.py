@@ -23,7 +23,6 @@ TRAJECTORIES = ("feature_learning", "noise_memorization", "loss", "data_loss", "
 PATH_NUMBERS = 6_000_000
 """Where the trajectories hold more numbers than this, not every recorded step is in the page."""
 PATH_BITS = 11
-TICK_LETTERS = 6
 
 
 class Payload(NamedTuple):
@@ -108,7 +107,6 @@ def axis(results: xr.Dataset, series: Series, dim: str) -> dict[str, Any]:
     found = axis_of(here, dim)
     texts = list(found.texts) or written(found.values)
     order = found.order.tolist()
-    ascending = [texts[k] for k in order]
     return {
         "name": found.name,
         "label": found.label.replace(found.symbol, symbol(results, dim)),
@@ -116,15 +114,9 @@ def axis(results: xr.Dataset, series: Series, dim: str) -> dict[str, Any]:
         "at": found.forward(found.values[found.order]).tolist(),
         "edges": found.forward(found.edges).tolist(),
         "order": order,
-        "ticks": ascending if found.texts else shortened(ascending),
+        "ticks": found.ascending().names(),
         "texts": numbered(here, dim) if dim.endswith("_index") and found.name == dim else texts,
     }
-
-
-def shortened(texts: list[str]) -> list[str]:
-    """Numbers as they are written along an axis: long ones to three digits, where that keeps them apart."""
-    short = [text if len(text) <= TICK_LETTERS else f"{float(text):.3g}" for text in texts]
-    return short if len(set(short)) == len(short) else texts
 
 
 def numbered(here: xr.Dataset, dim: str) -> list[str]:
