@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import adam_vs_gd as ag
-from adam_vs_gd.statistics import error_interval, over_seeds, student, wilson
+from adam_vs_gd.statistics import census, difference, difference_interval, error_interval, over_seeds, student, wilson
 from adam_vs_gd.variables import STATUSES
 
 
@@ -76,3 +76,43 @@ def test_pooled_examples_are_those_behind_the_rate(name):
     results[name] = results[name] * 0
     examples = {"train_error": 20, "test_error": 100}[name]
     np.testing.assert_allclose(over_seeds(results, name)["high"], wilson(0, 2 * examples)[1], rtol=1e-6)
+
+
+def test_seeds_of_a_difference_are_paired():
+    first, second = np.random.default_rng(1).random((2, 3, 6))
+    found = difference_interval(first, second, np.inf)
+    theirs = stats.ttest_rel(first, second, axis=1).confidence_interval(0.95)
+    np.testing.assert_allclose(found.mean, (first - second).mean(1))
+    np.testing.assert_allclose([found.low, found.high], [np.maximum(theirs.low, -1), np.minimum(theirs.high, 1)])
+    assert found.seeds.tolist() == [6, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "n", "low", "high"),
+    [(9, 3, 10, 0.1705, 0.8090), (6, 2, 7, 0.0582, 0.8062), (10, 0, 10, 0.6075, 1.0)],
+)
+def test_a_difference_of_seeds_that_agree_has_newcombe_s_width(one, two, n, low, high):
+    """The intervals of method 10 in Newcombe's Table II, from two seeds with half of the examples each."""
+    found = difference_interval([one / n] * 2, [two / n] * 2, n / 2)
+    np.testing.assert_allclose([found.low, found.high], [low, high], atol=1e-4)
+    other = difference_interval([two / n] * 2, [one / n] * 2, n / 2)
+    np.testing.assert_allclose([other.low, other.high], [-high, -low], atol=1e-4)
+
+
+def test_a_seed_counts_in_a_difference_where_it_counts_for_both():
+    results = ag.run_sweep(small.spec(seeds=5, steps=4, record=2), quiet=True)
+    status = np.full((2, 5), STATUSES.index("fitted"), np.int8)
+    status[0, 0], status[1, 1] = STATUSES.index("collapsed"), STATUSES.index("diverged")
+    results["status"] = results.status.copy(data=status)
+    results["test_error"] = results.test_error.copy(data=np.random.default_rng(0).random((2, 5)).astype("f4"))
+    found = difference(results, "test_error", "adam", "gd")
+    expected = results.test_error.sel(optimizer="adam") - results.test_error.sel(optimizer="gd")
+    np.testing.assert_allclose(found["mean"], expected[2:].mean(), rtol=1e-6)
+    assert found.seeds == 3
+    assert difference(results, "loss", "adam", "gd").seeds == 4, "the objective of a collapsed lane means something"
+    assert difference(results, "loss_path", "adam", "gd")["mean"].dims == ("record",)
+    assert census(results) == [
+        ["optimizer", "diverged", "collapsed", "fitted"],
+        ["adam", "0", "1", "4"],
+        ["gd", "1", "0", "4"],
+    ]
