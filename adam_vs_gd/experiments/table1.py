@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from adam_vs_gd.engine import run_sweep
+from adam_vs_gd.experiments import markdown
 from adam_vs_gd.show import number
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.statistics import over_seeds
@@ -61,10 +62,9 @@ def table(results: xr.Dataset) -> str:
     fitted = [int((results.status.isel(optimizer=k) == STATUSES.index("fitted")).sum()) for k in range(len(labels))]
     seeds = results.sizes["seed"]
     rows.append(["lanes fitted", *(cell for count in fitted for cell in (f"{count} of {seeds}", ""))])
-    rows.insert(1, ["---"] * len(rows[0]))
     steps = results["steps"].item()
     return (
-        "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        markdown.table(rows)
         + f"\n\nMeans over {seeds} seeds after {steps} steps, {results.attrs['precision']}, "
         + f"{results.attrs['platform']}; {results.attrs['versions']}."
         + ("" if steps == STEPS else "\nNOT the paper's configuration: fewer steps (--quick).")

@@ -1,0 +1,83 @@
+"""Lanes whose weights one wants to see: trained as a sweep's, with more measured along the way. Kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from adam_vs_gd import engine
+from adam_vs_gd.chunk import draws_of, side_by_side
+from adam_vs_gd.engine import Settings
+from adam_vs_gd.fast import make_batch
+from adam_vs_gd.machine import limits_of
+from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, make_plan
+from adam_vs_gd.problem import Batch
+from adam_vs_gd.progress import Meter, progress_on
+from adam_vs_gd.runner import Hooks, run_plan
+from adam_vs_gd.types import Hyper, Rows, Static, TrainState
+
+if TYPE_CHECKING:
+    from adam_vs_gd.spec import SweepSpec
+    from adam_vs_gd.two_patch import TwoPatchDraws
+    from adam_vs_gd.types import Array
+
+Look = Callable[[Static, Hyper, "TwoPatchDraws", TrainState], Mapping[str, "Array"]]
+"""What is measured of one lane: (static, hyper, draws, state) -> {name: array}."""
+
+HOLDS_WEIGHTS: Mapping[str, str] = {"span": "sparse", "gram": "dense"}
+"""The method to train by instead of one whose state has no weights."""
+
+
+def weights(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
+    """A `Look` at the weights: [2, m, d], or [d] of the linear model."""
+    return {"weights": state.params["w"]}
+
+
+def watch(
+    spec: SweepSpec, often: Look | None = None, rarely: Look | None = None, *, quiet: bool = True
+) -> list[tuple[tuple[int, ...], Lane, Rows]]:
+    """Train every lane of a sweep, and look at its states.
+
+    Args:
+        spec: the sweep. Its numbers come out as `run_sweep`'s do, to rounding.
+        often: what to measure at the `record` + 1 steps of a trajectory.
+        rarely: what to measure at the about ten steps of the `test_record` grid; under other names than `often`'s.
+        quiet: no progress on stderr.
+
+    Returns:
+        (index, lane, rows) of every cell of the spec: its (optimizer, *axes, seed) index, and {name: values} as the
+        sweep's, with what was looked at under `<name>_path` [points, ...] and at T under its name.
+
+    Raises:
+        MemoryError: if memory was too small for a lane.
+    """
+
+    def make(static: Static, ranks: int, method: str, block: int) -> Batch:
+        batch = make_batch(static, ranks, method, block)
+
+        def with_look(measure: Callable[..., Mapping[str, Array]], look: Look | None) -> Any:
+            if look is None:
+                return measure
+            every = side_by_side(lambda *lane: dict(look(static, *lane)), draws_of)
+            return lambda *lanes: {**measure(*lanes), **every(*lanes)}
+
+        return replace(batch, measure=with_look(batch.measure, often), test=with_look(batch.test, rarely))
+
+    found: dict[str, Rows] = {}
+
+    def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
+        del meter, group, seconds
+        for i, lane in enumerate(chunk.lanes):
+            found[lane.digest] = {name: values[i] for name, values in rows.items()}
+
+    everything = list(cells(spec))
+    with progress_on(quiet=quiet) as progress:
+        devices = engine.start(spec.name, Settings(quiet=quiet), progress)
+        limits = limits_of(devices, None, "fast")
+        plan = make_plan((lane for _, lane in everything), limits)
+        groups = (replace(group, method=HOLDS_WEIGHTS.get(group.method, group.method)) for group in plan.groups)
+        hooks = Hooks(tell=progress.note, advanced=progress.update, keep=keep)
+        if run_plan(Plan(tuple(groups)), devices, engine.memory_of(devices, Settings()), hooks, make):
+            raise MemoryError(f"{spec.name}: memory is too small for its lanes")
+    return [(index, lane, found[lane.digest]) for index, lane in everything]
