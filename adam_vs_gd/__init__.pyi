@@ -1,8 +1,8 @@
-from . import plot, report
+from . import plot, report, theory
 from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
-from .errors import DamageError, DiskError, FolderError, Interrupted, MachineError, PlotError, SpecError
+from .errors import DamageError, DiskError, FolderError, Interrupted, MachineError, PlotError, SpecError, TheoryError
 from .measurements import Status, measure
 from .models import Linear, TwoLayerCNN
 from .optimizers import make_optimizer
@@ -29,6 +29,7 @@ __all__ = [
     "Static",
     "Status",
     "SweepSpec",
+    "TheoryError",
     "Training",
     "TwoLayerCNN",
     "boundary",
@@ -44,5 +45,6 @@ __all__ = [
     "run_sweep",
     "sample_dataset",
     "seed_key",
+    "theory",
     "train",
 ]

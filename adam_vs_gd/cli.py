@@ -13,7 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adam_vs_gd.errors import DamageError, DiskError, FolderError, Interrupted, MachineError, PlotError, SpecError
+from adam_vs_gd.errors import (
+    DamageError,
+    DiskError,
+    FolderError,
+    Interrupted,
+    MachineError,
+    PlotError,
+    SpecError,
+    TheoryError,
+)
 from adam_vs_gd.methods import PATHS
 
 if TYPE_CHECKING:
@@ -34,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = options.run(options)
         sys.stdout.flush()
         return status
-    except (SpecError, FolderError, MachineError, PlotError) as error:
+    except (SpecError, FolderError, MachineError, PlotError, TheoryError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return BAD_INPUT
     except (DamageError, DiskError) as error:
@@ -61,7 +70,7 @@ def one_value_each(arguments: Sequence[str]) -> list[str]:
     spread: list[str] = []
     repeated = None
     for argument in arguments:
-        if argument in ("--set", "--sel"):
+        if argument in ("--set", "--sel", "--constant"):
             repeated, first = argument, True
         elif repeated and "=" in argument and not argument.startswith("-"):
             spread += [] if first else [repeated]
@@ -130,6 +139,18 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
     report.add_argument("--out", metavar="FILE.html", type=Path, help="where to write it (default: DIR/report.html)")
     report.set_defaults(run=run_report)
+
+    theory = commands.add_parser("theory", help="which of the paper's conditions each point meets, "
+                                 "and what they predict")  # fmt: skip
+    theory.add_argument("spec", metavar="SPEC.toml", type=Path, help="a sweep; nothing is trained")
+    theory.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
+                        help="override a key of the spec, as for sweep")  # fmt: skip
+    theory.add_argument("--constant", metavar="NAME=VALUE", action="append", default=[],
+                        help="what the paper leaves open: a factor of a condition's larger side, or of T_0, T_r, T_j "
+                        "(default: 1)")  # fmt: skip
+    theory.add_argument("--log-power", metavar="K", type=float, default=0.0,
+                        help="polylog(n) is max(1, ln n)^K (default: 0)")  # fmt: skip
+    theory.set_defaults(run=run_theory)
 
     bench = commands.add_parser("bench", help="speed beside what a user would pick instead, and this machine's limit")
     bench.add_argument("--quick", action="store_true", help="a fifth of the steps, once: a try")
@@ -305,6 +326,19 @@ def run_report(options: argparse.Namespace) -> int:
     folder = Folder(options.folder)
     file = report.write(folder.dataset(), options.out or folder.path / "report.html", folder.survey())
     print(f"{file} ({file.stat().st_size / 1e6:.2f} MB)")
+    return DONE
+
+
+def run_theory(options: argparse.Namespace) -> int:
+    """`adam-vs-gd theory`."""
+    from adam_vs_gd.spec import load_spec, parse_override
+
+    spec = load_spec(options.spec, dict(parse_override(text) for text in options.overrides))
+    constants = dict(parse_override(text, "--constant", "lam_0=10") for text in options.constant)
+
+    from adam_vs_gd.theory import table
+
+    print(table.describe(spec, constants, options.log_power))
     return DONE
 
 

@@ -24,6 +24,10 @@ class PlotError(ValueError):
     """A picture that these results cannot give, and why."""
 
 
+class TheoryError(ValueError):
+    """A prediction that the theory does not make, and why."""
+
+
 class DamageError(RuntimeError):
     """A committed chunk that is not what was written."""
 

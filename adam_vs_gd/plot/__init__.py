@@ -5,9 +5,9 @@ draw into; it returns the Figure, shows nothing, and leaves matplotlib's setting
 paper: 3.4 inches for a picture of one panel, 7 for more.
 """
 
+from adam_vs_gd.overlay import Overlay
 from adam_vs_gd.plot.diagram import phase_diagram
 from adam_vs_gd.plot.lines import curves, trajectories
-from adam_vs_gd.plot.marks import Overlay
 from adam_vs_gd.plot.picture import Picture, save
 from adam_vs_gd.plot.suitable import suitable
 

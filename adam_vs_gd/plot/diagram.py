@@ -13,9 +13,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
+from adam_vs_gd.overlay import Overlay
 from adam_vs_gd.panels import Panel, labels_in, panels, shown, where
 from adam_vs_gd.plot.layout import Layout, given_layout, own_layout
-from adam_vs_gd.plot.marks import Cells, Legend, Overlay, mark_level, mark_overlays, mark_significance, mark_statuses
+from adam_vs_gd.plot.marks import Cells, Legend, mark_level, mark_overlays, mark_significance, mark_statuses
 from adam_vs_gd.plot.picture import picture_name
 from adam_vs_gd.plot.style import NOT_COMPUTED, Scheme, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
@@ -73,8 +74,8 @@ def phase_diagram(
     if rows * len(of) > MAX_PANELS:
         raise PlotError(f"{rows * len(of)} panels for {' x '.join(further)}: fix some of these axes with --sel (sel=)")
     for overlay in overlays:
-        if overlay.optimizer is not None:
-            labels_in(overlay.optimizer, [str(label) for label in results.optimizer.values])
+        for name in overlay.panels:
+            labels_in(name, [str(label) for label in results.optimizer.values])
     flat = [panel for row in panels(results, (y, x), value, of) for panel in row]
     kinds = {kind: [panel for panel in flat if panel.is_difference == kind] for kind in (False, True)}
     with styled():

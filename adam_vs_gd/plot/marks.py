@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
-from numpy.typing import ArrayLike
 
 from adam_vs_gd.axis import Axis
+from adam_vs_gd.overlay import Overlay
 from adam_vs_gd.panels import Panel, plain
 from adam_vs_gd.plot.style import CHANCE, DASHES, DIVERGED, HATCHES, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
 from adam_vs_gd.transition import contour
@@ -25,26 +25,6 @@ Legend = dict[str, Any]
 
 TEXT_POINTS = 4.5  # smaller text is left out
 OUTLINE = [withStroke(linewidth=2.4, foreground="white")]
-
-
-class Overlay(NamedTuple):
-    """A curve over a diagram, in the units of its axes: a theory's, or a measured boundary.
-
-    Attributes:
-        label: for the legend.
-        x: [k] along the horizontal axis.
-        y: [k] along the vertical axis.
-        low: [k] lower ends of x's interval, if it has one.
-        high: [k] upper ends of it.
-        optimizer: the panel to draw it on; on all by default.
-    """
-
-    label: str
-    x: ArrayLike
-    y: ArrayLike
-    low: ArrayLike | None = None
-    high: ArrayLike | None = None
-    optimizer: str | None = None
 
 
 class Cells(NamedTuple):
@@ -185,7 +165,7 @@ def mark_overlays(axes: Axes, panel: Panel, overlays: Sequence[Overlay]) -> Lege
     """Curves of a theory, or boundaries."""
     legend: Legend = {}
     for k, overlay in enumerate(overlays):
-        if overlay.optimizer not in (None, panel.name):
+        if overlay.optimizer is not None and panel.name not in overlay.panels:
             continue
         colour, dash = OVERLAYS[k % len(OVERLAYS)], DASHES[(k + 1) % len(DASHES)]
         style: Mapping[str, Any] = {"color": colour, "linestyle": dash, "linewidth": 1.4, "path_effects": OUTLINE}

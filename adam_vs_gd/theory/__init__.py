@@ -1,0 +1,42 @@
+"""The paper's theory beside the measurement: conditions, times, predicted phases, lemmas. NumPy only."""
+
+from adam_vs_gd.theory.conditions import CONDITIONS, Condition
+from adam_vs_gd.theory.curves import CURVES, curves
+from adam_vs_gd.theory.prediction import PHASES, predict
+from adam_vs_gd.theory.scales import (
+    Point,
+    adam_bound,
+    disjoint_bound,
+    disjoint_probability,
+    feature_time,
+    flip_time,
+    gd_signal,
+    largest_lam,
+    overlap,
+    pattern_time,
+    polylog,
+    rate,
+    snr,
+)
+
+__all__ = [
+    "CONDITIONS",
+    "CURVES",
+    "PHASES",
+    "Condition",
+    "Point",
+    "adam_bound",
+    "curves",
+    "disjoint_bound",
+    "disjoint_probability",
+    "feature_time",
+    "flip_time",
+    "gd_signal",
+    "largest_lam",
+    "overlap",
+    "pattern_time",
+    "polylog",
+    "predict",
+    "rate",
+    "snr",
+]

@@ -1,0 +1,173 @@
+"""What the theory says of every point of a sweep: its margins, times, and the phase it predicts."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from adam_vs_gd.dataset import coordinates
+from adam_vs_gd.errors import TheoryError
+from adam_vs_gd.keys import KINDS, NUMBERS
+from adam_vs_gd.selection import OWN
+from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.theory.conditions import CONDITIONS, SIGNED, WITHIN
+from adam_vs_gd.theory.scales import (
+    Point,
+    disjoint_bound,
+    disjoint_probability,
+    feature_time,
+    flip_time,
+    gd_signal,
+    largest_lam,
+    overlap,
+    pattern_time,
+    rate,
+    snr,
+)
+
+PHASES = ("undetermined", "feature learned", "noise memorized", "stuck")
+"""What is predicted, its codes being 0 .. 3."""
+UNDETERMINED, FEATURE, NOISE, STUCK = range(len(PHASES))
+
+SCALES: Mapping[str, tuple[Any, str, str, tuple[str, ...]]] = {
+    "lam_0": (largest_lam, r"$\lambda_0$", "largest feasible weight of the L2 term", ()),
+    "overlap": (overlap, r"$ns/(d-1)$", "supports that a coordinate is in", ()),
+    "snr": (snr, r"$\mathrm{SNR}$", "signal to noise ratio", ()),
+    "gd_signal": (gd_signal, r"$n\,\mathrm{SNR}^q$", "GD's signal", ("gd",)),
+    "T_0": (pattern_time, "$T_0$", "end of Stage I of Adam and signGD", SIGNED),
+    "T_r": (flip_time, "$T_r$", "step from which the feature is unlearned", SIGNED),
+    "T_j": (feature_time, "$T_j$", "step at which GD has learned the feature", ("gd",)),
+}
+"""{variable: (function of a point, symbol, long name, kinds of optimizers)}."""
+WITH_CONSTANTS = {"lam_0", "T_0", "T_r", "T_j"}
+
+
+def predict(
+    sweep: SweepSpec | xr.Dataset,
+    constants: Mapping[str, float] | None = None,
+    log_power: float = 0.0,
+    within: float = WITHIN,
+) -> xr.Dataset:
+    """What the paper's theory says of every point of a sweep.
+
+    It leaves constants and the degrees of its logarithms open, so that all numbers here are scales. With other
+    constants, boundaries move; what a margin or a time is proportional to does not.
+
+    Args:
+        sweep: a spec, or the Dataset of its results (or any with the same coordinates; what it lacks is Table 1's).
+        constants: {name of a condition, or T_0, T_r, T_j: the constant that the paper leaves open}; 1 by default.
+        log_power: the degree of polylog n; 0 by default, which leaves logarithms out.
+        within: the factor within which a Θ is said to hold.
+
+    Returns:
+        A Dataset along the sweep's axes, and `optimizer` where it matters: a margin for each of `CONDITIONS` under
+        `margin_<name>` (>= 1 where it holds), the scales λ_0, T_0, T_r, T_j, n·s/(d−1), SNR, n·SNR^q, the probability
+        that all supports are disjoint (`disjoint`) with the paper's bound of it (`disjoint_bound`), and `phase`, an
+        integer with CF's flag_values and flag_meanings. What is not about an optimizer is NaN for it.
+
+    Raises:
+        TheoryError: if the model is not the CNN, an optimizer is of no known kind, or a constant has no such name.
+    """
+    coords, kinds, disjoint = facts(sweep)
+    constants = dict(constants or {})
+    if unknown := constants.keys() - CONDITIONS.keys() - WITH_CONSTANTS:
+        names = ", ".join([*CONDITIONS, *sorted(WITH_CONSTANTS - CONDITIONS.keys())])
+        raise TheoryError(f"constant {', '.join(sorted(unknown))}: there is none of that name; there are {names}")
+    for name, value in constants.items():
+        if not isinstance(value, int | float | np.number) or isinstance(value, bool) or not 0 < value < np.inf:
+            raise TheoryError(f"constant {name} = {value}: must be a finite number > 0")
+    point = point_of(coords)
+    kind = xr.DataArray(list(kinds.values()), {"optimizer": list(kinds)}, "optimizer")
+
+    def only(values: Any, of: tuple[str, ...]) -> xr.DataArray:
+        found = xr.DataArray(values).astype(float).reset_coords(drop=True).drop_attrs()
+        return found.where(kind.isin(of)) if of else found
+
+    found: dict[str, xr.DataArray] = {}
+    for name, condition in CONDITIONS.items():
+        margin = condition.margin(point, constants.get(name, 1.0), log_power, within)
+        found[f"margin_{name}"] = only(margin, condition.of).assign_attrs(
+            long_name=f"margin of {condition.formula}", source=condition.source, words=condition.words
+        )
+    for name, (scale, symbol, long_name, of) in SCALES.items():
+        open_ends = (constants.get(name, 1.0), log_power) if name in WITH_CONSTANTS else ()
+        found[name] = only(scale(point, *open_ends), of).assign_attrs(long_name=long_name, symbol=symbol)
+    for name, probability in (("disjoint", disjoint_probability), ("disjoint_bound", disjoint_bound)):
+        certain = xr.ones_like(found["overlap"])
+        found[name] = certain if disjoint else only(probability(point), ())
+        found[name].attrs = {"long_name": "probability that all supports are disjoint", "symbol": "$P$"}
+    found["disjoint_bound"].attrs["long_name"] = "the paper's lower bound of it (A.1)"
+    phase = phases(point, kind, found)
+    found["phase"] = phase.assign_attrs(
+        long_name="predicted phase", flag_values=np.arange(len(PHASES), dtype=np.int8),
+        flag_meanings=" ".join(text.replace(" ", "_") for text in PHASES),
+    )  # fmt: skip
+    order = [dim for coord in coords.values() for dim in coord.dims]
+    found = {name: values.transpose(*dict.fromkeys(order), missing_dims="ignore") for name, values in found.items()}
+    return xr.Dataset(found, coords, {"log_power": log_power, "within": within, "constants": str(constants)})
+
+
+def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> xr.DataArray:
+    """The phase that the mechanisms of section 5 predict, int8; the rest is undetermined.
+
+    - stuck: λ ≥ λ_0.
+    - Adam, adam_paper, signGD, where supports are disjoint with probability 1/2 or more, and T ≥ T_0: noise memorized
+      where λ does not matter (A.1) and the flip happens (Lemma A.4's α, and T_r ≤ T_0); feature learned where the
+      feature's rate η exceeds the noise's η s σ_p. Where supports overlap, the paper says nothing.
+    - GD, T ≥ T_j: feature learned where n·SNR^q ≥ 1.
+    - GD where n·SNR^q < 1: noise memorized (Cao et al. 2022).
+
+    The other conditions of A.1 keep the pattern and make the proof go through; η's is met by no training that ends.
+    They are not asked for here, and `margin_<name>` tells.
+    """
+    with np.errstate(invalid="ignore"):
+        stuck = found["margin_lam_0"] <= 1
+        long_enough = (p.steps >= found["T_0"]) & (found["disjoint"] >= 0.5)
+        flips = (found["margin_flip"] >= 1) & (found["T_r"] <= found["T_0"]) & (found["margin_lam"] >= 1)
+        memorized = long_enough & flips & (rate(p) >= p.eta)
+        learned = long_enough & (rate(p) < p.eta)
+        strong = found["gd_signal"] >= 1
+        reached = p.steps >= found["T_j"]
+    signed, gd = kind.isin(SIGNED), kind == "gd"
+    codes = xr.where(signed & memorized | gd & ~strong, NOISE, UNDETERMINED)
+    codes = xr.where(signed & learned | gd & strong & reached, FEATURE, codes)
+    return xr.where(stuck, STUCK, codes).astype(np.int8)
+
+
+def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Mapping[str, str], bool]:
+    """(coordinates, {label: kind of optimizer}, whether supports are disjoint by construction) of a sweep."""
+    if isinstance(sweep, SweepSpec):
+        held, spec = xr.Dataset(coords=coordinates(sweep)), sweep
+        held.attrs = {"model": spec.model["name"], "supports": spec.data["supports"]}
+        named = {label: str(table["kind"]) for label, table in spec.optimizers.items()}
+    else:
+        held = sweep
+        tables = tomllib.loads(held.attrs.get("spec", "")).get("optimizers", {})
+        named = {label: table["kind"] for label, table in tables.items()}
+    if (model := held.attrs.get("model", "two_layer_cnn")) != "two_layer_cnn":
+        raise TheoryError(
+            f"model = {model}: section 5 and appendix A are about two_layer_cnn; of a convex model Theorem 4.2 says "
+            "that with λ > 0 all optimizers that converge find one solution (adam-vs-gd reproduce theorem42)"
+        )
+    if "optimizer" not in held.coords:
+        raise TheoryError("these results have no optimizer; expand_dims(optimizer=['adam']) says whose they are")
+    labels = [str(label) for label in np.atleast_1d(held.optimizer.values)]
+    kinds = {label: named.get(label, label) for label in labels}
+    for label, kind in kinds.items():
+        if kind not in KINDS:
+            raise TheoryError(f"optimizer = {label}: must be one of {', '.join(KINDS)}, which the theory is about")
+    kept = {
+        str(name): coord.reset_coords(drop=True)
+        for name, coord in held.coords.items()
+        if (name in NUMBERS or name in held.dims) and name not in ("seed", *OWN)
+    }
+    return kept, kinds, held.attrs.get("supports") == "disjoint"
+
+
+def point_of(coords: Mapping[str, xr.DataArray]) -> Point:
+    """A point for each combination of coordinates; what is not among them is Table 1's."""
+    return Point(**{key: coords[key] for key in Point._fields if key in coords})

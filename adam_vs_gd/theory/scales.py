@@ -1,0 +1,120 @@
+"""The scales of the paper's theory: sizes and times as functions of a point's numbers.
+
+Every formula is exact up to what the paper leaves open: a constant factor (Θ, O) and powers of log n (Θ̃, Õ, polylog).
+Both are parameters here, 1 and 0 by default. All functions take floats, arrays, or DataArrays, which broadcast.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from scipy.special import gammaln
+
+Real: TypeAlias = Any
+"""A float, an array, or an xarray.DataArray."""
+
+
+class Point(NamedTuple):
+    """The numbers of a training, or of many: what the theory is a function of. Defaults are Table 1's, for Adam."""
+
+    n: Real = 200
+    d: Real = 1000
+    s: Real = 100
+    sigma_p: Real = 0.1
+    alpha: Real = 0.2
+    width: Real = 20
+    q: Real = 3
+    sigma_0: Real = 0.01
+    lam: Real = 1e-5
+    eta: Real = 5e-5
+    beta1: Real = 0.9
+    beta2: Real = 0.999
+    steps: Real = 10_000
+
+
+def polylog(n: Real, power: Real) -> Real:
+    """A power of ln n, at least 1: the paper leaves the degree of its polylogarithms open."""
+    return np.maximum(1.0, np.log(n)) ** power
+
+
+def rate(p: Point) -> Real:
+    """η s σ_p, by which Adam and signGD memorize noise in a step (Lemma 5.2, A.3); the feature gets η at most."""
+    return p.eta * p.s * p.sigma_p
+
+
+def largest_lam(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
+    """λ_0 = Θ(1/(d^{(q−1)/4} n polylog n)): past it, training is stuck at the origin (section 3)."""
+    return constant / (p.d ** ((p.q - 1) / 4) * p.n * polylog(p.n, log_power))
+
+
+def pattern_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
+    """T_0 = Õ(1/(η s σ_p)): end of Stage I of Adam and signGD (Lemma 5.2, A.3).
+
+    The proof has 1/(η s σ_p m), and m = polylog n; a constant of 1/m gives that.
+    """
+    return constant * polylog(p.n, log_power) / rate(p)
+
+
+def flip_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
+    """T_r = Õ(σ_0/(η s σ_p α^{1/(q−1)})): from here on the feature is unlearned (Lemma 5.3, A.4); ∞ for α = 0."""
+    with np.errstate(divide="ignore"):
+        return constant * polylog(p.n, log_power) * p.sigma_0 / (rate(p) * p.alpha ** (1 / (p.q - 1)))
+
+
+def feature_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
+    """T_j = Θ̃(σ_0^{2−q}/η): GD's Λ_j reaches Θ(1/m) (Lemma A.8; Lemma 5.6 leaves out η)."""
+    return constant * polylog(p.n, log_power) * p.sigma_0 ** (2.0 - p.q) / p.eta
+
+
+def snr(p: Point) -> Real:
+    """SNR = ‖v‖/(σ_p √s), signal against noise in the l2 norm, which GD goes by (Cao et al. 2022)."""
+    return 1 / (p.sigma_p * np.sqrt(p.s))
+
+
+def gd_signal(p: Point) -> Real:
+    """n·SNR^q: GD learns the feature where it is ≳ 1, and memorizes where it is below (Cao et al. 2022)."""
+    return p.n * snr(p) ** p.q
+
+
+def overlap(p: Point) -> Real:
+    """n·s/(d−1): how many supports a coordinate is in, on average."""
+    return p.n * p.s / (p.d - 1)
+
+
+def disjoint_probability(p: Point) -> Real:
+    """P[no two of n independent supports of s of d−1 coordinates meet] = Π_{i<n} C(d−1−is, s)/C(d−1, s), exactly.
+
+    It is 0 where n·s > d−1. (Lemma 5.1, A.1.)
+    """
+    total = p.d - 1.0
+    left = total - p.n * p.s
+    possible = left >= 0
+    left = np.maximum(left, 0)
+    # the product of (d−1−is)!/(d−1−is−s)! telescopes
+    log = gammaln(total + 1) - gammaln(left + 1) - p.n * (gammaln(total + 1) - gammaln(np.maximum(total - p.s, 0) + 1))
+    return np.exp(np.minimum(log, 0)) * possible
+
+
+def disjoint_bound(p: Point) -> Real:
+    """The union bound of Lemma A.1's proof: P[disjoint] ≥ 1 − n s (1 − (1 − s/(d−1))^n), or 0 where that says less.
+
+    (A.1) has the exponent n where a support meets n − 1 others: it stays a bound.
+    """
+    share = np.minimum(p.s / (p.d - 1.0), 1.0)
+    with np.errstate(divide="ignore"):
+        meets = -np.expm1(p.n * np.log1p(-share))
+    return np.maximum(0.0, 1 - p.n * p.s * meets)
+
+
+def adam_bound(beta1: Real, beta2: Real) -> Real:
+    """The largest |m/√v| that gradients can give: (1−β1)/√((1−β2)(1−β1²/β2)); ∞ unless β2 > β1².
+
+    The Cauchy-Schwarz argument of Lemma A.2 with its sum evaluated; it is attained. The lemma allows β2 = β1², for
+    which the bound grows with the number of steps.
+    """
+    beta1, beta2 = np.asarray(beta1, float), np.asarray(beta2, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = (1 - beta1) / np.sqrt((1 - beta2) * (1 - beta1**2 / beta2))
+    bound = np.where(beta1 == 0, 1 / np.sqrt(1 - beta2), bound)
+    return np.where((beta2 > beta1**2) | ((beta1 == 0) & (beta2 >= 0)), bound, np.inf)[()]
