@@ -75,7 +75,9 @@ def curves(
             path = where_one(side, here, axis_of(here, x), axis_of(here, y), (constants or {}).get(name, 1.0))
             drawn.setdefault(path.tobytes(), (path, []))[1].append(own)
         found += [
-            Overlay(label, *path, optimizer=labels if of else None) for path, labels in drawn.values() if path.size
+            Overlay(label, path[0], path[1], optimizer=whose if of else None)
+            for path, whose in drawn.values()
+            if path.size
         ]
     return found
 

@@ -117,14 +117,14 @@ def warnings(spec: SweepSpec, predicted: xr.Dataset) -> Iterator[str]:
     eta = predicted.margin_eta
     if (eta < 1).any():
         yield (
-            f"η = o(λσ_0^qσ_p^q) holds {holds(eta, predicted)}: the largest margin is {float(eta.max()):.1g}. A run that "
-            "meets it takes 1/margin times as many steps; it is a condition of the proof"
+            f"η = o(λσ_0^qσ_p^q) holds {holds(eta, predicted)}: the largest margin is {float(eta.max()):.1g}. A run "
+            "that meets it takes 1/margin times as many steps; it is a condition of the proof"
         )
     if (predicted.margin_lam_0 <= 1).any():
         stuck = predicted.margin_lam_0 <= 1
         yield (
             f"λ ≥ λ_0 at {where_of(stuck, predicted)}: with constant 1, training is stuck at the origin there. "
-            "λ_0 assumes σ_0 = d^(−1/4); where measured runs are not stuck, the constant is larger (--constant lam_0=10)"
+            "λ_0 assumes σ_0 = d^(−1/4); where measured runs are not stuck, its constant is larger (--constant lam_0=9)"
         )
     if (np.asarray(predicted["lam"]) == 0).any():
         yield "λ = 0: Theorem 4.1 is about λ > 0; without it nothing keeps the weights from growing for ever"
