@@ -9,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from adam_vs_gd.experiments import figure2, table1
+from adam_vs_gd.experiments import figure2, lemmas, table1
 
 Reproduce: TypeAlias = Callable[[Path, int, bool, bool], str]
 
-EXPERIMENTS: dict[str, Reproduce] = {"table1": table1.reproduce, "figure2": figure2.reproduce}
+EXPERIMENTS: dict[str, Reproduce] = {
+    "table1": table1.reproduce,
+    "figure2": figure2.reproduce,
+    "lemmas": lemmas.reproduce,
+}

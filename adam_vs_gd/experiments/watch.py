@@ -76,7 +76,8 @@ def watch(
         devices = engine.start(spec.name, Settings(quiet=quiet), progress)
         limits = limits_of(devices, None, "fast")
         plan = make_plan((lane for _, lane in everything), limits)
-        groups = (replace(group, method=HOLDS_WEIGHTS.get(group.method, group.method)) for group in plan.groups)
+        holds: Mapping[str, str] = HOLDS_WEIGHTS if often or rarely else {}
+        groups = (replace(group, method=holds.get(group.method, group.method)) for group in plan.groups)
         hooks = Hooks(tell=progress.note, advanced=progress.update, keep=keep)
         if run_plan(Plan(tuple(groups)), devices, engine.memory_of(devices, Settings()), hooks, make):
             raise MemoryError(f"{spec.name}: memory is too small for its lanes")

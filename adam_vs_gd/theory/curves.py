@@ -22,11 +22,11 @@ TINY = 1e-300  # what a vanishing probability counts as
 Side = Callable[[Point], Real]
 
 CURVES: Mapping[str, tuple[str, Side, tuple[str, ...]]] = {
-    "disjoint": ("supports disjoint, P = 1/2 (Lemma A.1)", lambda p: 2 * disjoint_probability(p), ()),
-    "overlap": ("n s = d − 1", lambda p: 1 / overlap(p), ()),
-    "rate": ("sσ_p = 1 (Lemma 5.2)", lambda p: p.s * p.sigma_p, SIGNED),
-    "T_0": ("T_0 = T (Lemma 5.2)", lambda p: p.steps / pattern_time(p), SIGNED),
-    "T_j": ("T_j = T (Lemma A.8)", lambda p: p.steps / feature_time(p), ("gd",)),
+    "disjoint": ("$P$[disjoint] = 1/2", lambda p: 2 * disjoint_probability(p), ()),
+    "overlap": ("$n s = d - 1$", lambda p: 1 / overlap(p), ()),
+    "rate": (r"$s\sigma_p = 1$ (Lemma 5.2)", lambda p: p.s * p.sigma_p, SIGNED),
+    "T_0": ("$T_0 = T$ (Lemma 5.2)", lambda p: p.steps / pattern_time(p), SIGNED),
+    "T_j": ("$T_j = T$ (Lemma A.8)", lambda p: p.steps / feature_time(p), ("gd",)),
 }
 """{name: (label, what is 1 on the curve, kinds of optimizers it is about)}, beside the conditions of `CONDITIONS`."""
 
@@ -111,4 +111,4 @@ def where_one(side: Side, here: xr.Dataset, x: Axis, y: Axis, constant: float) -
 def condition_curve(name: str) -> tuple[str, Side, tuple[str, ...]]:
     """A condition of `CONDITIONS` as a curve."""
     condition = CONDITIONS[name]
-    return f"{condition.formula} ({condition.source})", lambda p: condition.large(p) / condition.small(p), condition.of
+    return f"{name}: margin 1 ({condition.source})", lambda p: condition.large(p) / condition.small(p), condition.of

@@ -62,6 +62,16 @@ def flip_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
         return constant * polylog(p.n, log_power) * p.sigma_0 / (rate(p) * p.alpha ** (1 / (p.q - 1)))
 
 
+def flip_strength(p: Point) -> Real:
+    """s σ_p √(2/π)·α^{1/(q−1)}: how much faster α^{1/(q−1)}⟨w, ξ_i⟩ grows than ⟨w, jv⟩ under signGD; a flip needs > 1.
+
+    Derived here, from E|ξ_i[k]| = σ_p √(2/π): a filter that starts at ⟨w, jv⟩ = w_0 and is active on the noise turns
+    after about w_0/(η(strength − 1)) steps. Where it is ≫ 1, that is Lemma 5.3's T_r; its condition on α (Lemma A.4)
+    says ≳ 1.
+    """
+    return p.s * p.sigma_p * np.sqrt(2 / np.pi) * p.alpha ** (1 / (p.q - 1))
+
+
 def feature_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
     """T_j = Θ̃(σ_0^{2−q}/η): GD's Λ_j reaches Θ(1/m) (Lemma A.8; Lemma 5.6 leaves out η)."""
     return constant * polylog(p.n, log_power) * p.sigma_0 ** (2.0 - p.q) / p.eta

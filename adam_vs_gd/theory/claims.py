@@ -1,0 +1,172 @@
+"""The table of the paper's claims: what each lemma says, of which optimizers, and the check of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from adam_vs_gd.theory import lemmas, scales
+from adam_vs_gd.theory.lemmas import Check
+from adam_vs_gd.theory.observed import Filters, State, Trajectory
+from adam_vs_gd.theory.scales import Point
+
+SIGNED = ("signgd", "adam", "adam_paper")
+ADAMS = ("adam", "adam_paper")
+GD = ("gd",)
+UNSEEN = Filters(*(np.zeros((0, 0, 0)) for _ in Filters._fields))
+
+
+class Observed(NamedTuple):
+    """A training, and what it was a training of.
+
+    Attributes:
+        point: its numbers, floats.
+        seen: every step of it.
+        filters: the same, filter by filter; not needed of GD.
+        states: some of its iterates; not needed of GD.
+        steps: at which.
+    """
+
+    point: Point
+    seen: Trajectory
+    filters: Filters = UNSEEN
+    states: Sequence[State] = ()
+    steps: Sequence[int] = ()
+
+    @property
+    def last(self) -> int:
+        """T."""
+        return len(self.seen.objective) - 1
+
+    @property
+    def t_0(self) -> int:
+        """The end of Stage I of Adam and signGD; T + 1 if it lasts longer."""
+        return self.filters.end_of_stage_one()
+
+    @property
+    def t_r(self) -> int:
+        """When the last of the filters that turn around in Stage I has."""
+        turns = self.filters.turns(self.t_0)
+        return int(turns[turns < self.t_0].max(initial=0))
+
+    @property
+    def t_j(self) -> np.ndarray:
+        """[2] when GD has learned the feature of each class; T + 1 if it has not."""
+        return self.seen.learned_at(self.point.width)
+
+    @property
+    def after(self) -> State:
+        """The first state at T_0 or later."""
+        return self.states[min(int(np.searchsorted(self.steps, self.t_0)), len(self.states) - 1)]
+
+    @property
+    def s_sigma_p(self) -> float:
+        """s·σ_p."""
+        return float(self.point.s * self.point.sigma_p)
+
+    @property
+    def rate(self) -> float:
+        """η s σ_p."""
+        return float(scales.rate(self.point))
+
+
+class Claim(NamedTuple):
+    """A lemma's claim and how it is checked.
+
+    Attributes:
+        lemma: where the paper has it.
+        text: what it claims.
+        of: the optimizers it is about.
+        check: of a training.
+        why: what makes it fail where it does.
+    """
+
+    lemma: str
+    text: str
+    of: tuple[str, ...]
+    check: Callable[[Observed], Check]
+    why: str = ""
+
+
+def adam_bounded(o: Observed) -> Check:
+    """Lemma A.2's first claim, with the bound that its proof gives."""
+    return lemmas.bounded_ratio(o.states, float(scales.adam_bound(o.point.beta1, o.point.beta2)))
+
+
+def signs(where: str) -> Callable[[Observed], Check]:
+    """Lemma A.2's other claims, of one class of coordinates."""
+
+    def check(o: Observed) -> Check:
+        if where == "support":
+            return lemmas.sign_agreement(o.states, where, o.rate / o.point.n, o.point.lam * o.point.eta)
+        return lemmas.sign_agreement(o.states, where, o.point.eta)
+
+    return check
+
+
+def noise(of: str) -> Callable[[Observed], Check]:
+    """Lemma 5.2's claim of the noise."""
+    return lambda o: lemmas.noise_growth(o.filters, o.rate, o.t_0, of)
+
+
+def feature_between(low: Callable[[Point], float], high: Callable[[Point], float]) -> Callable[[Observed], Check]:
+    """Lemma 5.4's, or A.5's, claim of the feature."""
+    return lambda o: lemmas.feature_kept(o.filters, o.t_0, low(o.point), high(o.point))
+
+
+def time_is(measured: Callable[[Observed], int], formula: Callable[[Point], float]) -> Callable[[Observed], Check]:
+    """A time against its formula."""
+    return lambda o: lemmas.time_of(measured(o), float(formula(o.point)), o.last)
+
+
+HALF = "filters that start with ⟨w, ξ_i⟩ < 0, half of them, have no gradient on ξ_i and do not memorize it"
+MEMORY = "√v remembers 1/(1−β2) steps, the lemma's proof polylog(1/η) of them: where gradients fall, m/√v falls too"
+OVERLAP = "where supports overlap, a coordinate's gradient is a sum over examples of either class"
+WARM = "without bias correction the first steps are larger than η, by (1−β1)/√(1−β2) and more: T_0 is shorter"
+STUCK = (
+    "a filter flips if it is active on the noise and αΣσ'(⟨w, ξ_i⟩) overtakes σ'(⟨w, jv⟩) while the feature still grows, "
+    "which takes sσ_p√(2/π)·α^{1/(q−1)} well above 1"
+)
+
+CLAIMS = (
+    Claim("5.1, A.1", "supports are disjoint", ("signgd",), lambda o: lemmas.disjoint_supports(o.states[0]), OVERLAP),
+    Claim("A.2", "|m/√v| is bounded by (1−β1)/√((1−β2)(1−β1²/β2))", ADAMS, adam_bounded),
+    Claim("A.2", "m/√v = sgn(∇L)·Θ(1), feature", ADAMS, signs("feature"), MEMORY),
+    Claim("A.2", "m/√v = sgn(∇L)·Θ(1), in a support", ADAMS, signs("support"), MEMORY),
+    Claim("A.2", "m/√v = sgn(∇L)·Θ(1), outside", ADAMS, signs("outside"), "λ|w| is below η, where it says nothing"),
+    Claim("5.2, A.3", "T_0 = Θ(1/(ηsσ_p))", SIGNED, time_is(lambda o: o.t_0, scales.pattern_time), WARM),
+    Claim("5.2, A.3", "⟨w_{j,r}, jv⟩ grows by η at most", SIGNED,
+          lambda o: lemmas.feature_growth(o.filters, o.point.eta, o.t_0),
+          "A.3 says Θ(η) for Adam: the worst is its constant"),
+    Claim("5.2, A.3", "⟨w_{y_i,r}, ξ_i⟩ grows by Θ(ηsσ_p), all r", SIGNED, noise("all"), HALF),
+    Claim("5.2, A.3", "the same, where ⟨w_{y_i,r}, ξ_i⟩ > 0", SIGNED, noise("active"), OVERLAP),
+    Claim("5.2, A.3", "the same of max_r ⟨w_{y_i,r}, ξ_i⟩", SIGNED, noise("largest"), OVERLAP),
+    Claim("5.3, A.4", "each ⟨w_{j,r}, jv⟩ turns by T_r = O(σ_0/(ηsσ_p α^{1/(q−1)})) < T_0", SIGNED,
+          lambda o: lemmas.turning(o.filters, float(scales.flip_time(o.point)), o.t_0), STUCK),
+    Claim("5.3, A.4", "⟨w_{j,r}, jv⟩ falls by Θ(η) from T_r to T_0", SIGNED,
+          lambda o: lemmas.flipping(o.filters, o.point.eta, o.t_r, o.t_0), STUCK),
+    Claim("5.3, A.4", "⟨w_{j,r}, jv⟩ ≤ −Ω(1/(sσ_p)) at T_0", SIGNED,
+          lambda o: lemmas.flipped(o.filters, o.s_sigma_p, min(o.t_0, o.last)), STUCK),
+    Claim("5.3, A.4", "in B_i: sgn(ξ_i)·Ω(1/(sσ_p)) or O(η), at T_0", SIGNED,
+          lambda o: lemmas.pattern(o.after, o.s_sigma_p, o.point.eta), OVERLAP),
+    Claim("5.3, A.4", "outside: O(η), at T_0", SIGNED, lambda o: lemmas.unlearned(o.after, o.point.eta),
+          "weights decay by η a step at most, so it takes |w_0|/η ~ σ_0/η steps"),
+    Claim("5.4, A.5", "max_r ⟨w_{y_i,r}, ξ_i⟩ = Θ(1) from T_0 on", SIGNED,
+          lambda o: lemmas.noise_kept(o.filters, o.t_0)),
+    Claim("A.5", "Σ|w||ξ_i| = Θ(1) from T_0 on", SIGNED, lambda o: lemmas.reach_kept(o.filters, o.t_0)),
+    Claim("A.5", "−O(nα/(sσ_p²)) ≤ ⟨w_{j,r}, jv⟩ ≤ O(η/λ) from T_0 on", SIGNED,
+          feature_between(lambda p: p.n * p.alpha / (p.s * p.sigma_p**2), lambda p: p.eta / p.lam)),
+    Claim("5.4", "⟨w_{j,r}, jv⟩ ≤ η from T_0 on", SIGNED, feature_between(lambda p: np.inf, lambda p: p.eta), STUCK),
+    Claim("5.5, A.6", "ΔL ≤ −η‖∇L‖_1 + O(η²d)", SIGNED,
+          lambda o: lemmas.descent_signed(o.seen, o.point.eta, o.point.d),
+          "Adam's m/√v is not the sign of the gradient; the worst is the constant with which it holds"),
+    Claim("A.8", "T_j = Θ(σ_0^{2−q}/η)", GD, time_is(lambda o: int(o.t_j.max()), scales.feature_time)),
+    Claim("5.6, A.8", "Γ_j = O(σ_0) until T_0 = max T_j", GD,
+          lambda o: lemmas.noise_small(o.seen, o.point.sigma_0, 0, int(o.t_j.max()))),
+    Claim("5.7, A.12", "Λ_j = Θ(1) from T_j on", GD, lambda o: lemmas.feature_stays(o.seen, o.point.width)),
+    Claim("5.7, A.12", "Γ_j = O(σ_0) from min T_j on", GD,
+          lambda o: lemmas.noise_small(o.seen, o.point.sigma_0, int(o.t_j.min()), o.last + 1)),
+    Claim("5.8, A.13", "ΔL ≤ −(η/2)‖∇L‖_F²", GD, lambda o: lemmas.descent_gd(o.seen, o.point.eta)),
+)  # fmt: skip
