@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from adam_vs_gd.experiments import figure2, lemmas, table1
+from adam_vs_gd.experiments import figure2, lemmas, table1, theorem41
 
 Reproduce: TypeAlias = Callable[[Path, int, bool, bool], str]
 
 EXPERIMENTS: dict[str, Reproduce] = {
     "table1": table1.reproduce,
     "figure2": figure2.reproduce,
+    "theorem41": theorem41.reproduce,
     "lemmas": lemmas.reproduce,
 }

@@ -13,7 +13,7 @@ import numpy as np
 from adam_vs_gd import training
 from adam_vs_gd.data import balanced_labels, make_dataset
 from adam_vs_gd.experiments import markdown
-from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec
+from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_steps
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.measurements import objective_grad
 from adam_vs_gd.models import make_model
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from adam_vs_gd.two_patch import TwoPatchDraws
     from adam_vs_gd.types import Array, Hyper, Rows, Static, TrainState
 
-STEPS, QUICK_STEPS = 10_000, 2500
 HELD = 0.99  # a claim that holds in a smaller share than this gets its reason printed
-
-STEPS, QUICK_STEPS = 10_000, 2500
 
 
 def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = False) -> str:
@@ -44,26 +41,25 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
         quick: a quarter of the steps: Stage I, and little of what follows.
         quiet: no progress.
     """
-    steps = QUICK_STEPS if quick else STEPS
     found: dict[tuple[Claim, str, str], list[Check]] = {}
     for regime in REGIMES:
         for optimizer in (*SIGNED, *GD):
-            for observed in observe(regime, optimizer, seeds, steps, quiet):
+            for observed in observe(regime, optimizer, seeds, quick, quiet):
                 for claim in CLAIMS:
                     if optimizer in claim.of:
                         found.setdefault((claim, optimizer, regime), []).append(claim.check(observed))
-    text = "\n\n".join([table(found), legend(seeds, steps), f"Where a claim fails:\n\n{reasons(found)}"])
+    text = "\n\n".join([table(found), legend(seeds, quick=quick), f"Where a claim fails:\n\n{reasons(found)}"])
     out.mkdir(parents=True, exist_ok=True)
     (out / "lemmas.md").write_text(text + "\n", encoding="utf-8")
     return text
 
 
-def observe(regime: str, optimizer: str, seeds: int, steps: int, quiet: bool) -> Iterator[Observed]:
+def observe(regime: str, optimizer: str, seeds: int, quick: bool, quiet: bool) -> Iterator[Observed]:
     """Train an optimizer in a regime, and look at every step; GD in float64, whose steps change L by less than 1e-8."""
     precision = "float64" if optimizer == "gd" else "float32"
-    spec = regime_spec(
-        regime, f"lemmas-{regime}-{optimizer}", seeds, steps, [optimizer], record=steps, train={"precision": precision}
-    )
+    steps, train = regime_steps(regime, quick=quick), {"precision": precision}
+    name = f"lemmas-{regime}-{optimizer}"
+    spec = regime_spec(regime, name, seeds, [optimizer], quick=quick, record=steps, train=train)
     looks = () if optimizer == "gd" else (often, rarely)
     for _, lane, rows in watch(spec, *looks, quiet=quiet):
         known = {"beta1": np.nan, "beta2": np.nan, **vars(lane.static), **lane.hyper._asdict()}
@@ -153,15 +149,15 @@ def reasons(found: Mapping[tuple[Claim, str, str], Sequence[Check]]) -> str:
     return "\n".join(f"- {claim.lemma}, {claim.text}: {claim.why}." for claim in failing.values())
 
 
-def legend(seeds: int, steps: int) -> str:
+def legend(seeds: int, *, quick: bool) -> str:
     """What the table's numbers mean."""
     return (
-        f"{seeds} seeds, {steps} steps, looked at in each. A cell is the share of steps, filters or coordinates at which "
+        f"{seeds} seeds, looked at in every step. A cell is the share of steps, filters or coordinates at which "
         f"the claim holds, with constant 1 for inequalities and within a factor of {WITHIN:g} for Θ, O and Ω of sizes; "
         "in parentheses the worst ratio of what was measured to what is claimed: with that constant it holds "
-        "throughout (below 0: the wrong sign). T_0 is measured as the step at which mean 1 − logit_{y_i} falls below "
-        f"{LOGIT:g}, T_j as that at which Λ_j reaches 1/m.\n\n{premises()}"
-        + ("" if steps == STEPS else "\nNOT the whole training: fewer steps (--quick).")
+        "throughout (below 0: the wrong sign). T_0 is measured as the step at which mean 1 − logit_{y_i} falls "
+        f"below {LOGIT:g}, T_j as that at which Λ_j reaches 1/m.\n\n{premises()}"
+        + ("\n\nNOT the whole training: fewer steps (--quick)." if quick else "")
     )
 
 
@@ -169,8 +165,8 @@ def premises() -> str:
     """Which of the paper's conditions each regime lacks."""
     lines = []
     for regime, title in TITLES.items():
-        predicted = predict(regime_spec(regime, regime, 1, STEPS, [*SIGNED, *GD]))
+        predicted = predict(regime_spec(regime, regime, 1, [*SIGNED, *GD], quick=False))
         missed = [c.formula for name, c in CONDITIONS.items() if float(predicted[f"margin_{name}"].min()) < 1]
-        strength = float(flip_strength(point_of(predicted.coords)))
+        strength = float(flip_strength(point_of(predicted)))
         lines.append(f"- {title}: sσ_p√(2/π)·α^{{1/(q−1)}} = {strength:.3g}; conditions not met: {', '.join(missed)}")
     return "\n".join(lines)

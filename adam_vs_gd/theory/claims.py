@@ -126,8 +126,8 @@ MEMORY = "√v remembers 1/(1−β2) steps, the lemma's proof polylog(1/η) of t
 OVERLAP = "where supports overlap, a coordinate's gradient is a sum over examples of either class"
 WARM = "without bias correction the first steps are larger than η, by (1−β1)/√(1−β2) and more: T_0 is shorter"
 STUCK = (
-    "a filter flips if it is active on the noise and αΣσ'(⟨w, ξ_i⟩) overtakes σ'(⟨w, jv⟩) while the feature still grows, "
-    "which takes sσ_p√(2/π)·α^{1/(q−1)} well above 1"
+    "a filter flips if it is active on the noise and αΣσ'(⟨w, ξ_i⟩) overtakes σ'(⟨w, jv⟩) while that "
+    "still grows, which takes sσ_p√(2/π)·α^{1/(q−1)} well above 1"
 )
 
 CLAIMS = (

@@ -168,6 +168,6 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
     return kept, kinds, held.attrs.get("supports") == "disjoint"
 
 
-def point_of(coords: Mapping[str, xr.DataArray]) -> Point:
+def point_of(coords: Mapping[str, xr.DataArray] | xr.Dataset) -> Point:
     """A point for each combination of coordinates; what is not among them is Table 1's."""
     return Point(**{key: coords[key] for key in Point._fields if key in coords})

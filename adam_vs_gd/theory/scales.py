@@ -63,7 +63,7 @@ def flip_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
 
 
 def flip_strength(p: Point) -> Real:
-    """s σ_p √(2/π)·α^{1/(q−1)}: how much faster α^{1/(q−1)}⟨w, ξ_i⟩ grows than ⟨w, jv⟩ under signGD; a flip needs > 1.
+    """How much faster α^{1/(q−1)}⟨w, ξ_i⟩ grows than ⟨w, jv⟩ under signGD: s σ_p √(2/π)·α^{1/(q−1)}; a flip needs > 1.
 
     Derived here, from E|ξ_i[k]| = σ_p √(2/π): a filter that starts at ⟨w, jv⟩ = w_0 and is active on the noise turns
     after about w_0/(η(strength − 1)) steps. Where it is ≫ 1, that is Lemma 5.3's T_r; its condition on α (Lemma A.4)
