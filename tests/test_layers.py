@@ -22,10 +22,14 @@ NO_JAX = (
     "panels",
     "plot",
     "report",
+    "overlay",
     "selection",
     "show",
     "transition",
     "store",
+    "theory",
+    "theory.claims",
+    "theory.table",
     "dataset",
     "lock",
     "verify",
@@ -37,7 +41,8 @@ NO_JAX = (
 )
 KERNELS = (
     "types", "problem", "data", "models/two_layer_cnn", "models/linear", "optimizers", "measurements", "training",
-    "two_patch", "chunk", "methods", "plan", "fast/__init__", "fast/sparse", "fast/span", "fast/dense", "fast/gram",
+    "two_patch", "chunk", "methods", "plan", "theory/scales", "theory/conditions", "theory/prediction", "theory/curves",
+    "theory/observed", "theory/lemmas", "theory/claims", "theory/table", "fast/__init__", "fast/sparse", "fast/span", "fast/dense", "fast/gram",
 )  # fmt: skip
 
 
@@ -79,4 +84,4 @@ def test_every_public_name_exists_and_has_a_docstring():
 def test_no_public_name_is_hidden_by_a_module():
     """`import adam_vs_gd.train` would replace the function `ag.train`."""
     modules = {path.stem for path in PACKAGE.iterdir()}
-    assert set(ag.__all__) & modules == {"plot", "report"}
+    assert set(ag.__all__) & modules == {"plot", "report", "theory"}

@@ -15,6 +15,7 @@ from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec
 from adam_vs_gd.measurements import FITTED_LOSS
 from adam_vs_gd.optimizers import GRADIENT_NORM
+from adam_vs_gd.plan import digest_of
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import CHANCE, COLOURS, PAGE, styled
 from adam_vs_gd.show import number
@@ -100,11 +101,11 @@ def legend(results: Mapping[str, xr.Dataset], *, quick: bool) -> str:
     """What the tables' numbers mean."""
     steps = dict.fromkeys(found["steps"].item() for found in results.values())
     return (
-        f"{results['table1'].sizes['seed']} seeds, {' or '.join(map(str, steps))} steps; ranges over seeds, means with 95 % "
-        f"intervals. t_fit: the first of {RECORDS} recorded steps with training error 0 and data loss <= {FITTED_LOSS:g}; "
-        "W*: the iterate of least gradient norm from then on (the norm given is the largest of any seed's). The theorem "
-        "is about Adam as in (3.1)–(3.3), which is adam_paper, and about GD; signGD is its proof's model of Adam."
-        + ("\nNOT the whole training: fewer steps (--quick)." if quick else "")
+        f"{results['table1'].sizes['seed']} seeds, {' or '.join(map(str, steps))} steps; ranges over seeds, means with "
+        f"95 % intervals. t_fit: the first of {RECORDS} recorded steps with training error 0 and data loss <= "
+        f"{FITTED_LOSS:g}; W*: the iterate of least gradient norm from then on (the norm given is the largest of any "
+        "seed's). The theorem is about Adam as in (3.1)–(3.3), which is adam_paper, and about GD; signGD is its proof's "
+        "model of Adam." + ("\nNOT the whole training: fewer steps (--quick)." if quick else "")
     )
 
 
@@ -112,7 +113,8 @@ def picture(results: Mapping[str, xr.Dataset]) -> Picture:
     """Test error at W* of every optimizer in every regime."""
     rows: list[dict[str, Any]] = []
     with styled():
-        figure = Picture("theorem41", "", rows, figsize=(PAGE * 0.62, 2.4), layout="constrained")
+        digest = digest_of(found.attrs["digest"] for found in results.values())
+        figure = Picture("theorem41", digest, rows, figsize=(PAGE * 0.62, 2.4), layout="constrained")
         axes = figure.subplots()
         for k, kind in enumerate(KINDS):
             for i, (regime, found) in enumerate(results.items()):
