@@ -42,7 +42,8 @@ NO_JAX = (
 KERNELS = (
     "types", "problem", "data", "models/two_layer_cnn", "models/linear", "optimizers", "measurements", "training",
     "two_patch", "chunk", "methods", "plan", "theory/scales", "theory/conditions", "theory/prediction", "theory/curves",
-    "theory/observed", "theory/lemmas", "theory/claims", "theory/table", "fast/__init__", "fast/sparse", "fast/span", "fast/dense", "fast/gram",
+    "theory/observed", "theory/lemmas", "theory/claims", "theory/table", "fast/__init__", "fast/sparse", "fast/span",
+    "fast/dense", "fast/gram",
 )  # fmt: skip
 
 

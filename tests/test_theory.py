@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from test_cli import run
 
 import adam_vs_gd as ag
+from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.theory import CONDITIONS, PHASES, Point
 from adam_vs_gd.theory.table import describe
 
@@ -167,7 +168,7 @@ def test_a_sweep_is_predicted_point_by_point():
         here = whole.isel(s=i, alpha=j, lam=k, eta_index=e)
         for name in alone.data_vars:
             np.testing.assert_allclose(here[name].values, alone[name].values, rtol=1e-12, err_msg=name)
-    xr.testing.assert_equal(ag.theory.predict(ag.run_sweep(spec, quiet=True)).drop_attrs(), whole.drop_attrs())
+    xr.testing.assert_equal(ag.theory.predict(to_dataset(spec, [])).drop_attrs(), whole.drop_attrs())
 
 
 def test_what_is_about_an_optimizer_says_nothing_of_others():
@@ -184,9 +185,7 @@ def test_labels_of_other_kinds_of_optimizers_are_looked_up():
 
 
 def test_curves_lie_where_a_margin_is_1():
-    results = ag.run_sweep(
-        small.spec(data={"sigma_p": [0.1, 0.3, 1.0, 3.0], "s": [2, 5, 12, 30]}, steps=2, record=0, seeds=1), quiet=True
-    )
+    results = to_dataset(small.spec(data={"sigma_p": [0.1, 0.3, 1.0, 3.0], "s": [2, 5, 12, 30]}), [])
     (signal,) = ag.theory.curves(results, "sigma_p", "s", "signal")
     assert signal.optimizer == ["gd"]
     np.testing.assert_allclose(20 * (signal.x * np.sqrt(signal.y)) ** -3.0, 1, rtol=0.02)
@@ -211,9 +210,11 @@ def test_what_the_theory_does_not_know_is_said():
     other = xr.Dataset({"test_error": ("optimizer", [0.5])}, {"optimizer": ["lion"]})
     with pytest.raises(ag.TheoryError, match=r"optimizer = lion: must be one of gd, "):
         ag.theory.predict(other)
-    results = ag.run_sweep(small.spec(data={"s": [2, 5]}, steps=2, record=0), quiet=True)
+    results = to_dataset(small.spec(data={"s": [2, 5], "alpha": [0.1, 0.2], "sigma_p": [0.1, 0.2]}), [])
     with pytest.raises(ag.TheoryError, match=r"curve nonsense: .* there are disjoint, "):
-        ag.theory.curves(results.expand_dims(alpha=[0.1, 0.2]), "s", "alpha", "nonsense")
+        ag.theory.curves(results, "s", "alpha", "nonsense")
+    with pytest.raises(ag.TheoryError, match=r"sigma_p: fix it with --sel"):
+        ag.theory.curves(results, "s", "alpha")
 
 
 def test_the_table_says_where_and_why(tmp_path):

@@ -104,8 +104,8 @@ def legend(results: Mapping[str, xr.Dataset], *, quick: bool) -> str:
         f"{results['table1'].sizes['seed']} seeds, {' or '.join(map(str, steps))} steps; ranges over seeds, means with "
         f"95 % intervals. t_fit: the first of {RECORDS} recorded steps with training error 0 and data loss <= "
         f"{FITTED_LOSS:g}; W*: the iterate of least gradient norm from then on (the norm given is the largest of any "
-        "seed's). The theorem is about Adam as in (3.1)–(3.3), which is adam_paper, and about GD; signGD is its proof's "
-        "model of Adam." + ("\nNOT the whole training: fewer steps (--quick)." if quick else "")
+        "seed's). The theorem is about Adam as in (3.1)–(3.3), which is adam_paper, and about GD; signGD is its "
+        "proof's model of Adam." + ("\nNOT the whole training: fewer steps (--quick)." if quick else "")
     )
 
 
