@@ -27,6 +27,7 @@ from adam_vs_gd.methods import PATHS
 
 if TYPE_CHECKING:
     from adam_vs_gd import engine
+    from adam_vs_gd.overlay import Overlay
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 SIGNALLED = 128  # and the number of the signal
@@ -130,6 +131,9 @@ def parser() -> argparse.ArgumentParser:
                       help="only this optimizer, or a difference such as 'adam - gd'; may be repeated")  # fmt: skip
     plot.add_argument("--sel", metavar="AXIS=VALUE", action="append", default=[],
                       help="fix another axis, for instance eta=5e-5; several may follow")  # fmt: skip
+    plot.add_argument("--theory", metavar="CURVE", action="append", default=[],
+                      help="draw where a condition of the paper begins to hold: signal (n·SNR^q = 1, of gd), flip, "
+                      "disjoint, or another that `theory` names; may be repeated")  # fmt: skip
     plot.add_argument("--out", metavar="FILE", type=Path,
                       help=".png, .pdf or .svg (default: under DIR/figures); the numbers "
                       "shown are written beside it as .csv")  # fmt: skip
@@ -313,7 +317,12 @@ def run_plot(options: argparse.Namespace) -> int:
     folder = Folder(options.folder)
     results = folder.dataset()
     sel = dict(parse_override(text, "--sel", "eta=5e-5") for text in options.sel)
-    picture = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel)
+    overlays: list[Overlay] = []
+    if options.theory:
+        from adam_vs_gd import theory
+
+        overlays = theory.curves(results, options.x, options.y, options.theory, sel)
+    picture = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel, overlays)
     print(plot.save(picture, options.out or folder.figures / f"{picture.name}.png"))
     return DONE
 

@@ -17,7 +17,7 @@ from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.measurements import objective_grad
 from adam_vs_gd.models import make_model
-from adam_vs_gd.theory.claims import CLAIMS, GD, SIGNED, UNSEEN, Claim, Observed
+from adam_vs_gd.theory.claims import CLAIMS, GD, SIGNED, Claim, Observed
 from adam_vs_gd.theory.conditions import CONDITIONS
 from adam_vs_gd.theory.lemmas import WITHIN, Check
 from adam_vs_gd.theory.observed import LOGIT, Filters, State, Trajectory
@@ -26,6 +26,7 @@ from adam_vs_gd.theory.scales import Point, flip_strength
 from adam_vs_gd.types import test_steps
 
 if TYPE_CHECKING:
+    from adam_vs_gd.plan import Lane
     from adam_vs_gd.two_patch import TwoPatchDraws
     from adam_vs_gd.types import Array, Hyper, Rows, Static, TrainState
 
@@ -62,12 +63,19 @@ def observe(regime: str, optimizer: str, seeds: int, quick: bool, quiet: bool) -
     spec = regime_spec(regime, name, seeds, [optimizer], quick=quick, record=steps, train=train)
     looks = () if optimizer == "gd" else (often, rarely)
     for _, lane, rows in watch(spec, *looks, quiet=quiet):
-        known = {"beta1": np.nan, "beta2": np.nan, **vars(lane.static), **lane.hyper._asdict()}
-        point = Point(**{key: known[key] for key in Point._fields})
-        names = ("loss", "grad_norm_l1", "grad_norm_l2", "capital_lambda", "capital_gamma")
-        seen = Trajectory(*(rows[f"{name}_path"].astype(float) for name in names))
-        filters = Filters(*(rows[f"{name}_path"] for name in Filters._fields)) if looks else UNSEEN
-        yield Observed(point, seen, filters, states(rows) if looks else [], test_steps(steps, steps).tolist())
+        yield observed(lane, rows)
+
+
+def observed(lane: Lane, rows: Rows) -> Observed:
+    """What has been seen of a lane, of which every step was recorded."""
+    known = {"beta1": np.nan, "beta2": np.nan, **vars(lane.static), **lane.hyper._asdict()}
+    point = Point(**{key: known[key] for key in Point._fields})
+    names = ("loss", "grad_norm_l1", "grad_norm_l2", "capital_lambda", "capital_gamma")
+    seen = Trajectory(*(rows[f"{name}_path"].astype(float) for name in names))
+    if "noise_path" not in rows:
+        return Observed(point, seen)
+    filters = Filters(*(rows[f"{name}_path"] for name in Filters._fields))
+    return Observed(point, seen, filters, states(rows), test_steps(lane.static.steps, lane.record).tolist())
 
 
 def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:

@@ -71,7 +71,8 @@ def table(results: xr.Dataset) -> str:
             times(fits.isel(optimizer=k)),
             times(here.best_step.where(here.best_step >= 0)),
         ]
-        gradient = [f"{norm:.2g}{'' if power == 1 else ' (squared)'}", f"{1 / float(here.steps * here.eta):.2g}"]
+        size = "-" if np.isnan(norm) else f"{norm:.2g}{'' if power == 1 else ' (squared)'}"
+        gradient = [size, f"{1 / float(here.steps * here.eta):.2g}"]
         met = f"{int(here.stationary.sum())} of {seeds}"
         rows.append([str(label), *found, train, *gradient, met, test, verdict(str(label), here)])
     return markdown.table(rows)

@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 from adam_vs_gd.errors import PlotError
+from adam_vs_gd.overlay import Overlay
 from adam_vs_gd.plot.diagram import phase_diagram
 from adam_vs_gd.plot.lines import curves, trajectories
 from adam_vs_gd.plot.picture import Picture
@@ -21,6 +22,7 @@ def suitable(
     value: str | None = None,
     optimizer: str | Sequence[str] | None = None,
     sel: Mapping[str, Any] | None = None,
+    overlays: Sequence[Overlay] = (),
 ) -> Picture:
     """A phase diagram, curves, or trajectories: as many axes as are left decide.
 
@@ -31,7 +33,8 @@ def suitable(
     """
     left = swept(select(complete(results), sel))
     if len(left) >= 2 or x or y:
-        return phase_diagram(results, x, y, value or "test_error", optimizer, sel)  # type: ignore[return-value]
+        value = value or "test_error"
+        return phase_diagram(results, x, y, value, optimizer, sel, overlays=overlays)  # type: ignore[return-value]
     if left:
         return curves(results, value or "test_error", optimizer, sel)  # type: ignore[return-value]
     if value:

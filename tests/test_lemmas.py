@@ -1,0 +1,255 @@
+"""The lemmas' checks: on trainings told in NumPy, and on made-up ones whose answer is known."""
+
+import math
+
+import numpy as np
+import oracle
+import pytest
+import small
+
+import adam_vs_gd as ag
+from adam_vs_gd.dataset import to_dataset
+from adam_vs_gd.experiments import lemmas as experiment
+from adam_vs_gd.experiments import theorem41
+from adam_vs_gd.experiments.watch import watch
+from adam_vs_gd.theory import lemmas, scales
+from adam_vs_gd.theory.claims import CLAIMS, GD, SIGNED
+from adam_vs_gd.theory.observed import Filters, State, Trajectory
+
+STEPS = 10  # so that every step is on the test_record grid as well
+TINY = {"data": {"n": 20, "d": 60, "s": 10, "test_size": 100}, "model": {"width": 4}, "train": {"precision": "float64"}}
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    """`reproduce lemmas` from end to end at sizes of a second: (text, folder, [(spec, lane, rows)])."""
+    folder, kept = tmp_path_factory.mktemp("lemmas"), []
+
+    def spec(regime, name, seeds, kinds, *, quick, **keys):
+        etas = {kind: {"eta": small.ETA[kind]} for kind in kinds}
+        return ag.SweepSpec(name=name, seeds=seeds, steps=STEPS, optimizers=etas, **{**keys, **TINY})
+
+    def watched(spec, *looks, quiet):
+        for index, lane, rows in watch(spec, *looks, quiet=quiet):
+            kept.append((spec, lane, rows))
+            yield index, lane, rows
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment, "REGIMES", ["tiny"])
+        patch.setattr(experiment, "TITLES", {"tiny": "a tiny regime"})
+        patch.setattr(experiment, "regime_steps", lambda regime, quick: STEPS)
+        patch.setattr(experiment, "regime_spec", spec)
+        patch.setattr(experiment, "watch", watched)
+        text = experiment.reproduce(folder, 1, True, True)
+    return text, folder, kept
+
+
+def test_the_table_of_claims(reproduced):
+    text, folder, _ = reproduced
+    assert (folder / "lemmas.md").read_text() == text + "\n"
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + sum(len(claim.of) for claim in CLAIMS)
+    assert "| 5.1, A.1 | supports are disjoint | signgd |" in text
+    assert "NOT the whole training" in text
+    assert {kind for claim in CLAIMS for kind in claim.of} == {*SIGNED, *GD}
+
+
+def test_watching_changes_no_number(reproduced):
+    spec, _, rows = next(kept for kept in reproduced[-1] if "adam" in kept[0].optimizers)
+    results = ag.run_sweep(spec, quiet=True).isel(seed=0, optimizer=0)
+    for name in ("test_error", "loss_path", "capital_gamma_path", "best_step"):
+        assert rows[name] == pytest.approx(results[name].values, rel=1e-9, nan_ok=True)
+
+
+def test_what_is_seen_is_what_numpy_says(reproduced):
+    for spec, lane, found in reproduced[-1]:
+        label = lane.static.optimizer
+        if label == "gd":  # of which only the measurements are needed
+            continue
+        w0, xi, y, _ = small.draws_of(spec)
+        np.testing.assert_allclose(found["weights_path"][0], w0, rtol=1e-12)
+        moments = np.zeros((2, *w0.shape))
+        for t, w in enumerate(found["weights_path"]):
+            own = w[(y > 0).astype(int)]  # [n, m, d]
+            noise = np.einsum("nmd,nd->nm", own, xi)
+            strongest = own[np.arange(len(y)), noise.argmax(1)]
+            margin = oracle.margins("two_layer_cnn", w, xi, y, 3)
+            gradient = oracle.gradient("two_layer_cnn", w, xi, y, 3, 1e-5)
+            moments[0] = 0.9 * moments[0] + 0.1 * gradient
+            moments[1] = 0.999 * moments[1] + 0.001 * gradient**2
+            corrected = moments / np.array([1 - 0.9 ** (t + 1), 1 - 0.999 ** (t + 1)]).reshape(2, 1, 1, 1)
+            direction = {
+                "signgd": np.sign(gradient),
+                "adam_paper": moments[0] / np.sqrt(moments[1]),
+                "adam": corrected[0] / (np.sqrt(corrected[1]) + 1e-8),
+            }[label]
+            expected = {
+                "feature": w[:, :, 0] * np.array([[-1], [1]]),
+                "noise": noise,
+                "reach": np.abs(strongest * xi)[:, 1:].sum(1),
+                "residual": 1 / (1 + np.exp(margin)),
+                "gradient": gradient,
+                "direction": direction,
+                "xi": xi,
+            }
+            for name, value in expected.items():
+                tolerance = 1e-5 if name == "direction" else 1e-9  # ratios of numbers near ε
+                np.testing.assert_allclose(found[f"{name}_path"][t], value, rtol=tolerance, atol=1e-12, err_msg=name)
+
+
+def trajectory(steps=50, width=4, **keys):
+    """GD that learns linearly, and falls by ‖∇L‖² = 1 a step."""
+    t = np.arange(steps + 1)
+    held = {
+        "objective": 10 - 0.1 * t, "grad_l1": np.ones(steps + 1), "grad_l2": np.ones(steps + 1),
+        "learned": np.stack([0.01 * t, 0.02 * t], -1), "memorized": np.full((steps + 1, 2), 0.01),
+    }  # fmt: skip
+    return Trajectory(**{**held, **keys})
+
+
+def test_descent_needs_what_the_lemma_says():
+    seen = trajectory()  # ΔL = −0.1
+    assert lemmas.descent_gd(seen, eta=0.2) == pytest.approx((1, 1, 50))
+    assert lemmas.descent_gd(seen, eta=0.25) == pytest.approx((0, 0.8, 50))
+    bad = seen.objective.copy()
+    bad[20:] += 0.3  # one step up
+    share, worst, _ = lemmas.descent_gd(trajectory(objective=bad), eta=0.2)
+    assert share == pytest.approx(49 / 50)
+    assert worst == pytest.approx(-2)
+    assert lemmas.descent_signed(seen, eta=0.1, d=100) == pytest.approx((1, 0, 50), abs=1e-9)
+    assert lemmas.descent_signed(seen, eta=0.2, d=1) == pytest.approx((0, 0.1 / 0.04, 50))
+
+
+def test_times_of_gd():
+    seen = trajectory()
+    assert seen.learned_at(4).tolist() == [25, 13]
+    assert seen.learned_at(1).tolist() == [51, 50]
+    assert lemmas.time_of(25, 100.0, 50).worst == pytest.approx(0.25)
+    assert lemmas.time_of(51, 100.0, 50).cases == 0
+    assert lemmas.feature_stays(seen, 4).worst == pytest.approx(0.25)
+    assert lemmas.feature_stays(seen, 1).cases == 1
+    assert lemmas.noise_small(seen, 0.01, 0, 51) == pytest.approx((1, 1, 102))
+    assert lemmas.noise_small(seen, 0.001, 0, 51) == pytest.approx((0, 10, 102))
+
+
+def filters(eta=0.1, turn=10, steps=50):
+    """Features that rise by η a step until `turn` and fall by η then; noise that grows by 2η where it is above 0."""
+    t = np.arange(steps + 1)
+    feature = np.where(t <= turn, t, 2 * turn - t)[:, None, None] * eta * np.ones((1, 2, 3))
+    grows = 0.01 + 2 * eta * t[:, None, None] * np.ones((1, 4, 1))
+    noise = np.concatenate([grows, np.full((steps + 1, 4, 1), -0.01)], -1)
+    return Filters(feature, noise, np.ones((steps + 1, 4)), np.where(t < 40, 0.5, 0.1)[:, None] * np.ones((1, 4)))
+
+
+def test_stage_one_of_a_made_up_training():
+    seen = filters()
+    assert seen.end_of_stage_one() == 40
+    assert (seen.turns(40) == 10).all()
+    assert lemmas.feature_growth(seen, 0.1, 40) == pytest.approx((1, 1, 240))
+    assert lemmas.feature_growth(seen, 0.05, 40).share == pytest.approx(30 / 40)
+    assert lemmas.noise_growth(seen, 0.2, 40, "all").share == pytest.approx(0.5)
+    assert lemmas.noise_growth(seen, 0.2, 40, "active") == pytest.approx((1, 1, 160))
+    assert lemmas.noise_growth(seen, 0.2, 40, "largest") == pytest.approx((1, 1, 160))
+    assert lemmas.noise_growth(seen, 1.0, 40, "largest").share == 0
+    assert lemmas.turning(seen, 5.0, 40) == pytest.approx((1, 2, 6))
+    assert lemmas.turning(seen, 2.0, 40) == pytest.approx((0, 5, 6))
+    assert lemmas.turning(seen, 5.0, 8).worst == np.inf
+    assert lemmas.flipping(seen, 0.1, 10, 40) == pytest.approx((1, 1, 180))
+    assert lemmas.flipping(seen, 0.1, 5, 40).share == pytest.approx(30 / 35)
+    assert lemmas.flipped(seen, 0.5, 40) == pytest.approx((1, 1, 6))
+    assert lemmas.flipped(seen, 0.5, 10).worst == pytest.approx(-0.5)
+    assert lemmas.noise_kept(seen, 40).share == pytest.approx(0)
+    assert lemmas.reach_kept(seen, 40) == pytest.approx((1, 1, 44))
+    assert lemmas.feature_kept(seen, 40, low=3.0, high=1.0).worst == pytest.approx(1)
+    assert lemmas.feature_kept(seen, 10, low=np.inf, high=0.5).share == pytest.approx(36 / 41)
+
+
+def state(rng, **keys):
+    """Two examples with disjoint supports of 3 coordinates of 8, two filters a class; signGD."""
+    xi = np.zeros((2, 8))
+    xi[0, [0, 1, 2, 3]], xi[1, [0, 4, 5, 6]] = [-0.2, 1, -1, 1], [0.2, 1, 1, -1]
+    gradient = rng.normal(size=(2, 2, 8))
+    held = {"xi": xi, "y": np.array([1, -1]), "weights": np.zeros((2, 2, 8)), "gradient": gradient,
+            "direction": np.sign(gradient), "residual": np.array([0.5, 0.1])}  # fmt: skip
+    return State(**{**held, **keys})
+
+
+def test_signs_of_a_made_up_state():
+    rng = np.random.default_rng(0)
+    one = state(rng)
+    assert [int(one.coordinates(name).sum()) for name in ("feature", "support", "outside")] == [1, 6, 1]
+    for where, count in (("feature", 4), ("support", 24), ("outside", 4)):
+        assert lemmas.sign_agreement([one], where, 0.0) == pytest.approx((1, 1, count))
+        wrong = one._replace(direction=-one.direction)
+        assert lemmas.sign_agreement([wrong], where, 0.0) == pytest.approx((0, -1, count))
+    sizes = np.abs(one.gradient)
+    assert lemmas.sign_agreement([one], "outside", 0.7).cases == (sizes[..., 7] > 0.7).sum()
+    inside = np.concatenate([sizes[..., 1:4] > 0.5, sizes[..., 4:7] > 0.1], -1)  # the threshold goes with the residual
+    assert lemmas.sign_agreement([one], "support", 1.0).cases == inside.sum()
+    assert lemmas.bounded_ratio([one], 0.5) == pytest.approx((0, 2, 32))
+
+
+def test_supports_and_patterns_of_a_made_up_state():
+    rng = np.random.default_rng(0)
+    one = state(rng)
+    assert lemmas.disjoint_supports(one) == pytest.approx((1, 1, 6))
+    shared = one.xi.copy()
+    shared[1, 1] = 0.5
+    assert lemmas.disjoint_supports(one._replace(xi=shared)) == pytest.approx((5 / 6, 2, 6))
+    weights = np.zeros((2, 2, 8))
+    weights[1, :, 1:4], weights[0, :, 4:7] = np.sign(one.xi[0, 1:4]), np.sign(one.xi[1, 4:7])
+    assert lemmas.pattern(one._replace(weights=weights), 1.0, 1e-3).share == 1
+    weights[1, 0, 1] *= -1
+    assert lemmas.pattern(one._replace(weights=weights), 1.0, 1e-3) == pytest.approx((11 / 12, -1, 12))
+    weights[..., 7] = 0.5
+    assert lemmas.unlearned(one._replace(weights=weights), 0.1) == pytest.approx((0, 5, 4))
+
+
+def test_signgd_does_what_section_5_says_where_its_premises_hold():
+    """n = 4 examples of 400 coordinates each, sσ_p = 20: Lemmas 5.1 to 5.5 on a real training."""
+    spec = ag.SweepSpec(
+        seeds=1, steps=400, record=400, optimizers={"signgd": {"eta": 2e-4}}, model={"width": 4},
+        data={"n": 4, "d": 1700, "s": 400, "sigma_p": 0.05, "alpha": 0.2, "supports": "disjoint", "test_size": 100},
+    )  # fmt: skip
+    ((_, lane, rows),) = watch(spec, experiment.often, experiment.rarely)
+    o = experiment.observed(lane, rows)
+    assert 100 < o.t_0 < 400
+    found = {(claim.lemma, claim.text): claim.check(o) for claim in CLAIMS if "signgd" in claim.of}
+    share = {lemma: [check.share for key, check in found.items() if lemma in key[0]] for lemma in ("5.1", "5.2", "5.5")}
+    assert share["5.1"] == [1]
+    assert share["5.5"] == [1]
+    assert lemmas.feature_growth(o.filters, 2e-4, o.t_0).share == 1
+    growth = lemmas.noise_growth(o.filters, o.rate, o.t_0, "active")
+    assert growth.share > 0.97
+    early = np.diff(o.filters.noise[:20].max(-1), axis=0) / o.rate
+    assert np.median(early) == pytest.approx(math.sqrt(2 / math.pi), rel=0.1)  # E|ξ| = σ_p √(2/π)
+    strength = float(scales.flip_strength(o.point))
+    turns = o.filters.turns(o.t_0)
+    expected = np.maximum(o.filters.feature[0], 0) / (o.point.eta * (strength - 1))
+    active = turns < o.t_0
+    assert active.mean() > 0.5
+    assert np.median(turns[active] - expected[active]) < 0.1 * o.t_0
+
+
+def test_theorem_41_in_one_table():
+    """Of results made up: a lane that fits at step 20, one at 30, and two that never do."""
+    spec = small.spec(steps=100, record=10, seeds=2)
+    results = to_dataset(spec, [])
+    fits = np.array([[20, 30], [1000, 1000]])[..., None]
+    results = results.assign(
+        train_error_path=(results.train_error_path.dims, np.where(results.step.values >= fits, 0.0, 0.1)),
+        data_loss_path=(results.data_loss_path.dims, np.full((2, 2, 11), 0.1)),
+        best_step=(results.best_step.dims, np.array([[20, 100], [-1, -1]])),
+        best_grad_norm=(results.best_grad_norm.dims, np.array([[3.0, 9.0], [np.nan, np.nan]])),
+        best_train_error=(results.best_train_error.dims, np.array([[0.0, 0.0], [np.nan, np.nan]])),
+        best_test_error=(results.best_test_error.dims, np.array([[0.8, 0.9], [np.nan, np.nan]])),
+        stationary=(results.stationary.dims, np.array([[1, 1], [0, 0]])),
+        status=(results.status.dims, np.array([[5, 5], [4, 4]])),
+    )
+    assert theorem41.first_fit(results).values.tolist()[0] == [20, 30]
+    adam, gd = theorem41.table(results).splitlines()[2:]
+    assert adam.startswith("| adam | 2 of 2 | 20 to 30 | 20 to 100 | 0 [0, ")
+    assert "| 9 | 10 | 2 of 2 | 0.85 [" in adam
+    assert adam.endswith("| ≥ 1/2: yes |")
+    assert gd.startswith("| gd | 0 of 2 | never | never | - | - | 0.1 | 0 of 2 | - |")
+    assert gd.endswith("| no W* |")
