@@ -96,6 +96,9 @@ def sigma_p_by_s(results: xr.Dataset, folder: Path) -> str:
     ]
     figure = ag.plot.phase_diagram(results, "sigma_p", "s", optimizer=["adam", "gd"], overlays=overlays)
     ag.plot.save(figure, folder / "boundaries.png")
+    curves = ag.theory.curves(results, "sigma_p", "s", ["rate", "flip", "T_0", "signal"])
+    figure = ag.plot.phase_diagram(results, "sigma_p", "s", optimizer=["adam", "gd"], overlays=curves)
+    ag.plot.save(figure, folder / "theory.png")
     return "\n\n".join(
         [
             f"```\n{columns(rows)}\n```",

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PICTURES = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
+THEORY = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
 
 
@@ -26,15 +27,23 @@ def test_example(name, elsewhere, monkeypatch, capsys):
         assert (elsewhere / "runs" / "small" / "diagram.csv").exists()
 
 
-def test_examples_about_pictures():
+def test_examples_of_the_documentation():
     import adam_vs_gd as ag
 
     results = ag.load_results(ROOT / "results" / "sigma_p-by-s")
     known = {"ag": ag, "results": results, "curve": ag.boundary(results, x="sigma_p", y="s")}
-    examples = re.findall(r"```python\n(.*?)```", PICTURES, re.DOTALL)
-    assert len(examples) == 2
-    for example in examples:
-        exec(compile(example, "docs/pictures.md", "exec"), known)
+    for text, count in ((PICTURES, 2), (THEORY, 2)):
+        examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        assert len(examples) == count
+        for example in examples:
+            exec(compile(example, text[:20], "exec"), known)
+
+
+def test_every_condition_is_in_the_documentation():
+    from adam_vs_gd.theory import CONDITIONS, CURVES
+
+    for name in [*CONDITIONS, *CURVES]:
+        assert f"`{name}`" in THEORY, name
 
 
 def test_spec_in_the_readme_is_valid(tmp_path):
