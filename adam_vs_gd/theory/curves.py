@@ -111,4 +111,4 @@ def where_one(side: Side, here: xr.Dataset, x: Axis, y: Axis, constant: float) -
 def condition_curve(name: str) -> tuple[str, Side, tuple[str, ...]]:
     """A condition of `CONDITIONS` as a curve."""
     condition = CONDITIONS[name]
-    return f"{name}: margin 1 ({condition.source})", lambda p: condition.large(p) / condition.small(p), condition.of
+    return f"{name}: margin 1", lambda p: condition.large(p) / condition.small(p), condition.of
