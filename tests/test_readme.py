@@ -17,9 +17,9 @@ def elsewhere(tmp_path_factory):
     return tmp_path_factory.mktemp("readme")
 
 
-@pytest.mark.parametrize("name", ["launch", "plot", "boundary", "reuse"])
+@pytest.mark.parametrize("name", ["launch", "plot", "boundary", "reuse", "theory"])
 def test_example(name, elsewhere, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT if name == "boundary" else elsewhere)
+    monkeypatch.chdir(ROOT if name in ("boundary", "theory") else elsewhere)
     exec(compile(EXAMPLES[name], f"README.md:{name}", "exec"), {})
     assert capsys.readouterr().out
     if name == "plot":
