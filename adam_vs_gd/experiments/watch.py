@@ -35,7 +35,12 @@ def weights(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainStat
 
 
 def watch(
-    spec: SweepSpec, often: Look | None = None, rarely: Look | None = None, *, quiet: bool = True
+    spec: SweepSpec,
+    often: Look | None = None,
+    rarely: Look | None = None,
+    last: Look | None = None,
+    *,
+    quiet: bool = True,
 ) -> list[tuple[tuple[int, ...], Lane, Rows]]:
     """Train every lane of a sweep, and look at its states.
 
@@ -43,6 +48,7 @@ def watch(
         spec: the sweep. Its numbers come out as `run_sweep`'s do, to rounding.
         often: what to measure at the `record` + 1 steps of a trajectory.
         rarely: what to measure at the about ten steps of the `test_record` grid; under other names than `often`'s.
+        last: what to measure at T alone, under names that no sweep has.
         quiet: no progress on stderr.
 
     Returns:
@@ -60,9 +66,14 @@ def watch(
             if look is None:
                 return measure
             every = side_by_side(lambda *lane: dict(look(static, *lane)), draws_of)
-            return lambda *lanes: {**measure(*lanes), **every(*lanes)}
+            return lambda *lanes: {**measure(*lanes), **every(*lanes[:4])}  # `finish` also takes what was measured
 
-        return replace(batch, measure=with_look(batch.measure, often), test=with_look(batch.test, rarely))
+        return replace(
+            batch,
+            measure=with_look(batch.measure, often),
+            test=with_look(batch.test, rarely),
+            finish=with_look(batch.finish, last),
+        )
 
     found: dict[str, Rows] = {}
 
@@ -76,7 +87,7 @@ def watch(
         devices = engine.start(spec.name, Settings(quiet=quiet), progress)
         limits = limits_of(devices, None, "fast")
         plan = make_plan((lane for _, lane in everything), limits)
-        holds: Mapping[str, str] = HOLDS_WEIGHTS if often or rarely else {}
+        holds: Mapping[str, str] = HOLDS_WEIGHTS if often or rarely or last else {}
         groups = (replace(group, method=holds.get(group.method, group.method)) for group in plan.groups)
         hooks = Hooks(tell=progress.note, advanced=progress.update, keep=keep)
         if run_plan(Plan(tuple(groups)), devices, engine.memory_of(devices, Settings()), hooks, make):
