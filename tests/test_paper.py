@@ -29,7 +29,7 @@ def test_table_1(tmp_path):
     assert (tmp_path / "table1.md").read_text().strip() == text.strip()
 
 
-@pytest.mark.parametrize("what", list(EXPERIMENTS))
+@pytest.mark.parametrize("what", ["table1", "figure2"])
 def test_experiments_write_what_they_print(what, tmp_path, monkeypatch):
     monkeypatch.setattr(f"adam_vs_gd.experiments.{what}.table1_spec", lambda *_: small.spec(steps=20, record=20))
     text = EXPERIMENTS[what](tmp_path, 1, True, True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from adam_vs_gd.experiments import figure2, lemmas, table1, theorem41
+from adam_vs_gd.experiments import figure2, lemmas, table1, theorem41, theorem42
 
 Reproduce: TypeAlias = Callable[[Path, int, bool, bool], str]
 
@@ -17,5 +17,6 @@ EXPERIMENTS: dict[str, Reproduce] = {
     "table1": table1.reproduce,
     "figure2": figure2.reproduce,
     "theorem41": theorem41.reproduce,
+    "theorem42": theorem42.reproduce,
     "lemmas": lemmas.reproduce,
 }

@@ -1,0 +1,22 @@
+"""Numbers over seeds, for tables and for the files beside pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import xarray as xr
+
+from adam_vs_gd.statistics import Interval, labelled, student
+
+
+def over(values: xr.DataArray) -> xr.Dataset:
+    """Mean and Student's interval over the dimension `seed`; `statistics.over_seeds` is for variables of a sweep."""
+    values = values.transpose(..., "seed")
+    return labelled(student(values.values), values)
+
+
+def numbers(interval: xr.Dataset, along: str, **about: Any) -> Iterator[dict[str, Any]]:
+    """A row a point of what is drawn along one dimension."""
+    for i, place in enumerate(interval[along].values.tolist()):
+        yield about | {along: place} | {field: interval[field].values[i].item() for field in Interval._fields}
