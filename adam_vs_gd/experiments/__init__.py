@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from adam_vs_gd.experiments import figure2, lemmas, table1, theorem41, theorem42
+from adam_vs_gd.experiments import closeness, figure2, lemmas, table1, theorem41, theorem42
 
 Reproduce: TypeAlias = Callable[[Path, int, bool, bool], str]
 
@@ -18,5 +18,6 @@ EXPERIMENTS: dict[str, Reproduce] = {
     "figure2": figure2.reproduce,
     "theorem41": theorem41.reproduce,
     "theorem42": theorem42.reproduce,
+    "closeness": closeness.reproduce,
     "lemmas": lemmas.reproduce,
 }
