@@ -4,8 +4,9 @@ import numpy as np
 import oracle
 import pytest
 import small
+import xarray as xr
 
-from adam_vs_gd.experiments import closeness
+from adam_vs_gd.experiments import closeness, closeness_tables
 from adam_vs_gd.experiments.agreement import CLASSES, agreement, class_of
 from adam_vs_gd.experiments.watch import watch
 
@@ -70,6 +71,18 @@ def test_how_two_solutions_compare():
     assert apart["distance"] == pytest.approx(2 * np.linalg.norm(move[..., 2:]) / np.linalg.norm(move))
 
 
+def test_a_line_through_crossings_is_found():
+    """load = 0.2·(s − 10), alike in all resamples; a crossing that is not there is left out."""
+    s = np.array([15, 20, 40, 80, 100])
+    load = np.where(s < 100, 0.2 * (s - 10.0), np.nan)
+    resampled = np.repeat(load[:, None], 50, 1)
+    edge = xr.Dataset(
+        {"load": ("s", load), "resampled": (("s", "resample"), resampled)}, {"s": s}, {"seeds": 5}
+    )  # fmt: skip
+    assert "a = 0.2 [0.2, 0.2] and s_0 = 10 [10, 10]" in closeness_tables.line(edge)
+    assert "too few" in closeness_tables.line(edge.isel(s=slice(1, 4)))
+
+
 def test_both_ends_of_the_load_and_what_is_written(tmp_path, monkeypatch):
     """n = 80, s = 28: both errors near 1 with hardly any overlap; with 5 examples a coordinate only Adam's is high."""
     monkeypatch.setattr(closeness, "S", (28,))
@@ -81,7 +94,7 @@ def test_both_ends_of_the_load_and_what_is_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(closeness, "watch", lambda *_, **__: pytest.fail("trained again"))
     results = closeness.measured(tmp_path, (28,), (0.5, 5.0), 80, 1, True)
-    assert closeness.tables.cells(results) in text
+    assert closeness_tables.cells(results) in text
     alone, shared = (results.sel(s=28, load=load) for load in (0.5, 5.0))
     assert (alone.test_error > 0.9).all()
     assert (shared.test_error.sel(optimizer="adam") > 0.7).all()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.summary import over
 from adam_vs_gd.show import number
 from adam_vs_gd.statistics import difference, over_seeds
-from adam_vs_gd.transition import fit_exponent
+from adam_vs_gd.transition import MIN_POINTS, fit_exponent, interval
 from adam_vs_gd.variables import STATUSES
 
 EXPLANATION = """\
@@ -60,7 +61,7 @@ def crossover(results: xr.Dataset, edge: xr.Dataset, estimate: xr.DataArray) -> 
         ])  # fmt: skip
     laws = fit_exponent(edge)
     said = [law(name, laws.sel(optimizer=label)) for name, label in (("signGD", "signgd"), ("Adam", "adam"))]
-    return "\n\n".join([markdown.table(rows), *said])
+    return "\n\n".join([markdown.table(rows), *said, line(edge.sel(optimizer="signgd"))])
 
 
 def crossing(at: xr.Dataset) -> str:
@@ -76,5 +77,25 @@ def law(name: str, fit: xr.Dataset) -> str:
     exponent = number(xr.Dataset({"mean": fit.exponent, "low": fit.low, "high": fit.high}))
     return (
         f"{name}: load = {fit.prefactor.item():.3g}·s^κ with κ = {exponent}, over {fit.points.item()} values of s; the "
-        f"residuals are {fit.rms.item():.2g} in ln(load). The estimate of signGD's crossing has κ = 1."
+        f"residuals are {fit.rms.item():.2g} in ln(load)."
+    )
+
+
+def line(edge: xr.Dataset) -> str:
+    """Crossings of signGD as load = a·(s − s_0): exponent 1, beyond the s whose error is low even without overlap."""
+    edge = edge.sel(s=edge["load"].notnull())
+    if edge.sizes["s"] <= MIN_POINTS:
+        return "signGD: too few crossings for a straight line."
+    s = edge.s.values.astype(float)
+    crossings = np.concatenate([edge["load"].values[:, None], edge.resampled.transpose("s", "resample").values], 1)
+    slopes, offsets = np.polyfit(s, crossings[:, np.isfinite(crossings).all(0)], 1)
+    fitted = slopes[0] * s + offsets[0]
+    rms = np.sqrt(np.mean((np.log(fitted) - np.log(crossings[:, 0])) ** 2)) if (fitted > 0).all() else np.nan
+    shown = []
+    for found in (slopes, -offsets / slopes):
+        low, high = interval(found[0], found[1:], edge.attrs["seeds"])
+        shown.append(number(xr.Dataset({"mean": found[0], "low": low, "high": high})))
+    return (
+        f"signGD: load = a·(s − s_0) with a = {shown[0]} and s_0 = {shown[1]} (intervals from resampled seeds); the "
+        f"residuals are {rms:.2g} in ln(load). The estimate, which holds for loads far above 1, is a line with s_0 = 0."
     )
