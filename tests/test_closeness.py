@@ -1,5 +1,8 @@
 """Adam beside signGD: their steps, their solutions, and the two ends of the load."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import oracle
 import pytest
@@ -11,6 +14,7 @@ from adam_vs_gd.experiments.agreement import CLASSES, agreement, class_of
 from adam_vs_gd.experiments.watch import watch
 
 STEPS, LAM = 40, 1e-3
+RESULTS = Path(__file__).parent.parent / "results" / "closeness"
 
 
 @pytest.fixture(scope="module")
@@ -83,23 +87,25 @@ def test_a_line_through_crossings_is_found():
     assert "too few" in closeness_tables.line(edge.isel(s=slice(1, 4)))
 
 
-def test_both_ends_of_the_load_and_what_is_written(tmp_path, monkeypatch):
-    """n = 80, s = 28: both errors near 1 with hardly any overlap; with 5 examples a coordinate only Adam's is high."""
-    monkeypatch.setattr(closeness, "S", (28,))
-    monkeypatch.setattr(closeness, "LOADS", (0.5, 5.0))
-    text = closeness.reproduce(tmp_path, 1, False, True)
-    assert text.startswith((tmp_path / "closeness.md").read_text().strip())
+def test_with_shared_coordinates_only_adam_memorizes(tmp_path, monkeypatch):
+    """n = 80, s = 28, five examples a coordinate. (Both memorize with disjoint supports: test_paper.py.)"""
+    first = closeness.measured(tmp_path, (28,), (5.0,), 80, 1, True)
+    errors = first.test_error.squeeze()
+    assert errors.sel(optimizer="adam") > 0.7
+    assert errors.sel(optimizer="signgd") < 0.5
+    assert (first.train_error == 0).all()
+    assert (first.sign_agreement.sel(coordinates="support") > 0.95).all()
+    assert first.d.item() == 448
+    assert closeness.estimate(first).item() == pytest.approx(2 / np.pi * 28 * 0.2)
+    monkeypatch.setattr(closeness, "watch", lambda *_, **__: pytest.fail("trained again"))
+    assert first.identical(closeness.measured(tmp_path, (28,), (5.0,), 80, 1, True))
+
+
+def test_the_published_results_are_made_again_from_what_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(closeness, "watch", lambda *_, **__: pytest.fail("trained again"))
+    shutil.copytree(RESULTS / "measured", tmp_path / "measured")
+    text = closeness.reproduce(tmp_path, 5, False, True)
+    assert (tmp_path / "closeness.md").read_text() == (RESULTS / "closeness.md").read_text()
+    assert text.startswith((RESULTS / "closeness.md").read_text().strip())
     for name in ("closeness", "closeness-curves"):
         assert {f"{name}.{ending}" for ending in ("png", "pdf", "csv")} <= {path.name for path in tmp_path.iterdir()}
-
-    monkeypatch.setattr(closeness, "watch", lambda *_, **__: pytest.fail("trained again"))
-    results = closeness.measured(tmp_path, (28,), (0.5, 5.0), 80, 1, True)
-    assert closeness_tables.cells(results) in text
-    alone, shared = (results.sel(s=28, load=load) for load in (0.5, 5.0))
-    assert (alone.test_error > 0.9).all()
-    assert (shared.test_error.sel(optimizer="adam") > 0.7).all()
-    assert (shared.test_error.sel(optimizer="signgd") < 0.5).all()
-    assert (results.sign_agreement.sel(coordinates="support") > 0.95).all()
-    assert (results.train_error == 0).all()
-    assert list(results.d.values[0]) == [4480, 448]
-    assert closeness.estimate(results).item() == pytest.approx(2 / np.pi * 28 * 0.2)
