@@ -54,13 +54,14 @@ def points_of(predicted: xr.Dataset, dims: list[str]) -> str:
 
 def conditions(predicted: xr.Dataset) -> str:
     """A line a condition: its source and formula, the margins over all points, and where it holds."""
-    rows = [["condition", "source", "", "margin", "holds"]]
+    rows = [["condition", "source", "", "margin", "holds", "in words"]]
     for name, condition in CONDITIONS.items():
         margin = predicted[f"margin_{name}"]
         known = margin.values[np.isfinite(margin.values) | np.isposinf(margin.values)]
         if known.size:
             ends = dict.fromkeys(f"{end:.2g}" for end in (known.min(), known.max()))
-            rows.append([name, condition.source, condition.formula, " to ".join(ends), holds(margin, predicted)])
+            where = holds(margin, predicted)
+            rows.append([name, condition.source, condition.formula, " to ".join(ends), where, condition.words])
     return columns(rows)
 
 
@@ -80,10 +81,14 @@ def holds(margin: xr.DataArray, predicted: xr.Dataset) -> str:
         same = set(texts.values())
         return same.pop() if len(same) == 1 else "; ".join(f"{label}: {text}" for label, text in texts.items())
     if len(along) == 1:
-        key = along[0].removesuffix("_index")
-        values = predicted[key if key in predicted.coords and predicted[key].dims == (along[0],) else along[0]].values
-        return f"at {key} = {runs(values, met.values)}"
+        return f"at {along[0].removesuffix('_index')} = {runs(axis_values(predicted, along[0]), met.values)}"
     return f"at {int(met.sum())} of {int(known.sum())} points of {' x '.join(along)}"
+
+
+def axis_values(predicted: xr.Dataset, dim: str) -> np.ndarray:
+    """The values along an axis; of an `_index` axis those of the one optimizer that is left."""
+    key = dim.removesuffix("_index")
+    return predicted[key if key in predicted.coords and predicted[key].dims == (dim,) else dim].values
 
 
 def runs(values: np.ndarray, chosen: np.ndarray) -> str:
@@ -154,15 +159,16 @@ def table(predicted: xr.Dataset, dims: list[str], kinds: Mapping[str, str]) -> s
     """A line a point and optimizer."""
     heads = [dim.removesuffix("_index") for dim in dims]
     rows = [["optimizer", *heads, "n·s/d", "P", "T_0", "T_r", "T_j", "n·SNR^q", "predicted", "not met"]]
-    whole = xr.broadcast(predicted)[0] if dims else predicted
+    whole = xr.broadcast(predicted)[0].transpose("optimizer", *dims)
     for label in kinds:
-        for index in itertools.product(*(range(predicted.sizes[dim]) for dim in dims)):
-            here = whole.isel(dict(zip(dims, index, strict=True))).sel(optimizer=label)
-            point = predicted.isel(dict(zip(dims, index, strict=True))).sel(optimizer=label)
-            numbers = [number(float(here[name])) for name in ("overlap", "disjoint", "T_0", "T_r", "T_j", "gd_signal")]
-            missed = [name for name in CONDITIONS if float(here[f"margin_{name}"]) < 1]
-            at = [f"{float(point[name]):.4g}" for name in heads]
-            rows.append([label, *at, *numbers, PHASES[int(here.phase)], ", ".join(missed)])
+        here = {str(name): values.sel(optimizer=label).values for name, values in whole.data_vars.items()}
+        along = {name: axis_values(predicted.sel(optimizer=label), name) for name in dims}
+        for index in np.ndindex(*(predicted.sizes[dim] for dim in dims)):
+            at = [f"{along[dim][i]:.4g}" for dim, i in zip(dims, index, strict=True)]
+            scales = ("overlap", "disjoint", "T_0", "T_r", "T_j", "gd_signal")
+            missed = [name for name in CONDITIONS if here[f"margin_{name}"][index] < 1]
+            numbers = [number(float(here[name][index])) for name in scales]
+            rows.append([label, *at, *numbers, PHASES[int(here["phase"][index])], ", ".join(missed)])
     return columns(rows)
 
 
