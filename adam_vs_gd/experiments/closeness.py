@@ -26,6 +26,7 @@ from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.keys import NUMBERS
 from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.theory.scales import Point, flip_strength
 from adam_vs_gd.transition import boundary
 from adam_vs_gd.types import record_steps
 
@@ -136,5 +137,5 @@ def compared(adam: Mapping[str, np.ndarray], signgd: Mapping[str, np.ndarray]) -
 
 
 def estimate(results: xr.Dataset) -> xr.DataArray:
-    """The load from which signGD should learn the feature, along s: (2/π)·s²σ_p²·α^(2/(q−1))."""
-    return 2 / np.pi * ENERGY * results.s * ALPHA ** (2 / (Q - 1))
+    """The load from which signGD should learn the feature, along s: (2/π)·s²σ_p²·α^(2/(q−1)), `flip_strength`²."""
+    return flip_strength(Point(s=results.s, sigma_p=np.sqrt(ENERGY / results.s), alpha=ALPHA, q=Q)) ** 2
