@@ -25,9 +25,9 @@ def reproduced(tmp_path_factory):
     """`reproduce lemmas` from end to end at sizes of a second: (text, folder, [(spec, lane, rows)])."""
     folder, kept = tmp_path_factory.mktemp("lemmas"), []
 
-    def spec(regime, name, seeds, kinds, *, quick, **keys):
+    def spec(regime, name, seeds, kinds, steps, **keys):
         etas = {kind: {"eta": small.ETA[kind]} for kind in kinds}
-        return ag.SweepSpec(name=name, seeds=seeds, steps=STEPS, optimizers=etas, **{**keys, **TINY})
+        return ag.SweepSpec(name=name, seeds=seeds, steps=steps, optimizers=etas, **{**keys, **TINY})
 
     def watched(spec, *looks, quiet):
         for index, lane, rows in watch(spec, *looks, quiet=quiet):

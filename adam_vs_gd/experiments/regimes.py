@@ -39,9 +39,8 @@ def regime_steps(regime: str, *, quick: bool) -> int:
     return STEPS.get(regime, 10_000) // (4 if quick else 1)
 
 
-def regime_spec(regime: str, name: str, seeds: int, kinds: Sequence[str], *, quick: bool, **keys: Any) -> SweepSpec:
+def regime_spec(regime: str, name: str, seeds: int, kinds: Sequence[str], steps: int, **keys: Any) -> SweepSpec:
     """The spec of some optimizers in a regime, with further keys of a spec."""
     eta = {"eta": ETA[regime]} if regime in ETA else {}
     optimizers = {kind: {} if kind == "gd" else eta for kind in kinds}
-    steps = regime_steps(regime, quick=quick)
     return SweepSpec(name=name, seeds=seeds, steps=steps, optimizers=optimizers, **{**REGIMES[regime], **keys})

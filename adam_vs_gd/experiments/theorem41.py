@@ -12,7 +12,7 @@ import xarray as xr
 from adam_vs_gd import plot
 from adam_vs_gd.engine import run_sweep
 from adam_vs_gd.experiments import markdown
-from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec
+from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_steps
 from adam_vs_gd.measurements import FITTED_LOSS
 from adam_vs_gd.optimizers import GRADIENT_NORM
 from adam_vs_gd.plan import digest_of
@@ -40,7 +40,8 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
     """
     results = {}
     for regime in REGIMES:
-        spec = regime_spec(regime, f"theorem41-{regime}", seeds, KINDS, quick=quick, record=RECORDS)
+        steps = regime_steps(regime, quick=quick)
+        spec = regime_spec(regime, f"theorem41-{regime}", seeds, KINDS, steps, record=RECORDS)
         results[regime] = run_sweep(spec, out / regime, quiet=quiet)
     parts = [f"**{TITLES[regime]}**\n\n{table(found)}" for regime, found in results.items()]
     text = "\n\n".join([*parts, legend(results, quick=quick)])
