@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 SIGNALLED = 128  # and the number of the signal
-EXPERIMENTS = ("table1", "figure2", "theorem41", "theorem42", "closeness", "lemmas")
+EXPERIMENTS = ("table1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from adam_vs_gd.experiments import closeness, figure2, lemmas, table1, theorem41, theorem42
+from adam_vs_gd.experiments import closeness, exponents, figure2, lemmas, table1, theorem41, theorem42
 
 Reproduce: TypeAlias = Callable[[Path, int, bool, bool], str]
 
@@ -20,4 +20,5 @@ EXPERIMENTS: dict[str, Reproduce] = {
     "theorem42": theorem42.reproduce,
     "closeness": closeness.reproduce,
     "lemmas": lemmas.reproduce,
+    "exponents": exponents.reproduce,
 }

@@ -1,0 +1,93 @@
+"""Times read off trajectories, and the power laws they follow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from adam_vs_gd.statistics import LEVEL, student
+from adam_vs_gd.transition import RISING, first_crossing
+
+LEAST = 3  # points that a slope is fitted to
+
+
+def turning(step: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """The step from which a quantity falls for the first time; NaN where it never does, or does from the start.
+
+    Args:
+        step: [records].
+        path: [..., records].
+    """
+    falls = np.diff(path) < 0
+    at = falls.argmax(-1)
+    return np.where(falls.any(-1) & (at > 0), step[at], np.nan)
+
+
+def reaching(step: np.ndarray, path: np.ndarray, level: float) -> np.ndarray:
+    """The step at which a quantity first reaches a level, interpolated between records; NaN where it never does.
+
+    Args:
+        step: [records].
+        path: [..., records].
+        level: to reach from below.
+    """
+    found = first_crossing(path, level, RISING)
+    return np.where(found.left < 0, np.nan, step[found.left] + found.share * np.diff(step)[found.left])
+
+
+def whole(times: np.ndarray) -> np.ndarray:
+    """Of [seeds, points] the seeds that have a time at every point."""
+    return times[np.isfinite(times).all(-1)]
+
+
+class Law(NamedTuple):
+    """A fit of time = c·x^exponent.
+
+    Attributes:
+        exponent: mean over seeds.
+        low: of its 95 % interval.
+        high: likewise.
+        seeds: how many have times at every x.
+    """
+
+    exponent: float
+    low: float
+    high: float
+    seeds: int
+
+    def holds(self, exponent: float) -> bool:
+        """Whether an exponent is in the interval."""
+        return self.low <= exponent <= self.high
+
+
+def power_law(x: np.ndarray, times: np.ndarray, spacing: float = 0.0) -> Law:
+    """Fit a slope in logarithms to each seed, because seeds share their noise and start along x.
+
+    The interval is Student's over the seeds' slopes. It is never narrower than Student's of the residuals of the mean
+    over seeds (a curve that is no power law), nor than what times known to `spacing` steps can tell.
+
+    Args:
+        x: [points] > 0.
+        times: [seeds, points]; a seed with one that is NaN does not count.
+        spacing: steps between records.
+
+    Returns:
+        The law; NaN without a seed, or with fewer than three points.
+    """
+    times = whole(times)
+    if not len(times) or len(x) < LEAST:
+        return Law(np.nan, np.nan, np.nan, len(times))
+    at, logs = np.log(x) - np.log(x).mean(), np.log(times)
+    weights = at / (at @ at)
+    slopes = logs @ weights
+    mean = logs.mean(0)
+    rest = mean - mean.mean() - slopes.mean() * at
+    freedom = len(x) - 2
+    halves = [
+        float(student(slopes).high - slopes.mean()) if len(slopes) > 1 else 0.0,
+        float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(rest @ rest / freedom * (weights @ weights))),
+        float((np.log1p(spacing / times) @ abs(weights)).mean()),
+    ]
+    return Law(slopes.mean(), slopes.mean() - max(halves), slopes.mean() + max(halves), len(times))
