@@ -7,7 +7,8 @@ import pytest
 
 import adam_vs_gd as ag
 from adam_vs_gd import theory
-from adam_vs_gd.experiments import exponents
+from adam_vs_gd.experiments.exponents import verdict
+from adam_vs_gd.experiments.studies import measure, studies
 from adam_vs_gd.experiments.times import power_law, reaching, turning
 
 X = np.array([1.0, 2.0, 4.0, 8.0])
@@ -53,9 +54,9 @@ def test_a_seed_without_a_time_somewhere_does_not_count():
 @pytest.fixture(scope="module")
 def measured():
     """The studies along η of a quick run, with signGD and GD alone: {time: measured}."""
-    chosen = [study for study in exponents.studies(quick=True) if study.key == "eta"]
+    chosen = [study for study in studies(quick=True) if study.key == "eta"]
     alone = [study._replace(labels=study.labels[:1]) for study in chosen]
-    return {study.time: exponents.measure(study, None, 2, quiet=True)[0] for study in alone}
+    return {study.time: measure(study, None, 2, quiet=True)[0] for study in alone}
 
 
 def test_the_steps_scale_with_the_learning_rate(measured):
@@ -64,7 +65,7 @@ def test_the_steps_scale_with_the_learning_rate(measured):
         assert one.study.predicted() == pytest.approx(-1)
         assert one.law.seeds == 2
         assert one.law.holds(-1)
-        assert exponents.verdict(one) == "as the paper says"
+        assert verdict(one) == "as the paper says"
         assert one.law.high - one.law.low < 0.2
 
 
@@ -76,7 +77,7 @@ def test_the_derived_times_have_the_right_constant(measured):
 
 
 def test_exponents_are_the_papers():
-    found = {study.name: study.predicted() for study in exponents.studies()}
+    found = {study.name: study.predicted() for study in studies()}
     expected = {"sigma_0": 1, "eta": -1, "s": -1, "sigma_p": -1, "alpha": -0.5, "small-eta": -1}
     expected = {f"T_r-{key}": value for key, value in expected.items()} | {"T_j-sigma_0": -1, "T_j-eta": -1}
     assert found == pytest.approx(expected)

@@ -18,9 +18,10 @@ from adam_vs_gd.plot.style import COLOURS, PAGE, styled
 from adam_vs_gd.plot.ticks import set_axis
 
 if TYPE_CHECKING:
-    from adam_vs_gd.experiments.exponents import Measured
+    from adam_vs_gd.experiments.studies import Measured
 
 COLUMNS, WIDTH = 4, 90.0  # panels side by side; points of one
+SLOPE = "the paper's slope"
 MARKERS = "osD^"
 
 
@@ -50,6 +51,7 @@ def drawn(found: Sequence[Measured]) -> Picture:
             place.yaxis.set_minor_locator(NullLocator())
             place.set_xlabel(symbol)
             place.set_ylabel(f"${study.time}$, steps")
+        legend[SLOPE] = legend.pop(SLOPE)
         figure.legend(legend.values(), legend, loc="outside lower center", ncols=len(legend), frameon=False)
     return figure
 
@@ -64,7 +66,7 @@ def draw(place: Axes, one: Measured, colour: str, marker: str) -> dict[str, Any]
     centre = np.exp(np.log(mean).mean()), np.exp(np.log(x).mean())
     (points,) = place.plot(x, mean, marker, color=colour, markersize=3.5)
     (line,) = place.plot(x, centre[0] * (x / centre[1]) ** one.study.predicted(), "--", color="0.4", linewidth=0.8)
-    return {one.label: points, "the paper's slope": line}
+    return {one.label: points, SLOPE: line}
 
 
 def numbers(found: Sequence[Measured]) -> Iterator[dict[str, Any]]:
