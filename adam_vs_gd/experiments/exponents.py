@@ -40,13 +40,16 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
 
 def table(found: Sequence[Measured]) -> str:
     """A line a time, number and optimizer, in Markdown."""
-    rows = [["time", "optimizer", "against", "exponent [95 %]", "paper", "derived", "steps", "measured / derived", ""]]
+    head = ["time", "optimizer", "against", "exponent [95 %]", "paper", "derived", "seeds", "steps"]
+    rows = [[*head, "measured / derived", ""]]
     for one in found:
-        ratios = student(np.nanmean(np.log(whole(one.times / one.derived)), -1))
+        ratios = student(np.log(whole(one.times / one.derived)).mean(-1))
+        known = one.times[np.isfinite(one.times)]
         rows.append([
             one.study.time, one.label, one.study.key,
             f"{one.law.exponent:.3f} [{one.law.low:.3f}, {one.law.high:.3f}]", f"{one.study.predicted():.3g}",
-            f"{derived_exponent(one):.3f}", f"{np.nanmin(one.times):.0f} to {np.nanmax(one.times):.0f}",
+            f"{derived_exponent(one):.3f}", f"{one.law.seeds} of {len(one.times)}",
+            f"{known.min():.0f} to {known.max():.0f}" if known.size else "never",
             "{:.2f} [{:.2f}, {:.2f}]".format(*np.exp([ratios.mean, ratios.low, ratios.high])), verdict(one),
         ])  # fmt: skip
     return f"{markdown.table(rows)}\n\n{NOTE}"
