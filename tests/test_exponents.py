@@ -44,9 +44,12 @@ def test_no_interval_is_narrower_than_a_curve_or_the_records_allow():
     assert 0.05 < coarse.high - coarse.low < 0.5
 
 
-def test_a_seed_without_a_time_somewhere_does_not_count():
-    times = np.array([[1.0], [2.0]]) * X
+def test_a_seed_counts_from_three_times_on():
+    times = np.array([[1.0], [2.0]]) * X**2
     times[1, 2] = np.nan
+    assert power_law(X, times).seeds == 2
+    assert power_law(X, times).exponent == pytest.approx(2)
+    times[1, 1] = np.nan
     assert power_law(X, times).seeds == 1
     assert np.isnan(power_law(X, times[1:]).exponent)
 

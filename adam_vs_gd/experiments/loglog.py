@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from adam_vs_gd.axis import LOG, Axis
-from adam_vs_gd.experiments.times import whole
+from adam_vs_gd.experiments.times import enough
 from adam_vs_gd.keys import NUMBERS
 from adam_vs_gd.plan import digest_of
 from adam_vs_gd.plot.picture import Picture
@@ -58,11 +58,11 @@ def drawn(found: Sequence[Measured]) -> Picture:
 
 def draw(place: Axes, one: Measured, colour: str, marker: str) -> dict[str, Any]:
     """Draw one optimizer's times into a panel; returns what its marks mean."""
-    x, times = np.array(one.study.values), whole(one.times)
+    x, times = np.array(one.study.values), enough(one.times)
     if not len(times):
         return {}
     place.plot(x, times.T, color=colour, alpha=0.25, linewidth=0.6)
-    mean = np.exp(np.log(times).mean(0))
+    mean = np.exp(np.ma.log(times).mean(0))
     centre = np.exp(np.log(mean).mean()), np.exp(np.log(x).mean())
     (points,) = place.plot(x, mean, marker, color=colour, markersize=3.5)
     (line,) = place.plot(x, centre[0] * (x / centre[1]) ** one.study.predicted(), "--", color="0.4", linewidth=0.8)

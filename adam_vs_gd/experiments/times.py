@@ -37,9 +37,9 @@ def reaching(step: np.ndarray, path: np.ndarray, level: float) -> np.ndarray:
     return np.where(found.left < 0, np.nan, step[found.left] + found.share * np.diff(step)[found.left])
 
 
-def whole(times: np.ndarray) -> np.ndarray:
-    """Of [seeds, points] the seeds that have a time at every point."""
-    return times[np.isfinite(times).all(-1)]
+def enough(times: np.ndarray) -> np.ma.MaskedArray:
+    """Of [seeds, points] the seeds that have enough times for a slope, without the times that are NaN."""
+    return np.ma.masked_invalid(times[np.isfinite(times).sum(-1) >= LEAST])
 
 
 class Law(NamedTuple):
@@ -49,7 +49,7 @@ class Law(NamedTuple):
         exponent: mean over seeds.
         low: of its 95 % interval.
         high: likewise.
-        seeds: how many have times at every x.
+        seeds: how many have enough times.
     """
 
     exponent: float
@@ -70,24 +70,25 @@ def power_law(x: np.ndarray, times: np.ndarray, spacing: float = 0.0) -> Law:
 
     Args:
         x: [points] > 0.
-        times: [seeds, points]; a seed with one that is NaN does not count.
+        times: [seeds, points]; NaN where there is none. A seed counts from three on.
         spacing: steps between records.
 
     Returns:
-        The law; NaN without a seed, or with fewer than three points.
+        The law; NaN without a seed.
     """
-    times = whole(times)
-    if not len(times) or len(x) < LEAST:
-        return Law(np.nan, np.nan, np.nan, len(times))
-    at, logs = np.log(x) - np.log(x).mean(), np.log(times)
-    weights = at / (at @ at)
-    slopes = logs @ weights
-    mean = logs.mean(0)
-    rest = mean - mean.mean() - slopes.mean() * at
+    logs = np.ma.log(enough(times))
+    if not len(logs):
+        return Law(np.nan, np.nan, np.nan, 0)
+    at = np.ma.array(np.broadcast_to(np.log(x), logs.shape), mask=np.ma.getmaskarray(logs))
+    at = at - at.mean(-1, keepdims=True)
+    weights = at / (at**2).sum(-1, keepdims=True)
+    slopes = (weights * logs).sum(-1).filled(np.nan)
+    slope = float(slopes.mean())
+    rest = (logs - logs.mean(-1, keepdims=True) - slope * at).mean(0)
     freedom = len(x) - 2
     halves = [
-        float(student(slopes).high - slopes.mean()) if len(slopes) > 1 else 0.0,
-        float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(rest @ rest / freedom * (weights @ weights))),
-        float((np.log1p(spacing / times) @ abs(weights)).mean()),
+        float(student(slopes).high) - slope if len(slopes) > 1 else 0.0,
+        float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt((rest**2).sum() / freedom / np.log(x).var() / len(x))),
+        float((np.log1p(spacing * np.exp(-logs)) * abs(weights)).sum(-1).mean()),
     ]
-    return Law(slopes.mean(), slopes.mean() - max(halves), slopes.mean() + max(halves), len(times))
+    return Law(slope, slope - max(halves), slope + max(halves), len(slopes))
