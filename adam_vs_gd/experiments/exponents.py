@@ -46,7 +46,7 @@ def table(found: Sequence[Measured]) -> str:
         ratios = student(np.ma.log(enough(one.times / one.derived)).mean(-1).filled(np.nan))
         known = one.times[np.isfinite(one.times)]
         rows.append([
-            one.study.time, one.label, one.study.key,
+            one.study.time, one.label, one.study.name.partition("-")[2],
             f"{one.law.exponent:.3f} [{one.law.low:.3f}, {one.law.high:.3f}]", f"{one.study.predicted():.3g}",
             f"{derived_exponent(one):.3f}", f"{one.law.seeds} of {len(one.times)}",
             f"{known.min():.0f} to {known.max():.0f}" if known.size else "never",
@@ -73,8 +73,9 @@ def verdict(one: Measured) -> str:
     if one.law.high - one.law.low > abs(paper):
         return "undecided: seeds scatter"
     if one.law.holds(paper):
-        both = one.law.holds(derived) and abs(derived - paper) > ROUNDING
-        return "as the paper says, and as derived" if both else "as the paper says"
+        if abs(derived - paper) < ROUNDING:
+            return "as the paper says"
+        return f"as the paper says, {'and' if one.law.holds(derived) else 'but not'} as derived"
     reasons = []
     if one.law.holds(derived):
         reasons.append("as derived")
