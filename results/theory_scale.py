@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 OUT = HERE / "theory-scale"
 RUNS = HERE.parent / "runs" / "theory-scale"  # about 2 MB, and not kept here
 SPEC = HERE.parent / "sweeps" / "theory-scale.toml"
-SEEDS = {2**14: 20, 2**16: 20, 2**18: 10, 2**20: 4}
+SEEDS = {2**14: 20, 2**16: 20, 2**18: 10, 2**20: 8}
 LEARNED = 1.0  # Λ_j from which a class counts as learned; it ends above 1.9 or below 0.8
 MARGINS = ("lam", "alpha_large", "sigma_0", "alpha_small", "eta", "flip")
 

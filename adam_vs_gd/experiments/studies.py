@@ -99,7 +99,7 @@ def studies(quick: bool = False) -> list[Study]:
     return [
         *(study(f"T_r-{key}", key, signed, labels, record) for key in ("sigma_0", "eta", "s", "sigma_p", "alpha")),
         *([] if quick else [study("T_r-small-eta", "eta", slow, ("adam",), 1000)]),
-        *(study(f"T_j-{key}", key, gd, ("gd",), 2000) for key in ("sigma_0", "eta")),
+        *(study(f"T_j-{key}", key, gd, ("gd",), 1000) for key in ("sigma_0", "eta")),
     ]
 
 
