@@ -39,7 +39,7 @@ class Choice(NamedTuple):
     @property
     def words(self) -> str:
         """It, for people."""
-        return f"σ_p² = {self.c:g}/s, α = {self.k:g}σ_p"
+        return f"σ_p² = {self.c:g}/s, α = {'' if self.k == 1 else f'{self.k:g} '}σ_p"
 
 
 FIRST, SECOND = Choice(0.5, 1.0), Choice(0.25, 4.0)

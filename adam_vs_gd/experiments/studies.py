@@ -4,7 +4,7 @@ Beside the measured times stand times derived with their constants. In Stage I, 
 grow from a by η a step and ⟨w, ξ_i⟩ by η s σ_p √(2/π) where it is positive, which it is for half of the examples of
 class j. The gradient of the feature vanishes where a + ηt = (α/2)^{1/(q−1)} η s σ_p √(2/π) t, so that
 
-    T_r = a/(η (κ − 1)),  κ = s σ_p √(2/π) (α/2)^{1/(q−1)}.
+    T_r = a/(η (κ − 1)),  κ = s σ_p √(2/π) (α/2)^{1/(q−1)}, `flip_strength` at α/2.
 
 GD lets it grow by (η q/4)·⟨w, jv⟩^{q−1} a step, so that T_j = 4 (a^{2−q} − m^{q−2})/(q (q−2) η). a is the lane's Λ at
 step 0, the largest of 2m normals times σ_0.
@@ -21,7 +21,7 @@ import numpy as np
 from adam_vs_gd.engine import run_sweep
 from adam_vs_gd.experiments.times import Law, power_law, reaching, turning
 from adam_vs_gd.spec import SweepSpec
-from adam_vs_gd.theory import Point, feature_time, flip_time
+from adam_vs_gd.theory import Point, feature_time, flip_strength, flip_time
 
 EPS = 1e-12  # Lemma A.2 is about gradients that are not tiny; those of the noise begin at 1e-8 here
 OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
@@ -142,7 +142,7 @@ def measure(study: Study, out: Path | None, seeds: int, quiet: bool = False) -> 
 
 def turned(start: np.ndarray, p: Point) -> np.ndarray:
     """T_r of the module's formula; NaN where κ ≤ 1."""
-    kappa = p.s * p.sigma_p * np.sqrt(2 / np.pi) * (p.alpha / 2) ** (1 / (p.q - 1))
+    kappa = flip_strength(p._replace(alpha=p.alpha / 2))
     return np.where(kappa > 1, start / (p.eta * (kappa - 1)), np.nan)
 
 
