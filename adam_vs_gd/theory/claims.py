@@ -122,12 +122,17 @@ def time_is(measured: Callable[[Observed], int], formula: Callable[[Point], floa
 
 
 HALF = "filters that start with ⟨w, ξ_i⟩ < 0, half of them, have no gradient on ξ_i and do not memorize it"
-MEMORY = "√v remembers 1/(1−β2) steps, the lemma's proof polylog(1/η) of them: where gradients fall, m/√v falls too"
+MEMORY = "√v remembers 1/(1−β2) steps, the proof polylog(1/η) of them: where gradients fall, m/√v falls too"
 OVERLAP = "where supports overlap, a coordinate's gradient is a sum over examples of either class"
-WARM = "without bias correction the first steps are larger than η, by (1−β1)/√(1−β2) and more: T_0 is shorter"
+WARM = "adam_paper has no bias correction: its first steps are (1−β1)/√(1−β2) times η, and larger, and T_0 is shorter"
+DECAY = "where only λw pulls, a weight moves by η a step at most, and takes |w_0|/η steps to O(η)"
 STUCK = (
-    "a filter flips if it is active on the noise and αΣσ'(⟨w, ξ_i⟩) overtakes σ'(⟨w, jv⟩) while that "
-    "still grows, which takes sσ_p√(2/π)·α^{1/(q−1)} well above 1"
+    "a filter flips if it is active on the noise and αΣσ'(⟨w, ξ_i⟩) overtakes σ'(⟨w, jv⟩) while that still grows, "
+    "which takes sσ_p√(2/π)·α^{1/(q−1)} well above 1"
+)
+SIZES = (
+    "the largest of n·m/2 normal starts is √(2 ln(nm/2)) times their size, which Õ hides; where n·SNR^q is not large, "
+    "a little is memorized as well"
 )
 
 CLAIMS = (
@@ -141,8 +146,10 @@ CLAIMS = (
           lambda o: lemmas.feature_growth(o.filters, o.point.eta, o.t_0),
           "A.3 says Θ(η) for Adam: the worst is its constant"),
     Claim("5.2, A.3", "⟨w_{y_i,r}, ξ_i⟩ grows by Θ(ηsσ_p), all r", SIGNED, noise("all"), HALF),
-    Claim("5.2, A.3", "the same, where ⟨w_{y_i,r}, ξ_i⟩ > 0", SIGNED, noise("active"), OVERLAP),
-    Claim("5.2, A.3", "the same of max_r ⟨w_{y_i,r}, ξ_i⟩", SIGNED, noise("largest"), OVERLAP),
+    Claim("5.2, A.3", "the same, where ⟨w_{y_i,r}, ξ_i⟩ > 0", SIGNED, noise("active"),
+          f"{OVERLAP}; {WARM}"),
+    Claim("5.2, A.3", "the same of max_r ⟨w_{y_i,r}, ξ_i⟩", SIGNED, noise("largest"),
+          f"{OVERLAP}; {WARM}"),
     Claim("5.3, A.4", "each ⟨w_{j,r}, jv⟩ turns by T_r = O(σ_0/(ηsσ_p α^{1/(q−1)})) < T_0", SIGNED,
           lambda o: lemmas.turning(o.filters, float(scales.flip_time(o.point)), o.t_0), STUCK),
     Claim("5.3, A.4", "⟨w_{j,r}, jv⟩ falls by Θ(η) from T_r to T_0", SIGNED,
@@ -150,9 +157,8 @@ CLAIMS = (
     Claim("5.3, A.4", "⟨w_{j,r}, jv⟩ ≤ −Ω(1/(sσ_p)) at T_0", SIGNED,
           lambda o: lemmas.flipped(o.filters, o.s_sigma_p, min(o.t_0, o.last)), STUCK),
     Claim("5.3, A.4", "in B_i: sgn(ξ_i)·Ω(1/(sσ_p)) or O(η), at T_0", SIGNED,
-          lambda o: lemmas.pattern(o.after, o.s_sigma_p, o.point.eta), OVERLAP),
-    Claim("5.3, A.4", "outside: O(η), at T_0", SIGNED, lambda o: lemmas.unlearned(o.after, o.point.eta),
-          "weights decay by η a step at most, so it takes |w_0|/η ~ σ_0/η steps"),
+          lambda o: lemmas.pattern(o.after, o.s_sigma_p, o.point.eta), f"{OVERLAP}; elsewhere, {DECAY}"),
+    Claim("5.3, A.4", "outside: O(η), at T_0", SIGNED, lambda o: lemmas.unlearned(o.after, o.point.eta), DECAY),
     Claim("5.4, A.5", "max_r ⟨w_{y_i,r}, ξ_i⟩ = Θ(1) from T_0 on", SIGNED,
           lambda o: lemmas.noise_kept(o.filters, o.t_0)),
     Claim("A.5", "Σ|w||ξ_i| = Θ(1) from T_0 on", SIGNED, lambda o: lemmas.reach_kept(o.filters, o.t_0)),
@@ -161,12 +167,13 @@ CLAIMS = (
     Claim("5.4", "⟨w_{j,r}, jv⟩ ≤ η from T_0 on", SIGNED, feature_between(lambda p: np.inf, lambda p: p.eta), STUCK),
     Claim("5.5, A.6", "ΔL ≤ −η‖∇L‖_1 + O(η²d)", SIGNED,
           lambda o: lemmas.descent_signed(o.seen, o.point.eta, o.point.d),
-          "Adam's m/√v is not the sign of the gradient; the worst is the constant with which it holds"),
+          "m/√v is below 1 where gradients have fallen (A.2), and the proof of A.6 has −Θ(η)‖∇L‖_1; the worst is C"),
     Claim("A.8", "T_j = Θ(σ_0^{2−q}/η)", GD, time_is(lambda o: int(o.t_j.max()), scales.feature_time)),
     Claim("5.6, A.8", "Γ_j = O(σ_0) until T_0 = max T_j", GD,
-          lambda o: lemmas.noise_small(o.seen, o.point.sigma_0, 0, int(o.t_j.max()))),
-    Claim("5.7, A.12", "Λ_j = Θ(1) from T_j on", GD, lambda o: lemmas.feature_stays(o.seen, o.point.width)),
+          lambda o: lemmas.noise_small(o.seen, o.point.sigma_0, 0, int(o.t_j.max())), SIZES),
+    Claim("5.7, A.12", "1/m ≤ Λ_j ≤ ln(1/λ), which is Θ̃(1), from T_j on", GD,
+          lambda o: lemmas.feature_stays(o.seen, o.point.width, o.point.lam)),
     Claim("5.7, A.12", "Γ_j = O(σ_0) from min T_j on", GD,
-          lambda o: lemmas.noise_small(o.seen, o.point.sigma_0, int(o.t_j.min()), o.last + 1)),
+          lambda o: lemmas.noise_small(o.seen, o.point.sigma_0, int(o.t_j.min()), o.last + 1), SIZES),
     Claim("5.8, A.13", "ΔL ≤ −(η/2)‖∇L‖_F²", GD, lambda o: lemmas.descent_gd(o.seen, o.point.eta)),
 )  # fmt: skip

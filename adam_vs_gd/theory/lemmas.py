@@ -26,11 +26,24 @@ class Check(NamedTuple):
         share: of the cases, in [0, 1]; NaN where there is no case.
         worst: the ratio measured/claimed that is worst; above 1 (or far from 1, for a Θ) it is a violation.
         cases: how many there are.
+        badness: of the worst; larger is worse.
     """
 
     share: float
     worst: float
     cases: int
+    badness: float = -np.inf
+
+
+def pooled(checks: Sequence[Check]) -> Check:
+    """Checks of one claim on several trainings, as one."""
+    some = [check for check in checks if check.cases]
+    if not some:
+        return Check(np.nan, np.nan, 0)
+    cases = [check.cases for check in some]
+    share = float(np.average([check.share for check in some], weights=cases))
+    worst = max(some, key=lambda check: check.badness)
+    return Check(share, worst.worst, sum(cases), worst.badness)
 
 
 def at_most(ratio: np.ndarray, within: float = 1.0) -> Check:
@@ -54,7 +67,8 @@ def judged(ratio: np.ndarray, holds: np.ndarray, badness: np.ndarray) -> Check:
     """A check from its cases."""
     if not ratio.size:
         return Check(np.nan, np.nan, 0)
-    return Check(float(holds.mean()), float(ratio.ravel()[np.argmax(badness)]), ratio.size)
+    at = int(np.argmax(badness))
+    return Check(float(holds.mean()), float(ratio.ravel()[at]), ratio.size, float(badness.ravel()[at]))
 
 
 def disjoint_supports(state: State) -> Check:
@@ -191,10 +205,12 @@ def noise_small(seen: Trajectory, sigma_0: float, start: int, until: int) -> Che
     return at_most(seen.memorized[start:until] / sigma_0, WITHIN)
 
 
-def feature_stays(seen: Trajectory, width: float) -> Check:
-    """Lemma 5.7, A.12: Λ_j = Θ(1) for t ≥ T_j, both classes, within a factor."""
+def feature_stays(seen: Trajectory, width: float, lam: float) -> Check:
+    """Lemma 5.7, A.12: Λ_j = Θ̃(1) for t ≥ T_j, both classes: between 1/m and ln(1/λ), as the proof of A.11 has it."""
     reached = [(j, at) for j, at in enumerate(seen.learned_at(width)) if at < len(seen.learned)]
-    return of_order(np.concatenate([seen.learned[at:, j] for j, at in reached] or [np.zeros(0)]))
+    learned = np.concatenate([seen.learned[at:, j] for j, at in reached] or [np.zeros(0)])
+    with np.errstate(divide="ignore"):
+        return at_most(np.maximum(learned / np.log(1 / lam), 1 / (width * learned)))
 
 
 def time_of(step: int, formula: float, last: int) -> Check:
