@@ -146,7 +146,9 @@ def parser() -> argparse.ArgumentParser:
 
     theory = commands.add_parser("theory", help="which of the paper's conditions each point meets, "
                                  "and what they predict")  # fmt: skip
-    theory.add_argument("spec", metavar="SPEC.toml", type=Path, help="a sweep; nothing is trained")
+    theory.add_argument("sweep", metavar="SPEC.toml", type=Path,
+                        help="a sweep, nothing is trained; or the folder of one, whose test errors then stand beside "
+                        "the predicted phases")  # fmt: skip
     theory.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
                         help="override a key of the spec, as for sweep")  # fmt: skip
     theory.add_argument("--constant", metavar="NAME=VALUE", action="append", default=[],
@@ -321,7 +323,11 @@ def run_plot(options: argparse.Namespace) -> int:
     if options.theory:
         from adam_vs_gd import theory
 
-        overlays = theory.curves(results, options.x, options.y, options.theory, sel)
+        for name in options.theory:
+            found = theory.curves(results, options.x, options.y, name, sel)
+            overlays += found
+            if not found:
+                print(f"adam-vs-gd: {name}: does not pass through this diagram", file=sys.stderr)
     picture = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel, overlays)
     print(plot.save(picture, options.out or folder.figures / f"{picture.name}.png"))
     return DONE
@@ -342,12 +348,17 @@ def run_theory(options: argparse.Namespace) -> int:
     """`adam-vs-gd theory`."""
     from adam_vs_gd.spec import load_spec, parse_override
 
-    spec = load_spec(options.spec, dict(parse_override(text) for text in options.overrides))
     constants = dict(parse_override(text, "--constant", "lam_0=10") for text in options.constant)
+    overrides = dict(parse_override(text) for text in options.overrides)
+    if not options.sweep.is_dir():
+        spec = load_spec(options.sweep, overrides)
+    elif overrides:
+        raise SpecError("--set", [f"{options.sweep}: is a folder of results, whose spec is what it is; name a spec"])
 
+    from adam_vs_gd.store import load_results
     from adam_vs_gd.theory import table
 
-    print(table.describe(spec, constants, options.log_power))
+    print(table.describe(load_results(options.sweep) if options.sweep.is_dir() else spec, constants, options.log_power))
     return DONE
 
 
@@ -365,5 +376,6 @@ def run_reproduce(options: argparse.Namespace) -> int:
 
     seeds = options.seeds or (2 if options.quick else 5)
     out = options.out or Path("runs") / options.what
+    out.mkdir(parents=True, exist_ok=True)
     print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet))
     return DONE

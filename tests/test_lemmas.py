@@ -264,6 +264,6 @@ def test_theorem_41_in_one_table():
     adam, gd = theorem41.table(results).splitlines()[2:]
     assert adam.startswith("| adam | 2 of 2 | 20 to 30 | 20 to 100 | 0 [0, ")
     assert "| 9 | 10 | 2 of 2 | 0.85 [" in adam
-    assert adam.endswith("| ≥ 1/2: yes |")
+    assert adam.endswith("| ≥ 1/2 − o(1): 2 of 2 |")
     assert gd.startswith("| gd | 0 of 2 | never | never | - | - | 0.1 | 0 of 2 | - |")
     assert gd.endswith("| no W* |")

@@ -1,7 +1,9 @@
 """Adam against signGD as the supports of the noise go from disjoint to overlapping.
 
 The load n·s/d is how many training examples share a noise coordinate. It is changed by d alone: along a row n, s, α and
-the noise's energy s·σ_p² = 1 stay, so that nothing but the overlap differs.
+the noise's energy s·σ_p² = 1 stay, so that nothing differs but the overlap, of training examples with each other and
+of test examples with them: test noise falls on trained coordinates too, a share 1 − (1 − s/(d − 1))^n of it (a tenth at
+load 0.1, nearly all from load 3 on).
 
 What to expect of signGD, by our own estimate: an example's memorization grows by η·s·σ_p·√(2/π) a step while it owns
 its coordinates, and by 1/√load of that where a coordinate's sign is the majority's of so many examples; the feature by
@@ -137,5 +139,8 @@ def compared(adam: Mapping[str, np.ndarray], signgd: Mapping[str, np.ndarray]) -
 
 
 def estimate(results: xr.Dataset) -> xr.DataArray:
-    """The load from which signGD should learn the feature, along s: (2/π)·s²σ_p²·α^(2/(q−1)), `flip_strength`²."""
+    """The load from which signGD should learn the feature, along s: (2/π)·s²σ_p²·α^(2/(q−1)), `flip_strength`².
+
+    That is of filters active on every example of their class; of those active on half, it is half of it for q = 3.
+    """
     return flip_strength(Point(s=results.s, sigma_p=np.sqrt(ENERGY / results.s), alpha=ALPHA, q=Q)) ** 2

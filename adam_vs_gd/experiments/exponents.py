@@ -29,11 +29,11 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
     Args:
         out: folder of the sweeps, one each; `exponents.md` and `exponents.png` are written into it.
         seeds: how many.
-        quick: a smaller problem and fewer values: a try.
+        quick: a smaller problem and fewer optimizers: a try.
         quiet: no progress.
     """
     found = [one for study in studies(quick) for one in measure(study, out / study.name, seeds, quiet)]
-    text = table(found)
+    text = table(found) + ("\n\nNOT the whole experiment: a smaller problem (--quick)." if quick else "")
     (out / "exponents.md").write_text(text + "\n", encoding="utf-8")
     return f"{text}\n\n{plot.save(drawn(found), out / 'exponents.png')}"
 
@@ -69,7 +69,7 @@ def verdict(one: Measured) -> str:
     """Whether the paper's exponent is in the interval, and if not, what explains it."""
     derived, paper = derived_exponent(one), one.study.predicted()
     if not one.law.seeds:
-        return "hardly any Λ turns"
+        return "too few times"
     if one.law.high - one.law.low > abs(paper):
         return "undecided: seeds scatter"
     if one.law.holds(paper):

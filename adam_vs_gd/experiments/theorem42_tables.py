@@ -23,8 +23,8 @@ PLACE = ("precision", "η (Adam, GD)", "T", "λ")
 EXPLANATION = """\
 Distances and bounds are relative to ‖w_G‖. The theorem's bounds on the gradients are ‖∇L(w_A)‖₁ ≤ 1/(Tη) and
 ‖∇L(w_G)‖₂² ≤ 1/(Tη). W* is the iterate of smallest gradient norm since the data were fitted (training error 0, data
-loss ≤ 0.1); there is none where λ keeps the loss above that. Adam does not come to rest but hovers at the edge of
-stability, by our estimate at a distance of about √d·max(0, η/38 − ε/λ).
+loss ≤ 0.1); there is none where λ keeps the loss above that, or where Adam has not fitted them yet. Adam does not come
+to rest but hovers at the edge of stability, by our estimate at a distance of about √d·max(0, η/38 − ε/λ).
 
 At Table 1's η and T Adam has not converged, and the bound on the distance is several times the distance: a comparison
 there proves nothing. Both gradients are within the theorem's bounds all the same: these are weak unless Tη is much

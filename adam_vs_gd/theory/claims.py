@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from adam_vs_gd.theory import lemmas, scales
-from adam_vs_gd.theory.lemmas import Check
+from adam_vs_gd.theory.conditions import SIGNED
+from adam_vs_gd.theory.lemmas import WITHIN, Check
 from adam_vs_gd.theory.observed import Filters, State, Trajectory
 from adam_vs_gd.theory.scales import Point
 
-SIGNED = ("signgd", "adam", "adam_paper")
 ADAMS = ("adam", "adam_paper")
 GD = ("gd",)
+TINY = 1e-300  # λ = 0 bounds nothing
 UNSEEN = Filters(*(np.zeros((0, 0, 0)) for _ in Filters._fields))
 
 
@@ -49,7 +50,7 @@ class Observed(NamedTuple):
     def t_r(self) -> int:
         """When the last of the filters that turn around in Stage I has."""
         turns = self.filters.turns(self.t_0)
-        return int(turns[turns < self.t_0].max(initial=0))
+        return int(turns[turns <= self.last].max(initial=0))
 
     @property
     def t_j(self) -> np.ndarray:
@@ -111,9 +112,16 @@ def noise(of: str) -> Callable[[Observed], Check]:
     return lambda o: lemmas.noise_growth(o.filters, o.rate, o.t_0, of)
 
 
-def feature_between(low: Callable[[Point], float], high: Callable[[Point], float]) -> Callable[[Observed], Check]:
+def feature_between(
+    low: Callable[[Point], float], high: Callable[[Point], float], within: float = 1.0
+) -> Callable[[Observed], Check]:
     """Lemma 5.4's, or A.5's, claim of the feature."""
-    return lambda o: lemmas.feature_kept(o.filters, o.t_0, low(o.point), high(o.point))
+    return lambda o: lemmas.feature_kept(o.filters, o.t_0, low(o.point), high(o.point), within)
+
+
+def at_t_0(check: Callable[[Observed], Check]) -> Callable[[Observed], Check]:
+    """A claim about T_0: no case where the training ends before it."""
+    return lambda o: check(o) if o.t_0 <= o.last else Check(np.nan, np.nan, 0)
 
 
 def time_is(measured: Callable[[Observed], int], formula: Callable[[Point], float]) -> Callable[[Observed], Check]:
@@ -125,7 +133,7 @@ HALF = "filters that start with ⟨w, ξ_i⟩ < 0, half of them, have no gradien
 MEMORY = "√v remembers 1/(1−β2) steps, the proof polylog(1/η) of them: where gradients fall, m/√v falls too"
 OVERLAP = "where supports overlap, a coordinate's gradient is a sum over examples of either class"
 WARM = "adam_paper has no bias correction: its first steps are (1−β1)/√(1−β2) times η, and larger, and T_0 is shorter"
-DECAY = "where only λw pulls, a weight moves by η a step at most, and takes |w_0|/η steps to O(η)"
+DECAY = "where no example pulls it out, a weight falls by η a step at most, and takes |w_0|/η steps to O(η)"
 STUCK = (
     "a filter flips if it is active on the noise and αΣσ'(⟨w, ξ_i⟩) overtakes σ'(⟨w, jv⟩) while that still grows, "
     "which takes sσ_p√(2/π)·α^{1/(q−1)} well above 1"
@@ -155,15 +163,17 @@ CLAIMS = (
     Claim("5.3, A.4", "⟨w_{j,r}, jv⟩ falls by Θ(η) from T_r to T_0", SIGNED,
           lambda o: lemmas.flipping(o.filters, o.point.eta, o.t_r, o.t_0), STUCK),
     Claim("5.3, A.4", "⟨w_{j,r}, jv⟩ ≤ −Ω(1/(sσ_p)) at T_0", SIGNED,
-          lambda o: lemmas.flipped(o.filters, o.s_sigma_p, min(o.t_0, o.last)), STUCK),
+          at_t_0(lambda o: lemmas.flipped(o.filters, o.s_sigma_p, o.t_0)), STUCK),
     Claim("5.3, A.4", "in B_i: sgn(ξ_i)·Ω(1/(sσ_p)) or O(η), at T_0", SIGNED,
-          lambda o: lemmas.pattern(o.after, o.s_sigma_p, o.point.eta), f"{OVERLAP}; elsewhere, {DECAY}"),
-    Claim("5.3, A.4", "outside: O(η), at T_0", SIGNED, lambda o: lemmas.unlearned(o.after, o.point.eta), DECAY),
+          at_t_0(lambda o: lemmas.pattern(o.after, o.s_sigma_p, o.point.eta)), f"{OVERLAP}; elsewhere, {DECAY}"),
+    Claim("5.3, A.4", "elsewhere: O(η), at T_0", SIGNED,
+          at_t_0(lambda o: lemmas.unlearned(o.after, o.point.eta)), DECAY),
     Claim("5.4, A.5", "max_r ⟨w_{y_i,r}, ξ_i⟩ = Θ(1) from T_0 on", SIGNED,
           lambda o: lemmas.noise_kept(o.filters, o.t_0)),
     Claim("A.5", "Σ|w||ξ_i| = Θ(1) from T_0 on", SIGNED, lambda o: lemmas.reach_kept(o.filters, o.t_0)),
     Claim("A.5", "−O(nα/(sσ_p²)) ≤ ⟨w_{j,r}, jv⟩ ≤ O(η/λ) from T_0 on", SIGNED,
-          feature_between(lambda p: p.n * p.alpha / (p.s * p.sigma_p**2), lambda p: p.eta / p.lam)),
+          feature_between(lambda p: p.n * p.alpha / (p.s * p.sigma_p**2),
+                          lambda p: p.eta / max(p.lam, TINY), WITHIN)),
     Claim("5.4", "⟨w_{j,r}, jv⟩ ≤ η from T_0 on", SIGNED, feature_between(lambda p: np.inf, lambda p: p.eta), STUCK),
     Claim("5.5, A.6", "ΔL ≤ −η‖∇L‖_1 + O(η²d)", SIGNED,
           lambda o: lemmas.descent_signed(o.seen, o.point.eta, o.point.d),

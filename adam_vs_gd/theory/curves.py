@@ -13,7 +13,7 @@ from adam_vs_gd.errors import TheoryError
 from adam_vs_gd.overlay import Overlay
 from adam_vs_gd.selection import choose_axes, complete, select, swept
 from adam_vs_gd.theory.conditions import CONDITIONS, SIGNED
-from adam_vs_gd.theory.prediction import facts
+from adam_vs_gd.theory.prediction import check_constants, facts
 from adam_vs_gd.theory.scales import Point, Real, disjoint_probability, feature_time, overlap, pattern_time
 
 FINE = 201  # values along an axis, between which a curve is drawn
@@ -23,7 +23,7 @@ Side = Callable[[Point], Real]
 
 CURVES: Mapping[str, tuple[str, Side, tuple[str, ...]]] = {
     "disjoint": ("$P$[disjoint] = 1/2", lambda p: 2 * disjoint_probability(p), ()),
-    "overlap": ("$n s = d - 1$", lambda p: 1 / overlap(p), ()),
+    "overlap": ("$n s = d$", lambda p: 1 / overlap(p), ()),
     "rate": (r"$s\sigma_p = 1$ (Lemma 5.2)", lambda p: p.s * p.sigma_p, SIGNED),
     "T_0": ("$T_0 = T$ (Lemma 5.2)", lambda p: p.steps / pattern_time(p), SIGNED),
     "T_j": ("$T_j = T$ (Lemma A.8)", lambda p: p.steps / feature_time(p), ("gd",)),
@@ -57,7 +57,7 @@ def curves(
         PlotError: if there is no such axis or value.
     """
     results = select(complete(results), sel)
-    _, kinds, _ = facts(results)
+    _, kinds, disjoint = facts(results)
     known = [*CURVES, *CONDITIONS]
     asked = [names] if isinstance(names, str) else list(names)
     for name in asked:
@@ -66,16 +66,20 @@ def curves(
     x, y = choose_axes(results, x, y)
     if left := [dim for dim in swept(results) if dim not in (x, y)]:
         raise TheoryError(f"{', '.join(left)}: fix it with --sel (sel=); a curve is over two axes")
+    check_constants(constants or {}, known)
     found = []
     for name in asked:
+        if name == "disjoint" and disjoint:  # everywhere
+            continue
         label, side, of = CURVES.get(name) or condition_curve(name)
         drawn: dict[bytes, tuple[np.ndarray, list[str]]] = {}
         for own in (text for text, kind in kinds.items() if not of or kind in of):
             here = results.sel(optimizer=own)
             path = where_one(side, here, axis_of(here, x), axis_of(here, y), (constants or {}).get(name, 1.0))
             drawn.setdefault(path.tobytes(), (path, []))[1].append(own)
+        shared = len(drawn) == 1 and not of and not f"{x} {y}".count("_index")
         found += [
-            Overlay(label, path[0], path[1], optimizer=whose if of else None)
+            Overlay(label, path[0], path[1], optimizer=None if shared else whose)
             for path, whose in drawn.values()
             if path.size
         ]
@@ -111,4 +115,5 @@ def where_one(side: Side, here: xr.Dataset, x: Axis, y: Axis, constant: float) -
 def condition_curve(name: str) -> tuple[str, Side, tuple[str, ...]]:
     """A condition of `CONDITIONS` as a curve."""
     condition = CONDITIONS[name]
-    return f"{name}: margin 1", lambda p: condition.large(p) / condition.small(p), condition.of
+    label = f"{name}: {'both sides equal' if condition.theta else 'margin 1'}"
+    return label, lambda p: condition.large(p) / condition.small(p), condition.of

@@ -16,7 +16,6 @@ from adam_vs_gd.theory.observed import Filters, State, Trajectory
 
 ROUNDING = 1e-3  # relative; what differences of recorded numbers may lack
 WITHIN = 4.0  # a Θ holds within this factor; the paper leaves constants open
-TINY_GRADIENT = 1.0  # Lemma A.2 says nothing of gradients below this many times its threshold
 
 
 class Check(NamedTuple):
@@ -67,6 +66,7 @@ def judged(ratio: np.ndarray, holds: np.ndarray, badness: np.ndarray) -> Check:
     """A check from its cases."""
     if not ratio.size:
         return Check(np.nan, np.nan, 0)
+    badness = np.where(np.isnan(ratio), np.inf, badness)
     at = int(np.argmax(badness))
     return Check(float(holds.mean()), float(ratio.ravel()[at]), ratio.size, float(badness.ravel()[at]))
 
@@ -99,7 +99,7 @@ def sign_agreement(states: Sequence[State], where: str, threshold: float, lam_et
         if where == "support":
             tiny = threshold * (state.supports * state.residual[:, None]).max(0) + lam_eta
         gradient = state.gradient[..., chosen]
-        counts = np.abs(gradient) > TINY_GRADIENT * tiny[chosen]
+        counts = ~(np.abs(gradient) <= tiny[chosen])  # what is not finite counts
         ratios.append((np.sign(gradient) * state.direction[..., chosen])[counts])
     return of_order(np.concatenate(ratios) if ratios else np.zeros(0))
 
@@ -135,7 +135,7 @@ def turning(seen: Filters, formula: float, until: int) -> Check:
         until: T_0; a filter that has not turned by then counts as one that never does.
     """
     turns = seen.turns(until)
-    return at_most(np.where(turns < until, turns / formula, np.inf), WITHIN)
+    return at_most(np.where(turns < len(seen.feature), turns / formula, np.inf), WITHIN)
 
 
 def flipping(seen: Filters, eta: float, start: int, until: int) -> Check:
@@ -163,8 +163,12 @@ def pattern(state: State, s_sigma_p: float, eta: float) -> Check:
 
 
 def unlearned(state: State, eta: float) -> Check:
-    """Lemma 5.3, A.4: outside of all supports |w_{j,r}[k]| = O(η) at T_0, within a factor."""
-    return at_most(np.abs(state.weights[..., state.coordinates("outside")]).ravel() / eta, WITHIN)
+    """Lemma 5.3, A.4: |w_{j,r}[k]| = O(η) at T_0 outside of the supports of class j's examples, within a factor."""
+    found = []
+    for j, filters in zip((-1, 1), state.weights, strict=True):
+        elsewhere = ~state.supports[state.y == j].any(0) & ~state.coordinates("feature")
+        found.append(np.abs(filters[:, elsewhere]).ravel())
+    return at_most(np.concatenate(found) / eta, WITHIN)
 
 
 def noise_kept(seen: Filters, since: int) -> Check:
@@ -177,7 +181,7 @@ def reach_kept(seen: Filters, since: int) -> Check:
     return of_order(seen.reach[since:].astype(float))
 
 
-def feature_kept(seen: Filters, since: int, low: float, high: float) -> Check:
+def feature_kept(seen: Filters, since: int, low: float, high: float, within: float = 1.0) -> Check:
     """Lemma 5.4, A.5: ⟨w_{j,r}, j·v⟩ ∈ [−low, high] for t ≥ T_0, every filter.
 
     Args:
@@ -185,9 +189,10 @@ def feature_kept(seen: Filters, since: int, low: float, high: float) -> Check:
         since: T_0.
         low: nα/(sσ_p²), or what stands for o(1).
         high: η/λ (A.5), or η (5.4).
+        within: a factor, for an O.
     """
     feature = seen.feature[since:]
-    return at_most(np.where(feature < 0, -feature / low, feature / high))
+    return at_most(np.where(feature < 0, -feature / low, feature / high), within)
 
 
 def descent_signed(seen: Trajectory, eta: float, d: int) -> Check:
@@ -201,8 +206,8 @@ def descent_gd(seen: Trajectory, eta: float) -> Check:
 
 
 def noise_small(seen: Trajectory, sigma_0: float, start: int, until: int) -> Check:
-    """Lemma 5.6, A.8 (up to T_0) and 5.7, A.12 (after): Γ_j = O(σ_0) for start ≤ t < until, both classes."""
-    return at_most(seen.memorized[start:until] / sigma_0, WITHIN)
+    """Lemma 5.6, A.8 (up to T_0) and 5.7, A.12 (after): Γ_j = O(σ_0) for start ≤ t ≤ until, both classes."""
+    return at_most(seen.memorized[start : until + 1] / sigma_0, WITHIN)
 
 
 def feature_stays(seen: Trajectory, width: float, lam: float) -> Check:
@@ -210,7 +215,7 @@ def feature_stays(seen: Trajectory, width: float, lam: float) -> Check:
     reached = [(j, at) for j, at in enumerate(seen.learned_at(width)) if at < len(seen.learned)]
     learned = np.concatenate([seen.learned[at:, j] for j, at in reached] or [np.zeros(0)])
     with np.errstate(divide="ignore"):
-        return at_most(np.maximum(learned / np.log(1 / lam), 1 / (width * learned)))
+        return at_most(np.maximum(learned / -np.log(np.float64(lam)), 1 / (width * learned)))
 
 
 def time_of(step: int, formula: float, last: int) -> Check:

@@ -51,8 +51,10 @@ class Filters(NamedTuple):
         return first(self.residual.mean(-1) < LOGIT)
 
     def turns(self, until: int) -> np.ndarray:
-        """[2, m] the step up to `until` at which each filter's ⟨w_{j,r}, j·v⟩ is largest: its flip (Lemma 5.3)."""
-        return self.feature[: until + 1].argmax(0)
+        """[2, m] the step before `until` at which ⟨w_{j,r}, j·v⟩ turns around (Lemma 5.3); T + 1 where it does not."""
+        early = self.feature[: until + 1]
+        turns = early.argmax(0)
+        return np.where((turns < len(early) - 1) & np.isfinite(early).all(0), turns, len(self.feature))
 
 
 def first(reached: np.ndarray) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import xarray as xr
 from adam_vs_gd.dataset import coordinates
 from adam_vs_gd.errors import TheoryError
 from adam_vs_gd.keys import KINDS, NUMBERS
-from adam_vs_gd.selection import OWN
+from adam_vs_gd.selection import OWN, is_real
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.theory.conditions import CONDITIONS, SIGNED, WITHIN
 from adam_vs_gd.theory.scales import (
@@ -35,7 +35,7 @@ UNDETERMINED, FEATURE, NOISE, STUCK = range(len(PHASES))
 
 SCALES: Mapping[str, tuple[Any, str, str, tuple[str, ...]]] = {
     "lam_0": (largest_lam, r"$\lambda_0$", "largest feasible weight of the L2 term", ()),
-    "overlap": (overlap, r"$ns/(d-1)$", "supports that a coordinate is in", ()),
+    "overlap": (overlap, r"$ns/d$", "supports that a coordinate is in, about", ()),
     "snr": (snr, r"$\mathrm{SNR}$", "signal to noise ratio", ()),
     "gd_signal": (gd_signal, r"$n\,\mathrm{SNR}^q$", "GD's signal", ("gd",)),
     "T_0": (pattern_time, "$T_0$", "end of Stage I of Adam and signGD", SIGNED),
@@ -65,7 +65,7 @@ def predict(
 
     Returns:
         A Dataset along the sweep's axes, and `optimizer` where it matters: a margin for each of `CONDITIONS` under
-        `margin_<name>` (>= 1 where it holds), the scales λ_0, T_0, T_r, T_j, n·s/(d−1), SNR, n·SNR^q, the probability
+        `margin_<name>` (>= 1 where it holds), the scales λ_0, T_0, T_r, T_j, n·s/d, SNR, n·SNR^q, the probability
         that all supports are disjoint (`disjoint`) with the paper's bound of it (`disjoint_bound`), and `phase`, an
         integer with CF's flag_values and flag_meanings. What is not about an optimizer is NaN for it.
 
@@ -73,13 +73,12 @@ def predict(
         TheoryError: if the model is not the CNN, an optimizer is of no known kind, or a constant has no such name.
     """
     coords, kinds, disjoint = facts(sweep)
-    constants = dict(constants or {})
-    if unknown := constants.keys() - CONDITIONS.keys() - WITH_CONSTANTS:
-        names = ", ".join([*CONDITIONS, *sorted(WITH_CONSTANTS - CONDITIONS.keys())])
-        raise TheoryError(f"constant {', '.join(sorted(unknown))}: there is none of that name; there are {names}")
-    for name, value in constants.items():
-        if not isinstance(value, int | float | np.number) or isinstance(value, bool) or not 0 < value < np.inf:
-            raise TheoryError(f"constant {name} = {value}: must be a finite number > 0")
+    constants = {} if constants is None else constants
+    check_constants(constants, [*CONDITIONS, *sorted(WITH_CONSTANTS - CONDITIONS.keys())])
+    if not is_real(log_power) or not np.isfinite(log_power):
+        raise TheoryError(f"log_power = {log_power}: must be a finite number")
+    if not is_real(within) or not 1 <= within < np.inf:
+        raise TheoryError(f"within = {within}: must be a finite number >= 1")
     point = point_of(coords)
     kind = xr.DataArray(list(kinds.values()), {"optimizer": list(kinds)}, "optimizer")
 
@@ -111,10 +110,25 @@ def predict(
     return xr.Dataset(found, coords, {"log_power": log_power, "within": within, "constants": str(constants)})
 
 
+def check_constants(constants: Any, known: Collection[str]) -> None:
+    """See that constants have names that are known, and are positive numbers.
+
+    Raises:
+        TheoryError: if not.
+    """
+    if not isinstance(constants, Mapping):
+        raise TheoryError(f"constants = {constants!r}: must be a mapping, for instance {{'lam_0': 9}}")
+    for name, value in constants.items():
+        if name not in known:
+            raise TheoryError(f"constant {name}: there is none of that name; there are {', '.join(known)}")
+        if not is_real(value) or not 0 < value < np.inf:
+            raise TheoryError(f"constant {name} = {value}: must be a finite number > 0")
+
+
 def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> xr.DataArray:
     """The phase that the mechanisms of section 5 predict, int8; the rest is undetermined.
 
-    - stuck: λ ≥ λ_0.
+    - stuck: λ > λ_0.
     - Adam, adam_paper, signGD, where supports are disjoint with probability 1/2 or more, and T ≥ T_0: noise memorized
       where λ does not matter (A.1) and the flip happens (Lemma A.4's α, and T_r ≤ T_0); feature learned where the
       feature's rate η exceeds the noise's η s σ_p. Where supports overlap, the paper says nothing.
@@ -125,12 +139,12 @@ def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> x
     They are not asked for here, and `margin_<name>` tells.
     """
     with np.errstate(invalid="ignore"):
-        stuck = found["margin_lam_0"] <= 1
+        stuck = found["margin_lam_0"] < 1
         long_enough = (p.steps >= found["T_0"]) & (found["disjoint"] >= 0.5)
         flips = (found["margin_flip"] >= 1) & (found["T_r"] <= found["T_0"]) & (found["margin_lam"] >= 1)
         memorized = long_enough & flips & (rate(p) >= p.eta)
         learned = long_enough & (rate(p) < p.eta)
-        strong = found["gd_signal"] >= 1
+        strong = found["margin_signal"] >= 1
         reached = p.steps >= found["T_j"]
     signed, gd = kind.isin(SIGNED), kind == "gd"
     codes = xr.where(signed & memorized | gd & ~strong, NOISE, UNDETERMINED)
@@ -144,10 +158,15 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
         held, spec = xr.Dataset(coords=coordinates(sweep)), sweep
         held.attrs = {"model": spec.model["name"], "supports": spec.data["supports"]}
         named = {label: str(table["kind"]) for label, table in spec.optimizers.items()}
-    else:
+    elif isinstance(sweep, xr.Dataset):
         held = sweep
-        tables = tomllib.loads(held.attrs.get("spec", "")).get("optimizers", {})
-        named = {label: table["kind"] for label, table in tables.items()}
+        try:
+            tables = tomllib.loads(held.attrs.get("spec", "")).get("optimizers", {})
+        except tomllib.TOMLDecodeError as error:
+            raise TheoryError(f"the attribute spec of these results is not TOML: {error}") from None
+        named = {label: table.get("kind", label) for label, table in tables.items()}
+    else:
+        raise TheoryError(f"{sweep!r}: must be a SweepSpec (load_spec) or the Dataset of a sweep (load_results)")
     if (model := held.attrs.get("model", "two_layer_cnn")) != "two_layer_cnn":
         raise TheoryError(
             f"model = {model}: section 5 and appendix A are about two_layer_cnn; of a convex model Theorem 4.2 says "
@@ -155,7 +174,9 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
         )
     if "optimizer" not in held.coords:
         raise TheoryError("these results have no optimizer; expand_dims(optimizer=['adam']) says whose they are")
-    labels = [str(label) for label in np.atleast_1d(held.optimizer.values)]
+    if not held.optimizer.dims:
+        held = held.drop_vars(held.data_vars).expand_dims("optimizer")
+    labels = [str(label) for label in held.optimizer.values]
     kinds = {label: named.get(label, label) for label in labels}
     for label, kind in kinds.items():
         if kind not in KINDS:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from scipy.special import gammaln
 
+SERIES = 16  # Stirling's series is exact to 1e-12 from here on
+
 Real: TypeAlias = Any
 """A float, an array, or an xarray.DataArray."""
 
@@ -35,7 +37,7 @@ class Point(NamedTuple):
 
 def polylog(n: Real, power: Real) -> Real:
     """A power of ln n, at least 1: the paper leaves the degree of its polylogarithms open."""
-    return np.maximum(1.0, np.log(n)) ** power
+    return np.maximum(1.0, np.log(n)) ** power if power else 1.0
 
 
 def rate(p: Point) -> Real:
@@ -65,9 +67,9 @@ def flip_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
 def flip_strength(p: Point) -> Real:
     """How much faster α^{1/(q−1)}⟨w, ξ_i⟩ grows than ⟨w, jv⟩ under signGD: s σ_p √(2/π)·α^{1/(q−1)}; a flip needs > 1.
 
-    Derived here, from E|ξ_i[k]| = σ_p √(2/π): a filter that starts at ⟨w, jv⟩ = w_0 and is active on the noise turns
-    after about w_0/(η(strength − 1)) steps. Where it is ≫ 1, that is Lemma 5.3's T_r; its condition on α (Lemma A.4)
-    says ≳ 1.
+    Derived here, from E|ξ_i[k]| = σ_p √(2/π): a filter that starts at ⟨w, jv⟩ = w_0 and is active on the noise of all
+    examples of its class turns after about w_0/(η(strength − 1)) steps; active on half of them, as filters are at the
+    start, it is that of α/2. Where it is ≫ 1, that is Lemma 5.3's T_r; its condition on α (Lemma A.4) says ≳ 1.
     """
     return p.s * p.sigma_p * np.sqrt(2 / np.pi) * p.alpha ** (1 / (p.q - 1))
 
@@ -88,8 +90,8 @@ def gd_signal(p: Point) -> Real:
 
 
 def overlap(p: Point) -> Real:
-    """n·s/(d−1): how many supports a coordinate is in, on average."""
-    return p.n * p.s / (p.d - 1)
+    """n·s/d: how many supports a coordinate is in, about; where they overlap, Lemma 5.1 does not apply."""
+    return p.n * p.s / p.d
 
 
 def disjoint_probability(p: Point) -> Real:
@@ -98,12 +100,27 @@ def disjoint_probability(p: Point) -> Real:
     It is 0 where n·s > d−1. (Lemma 5.1, A.1.)
     """
     total = p.d - 1.0
-    left = total - p.n * p.s
-    possible = left >= 0
-    left = np.maximum(left, 0)
-    # the product of (d−1−is)!/(d−1−is−s)! telescopes
-    log = gammaln(total + 1) - gammaln(left + 1) - p.n * (gammaln(total + 1) - gammaln(np.maximum(total - p.s, 0) + 1))
-    return np.exp(np.minimum(log, 0)) * possible
+    possible = p.n * p.s <= total
+    log = log_falling(total, np.minimum(p.n * p.s, total)) - p.n * log_falling(total, np.minimum(p.s, total))
+    return np.exp(np.minimum(log, 0)) * possible  # the product of (d−1−is)!/(d−1−is−s)! telescopes
+
+
+def log_falling(total: Real, count: Real) -> Real:
+    """The logarithm of N!/((N−k)! N^k), by Stirling's series, because the difference of two ln N! loses its digits.
+
+    Args:
+        total: N >= 1.
+        count: k, 0 .. N.
+    """
+    left = total - count
+
+    def rest(z: Real) -> Real:
+        return 1 / (12 * z) - 1 / (360 * z**3) + 1 / (1260 * z**5)
+
+    exact = gammaln(total + 1) - gammaln(left + 1) - count * np.log(total)
+    some = np.maximum(left, 1.0)
+    series = -(some + 0.5) * np.log1p((some - total) / total) + some - total + rest(total) - rest(some)
+    return exact * (left < SERIES) + series * (left >= SERIES)
 
 
 def disjoint_bound(p: Point) -> Real:
@@ -121,7 +138,7 @@ def adam_bound(beta1: Real, beta2: Real) -> Real:
     """The largest |m/√v| that gradients can give: (1−β1)/√((1−β2)(1−β1²/β2)); ∞ unless β2 > β1².
 
     The Cauchy-Schwarz argument of Lemma A.2 with its sum evaluated; it is attained. The lemma allows β2 = β1², for
-    which the bound grows with the number of steps.
+    which the bound grows with the number of steps. Floats or arrays.
     """
     beta1, beta2 = np.asarray(beta1, float), np.asarray(beta2, float)
     with np.errstate(divide="ignore", invalid="ignore"):
