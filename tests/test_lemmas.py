@@ -216,7 +216,9 @@ def test_supports_and_patterns_of_a_made_up_state():
     weights[1, 0, 1] *= -1
     assert lemmas.pattern(one._replace(weights=weights), 1.0, 1e-3)[:3] == pytest.approx((11 / 12, -1, 12))
     weights[..., 7] = 0.5
-    assert lemmas.unlearned(one._replace(weights=weights), 0.1)[:3] == pytest.approx((0, 5, 4))
+    assert lemmas.unlearned(one._replace(weights=weights), 0.1)[:3] == pytest.approx((12 / 16, 5, 16))
+    weights[..., 7], weights[1, 1, 5] = 0, 2  # on the support of the other class's example
+    assert lemmas.unlearned(one._replace(weights=weights), 0.1)[:3] == pytest.approx((15 / 16, 20, 16))
 
 
 def test_signgd_does_what_section_5_says_where_its_premises_hold():

@@ -36,6 +36,12 @@ def test_disjoint_probability_is_exact_and_above_the_papers_bound(n, s, d):
     assert ag.theory.disjoint_bound(point) <= float(exact(n, s, d)) + 1e-12
 
 
+@pytest.mark.parametrize(("n", "s", "d"), [(200, 100, 10**9), (200, 100, 2**31 - 1), (200, 10, 10**12), (3, 10, 31)])
+def test_disjoint_probability_keeps_its_digits_at_large_d(n, s, d):
+    exact = math.fsum(math.log1p(-i * s / (d - 1 - k)) for i in range(1, n) for k in range(s))
+    assert math.log(ag.theory.disjoint_probability(Point(n=n, s=s, d=d))) == pytest.approx(exact, rel=1e-6, abs=1e-9)
+
+
 def test_disjoint_probability_is_the_samplers():
     """Of 400 data sets of 3 examples with 4 of 39 coordinates, as many are disjoint as should be (3 sigma)."""
     probability = float(exact(3, 4, 40))
@@ -66,12 +72,26 @@ def test_margins_of_table_1_by_hand():
         "alpha_small": 100 * 0.01 / 200 / 0.2,
         "eta": 1e-5 * 1e-6 * 1e-3 / 5e-5,
         "supports": 1000**0.5 / (2 * 200**2) / 100,
+        "s_scale": 2 * (1000**0.5 / 200**2) / 100,
+        "sigma_0_scale": 2 * 0.01 / 1000**-0.25,
+        "betas": 0.999 / 0.81,
+        "eta_pattern": 1 / 10 / 5e-5,
+        "eta_descent": 1000**-0.5 / 5e-5,
+        "eta_gd": 0.01 / 5e-5,
         "signal": 200 * (1 / (0.1 * 10)) ** 3,
         "sigma_p_scale": 2.0,
         "alpha_scale": 1.0,
         "power": 1.0,
     }
-    assert {name: found[name] for name in by_hand} == pytest.approx(by_hand, rel=1e-12)
+    assert found == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_scales_of_table_1_by_hand():
+    by_hand = {"T_0": 2000, "T_r": 0.01 / (5e-4 * 0.2**0.5), "overlap": 20, "snr": 1, "lam_0": 1 / (1000**0.5 * 200)}
+    predicted = ag.theory.predict(point_spec()).sel(optimizer="adam")
+    assert {name: float(predicted[name]) for name in by_hand} == pytest.approx(by_hand)
+    assert float(ag.theory.predict(point_spec()).T_j.sel(optimizer="gd")) == pytest.approx(100 / 0.02)
+    assert ag.theory.flip_strength(TABLE1) == pytest.approx(10 * math.sqrt(2 / math.pi) * 0.2**0.5)
 
 
 def test_the_conditions_together_need_n_to_the_eighth():
@@ -146,6 +166,38 @@ def test_phases_of_points_that_have_been_measured():
     assert phase_of(point_spec(**disjoint, steps=100)) == ["undetermined"] * 4
     weak = {**disjoint, "data": {**disjoint["data"], "sigma_p": 0.01}}  # η s σ_p < η
     assert phase_of(point_spec(**weak, steps=100_000)) == ["feature learned"] * 4
+    undetermined = ["undetermined"] * 3
+    for lacking in (
+        {"model": {"width": 10, "sigma_0": 0.5}},  # T_r > T_0
+        {"train": {"lam": 1e-4}},  # λ matters while the pattern is learned, and is below λ_0
+        {"data": {**disjoint["data"], "alpha": 0.01}},  # no flip
+        {"data": {**disjoint["data"], "supports": "independent"}},
+    ):
+        assert phase_of(point_spec(**{**disjoint, **lacking}))[:3] == undetermined, lacking
+    assert phase_of(point_spec(**disjoint, steps=4000))[-1] == "undetermined"  # T < T_j = 5000
+    assert phase_of(point_spec(train={"lam": 1 / (1000**0.5 * 200)})) != ["stuck"] * 4  # λ = λ_0 is not past it
+
+
+def test_constants_move_phases():
+    assert ag.theory.predict(point_spec(), {"signal": 1e-3}).phase.values[-1] == PHASES.index("noise memorized")
+    assert (ag.theory.predict(point_spec(train={"lam": 0.1}), {"lam_0": 1e4}).phase != PHASES.index("stuck")).all()
+
+
+def test_a_selected_optimizer_is_predicted_alone():
+    results = to_dataset(small.spec(data={"s": [5, 10], "alpha": [0.0, 0.2]}), [])
+    whole = ag.theory.predict(results)
+    for label in ("adam", "gd"):
+        alone = ag.theory.predict(results.sel(optimizer=label))
+        np.testing.assert_array_equal(alone.phase.squeeze().values, whole.phase.sel(optimizer=label).values)
+
+
+def test_what_does_not_depend_on_n_has_no_such_dimension():
+    predicted = ag.theory.predict(small.spec(data={"n": [10, 20]}))
+    assert predicted.margin_power.dims == ()
+    assert predicted.margin_betas.dims == ("optimizer",)
+    assert predicted.T_0.dims == ("optimizer",)
+    assert predicted.margin_lam.dims == ("n",)
+    assert "n" in ag.theory.predict(small.spec(data={"n": [10, 20]}), log_power=1).T_0.dims
 
 
 def test_a_sweep_is_predicted_point_by_point():
@@ -200,7 +252,50 @@ def test_curves_lie_where_a_margin_is_1():
     assert set(panels) == {"adam", "gd"}
 
 
+def test_every_curve_lies_where_it_says():
+    results = to_dataset(
+        small.spec(data={"n": 4, "d": 1000, "s": [2, 8, 32, 128], "sigma_p": [0.03, 0.1, 0.3, 1.0]}), []
+    )
+    expected = {
+        "rate": lambda s, sigma_p: s * sigma_p,
+        "T_0": lambda s, sigma_p: 60 * 1e-3 * s * sigma_p,
+        "overlap": lambda s, sigma_p: 4 * s / 1000,
+        "sigma_p_scale": lambda s, sigma_p: s * sigma_p**2,
+    }
+    for name, one in expected.items():
+        found = ag.theory.curves(results, "s", "sigma_p", name)
+        assert len(found) == 1, name
+        for curve in found:
+            known = np.isfinite(curve.x)
+            np.testing.assert_allclose(one(curve.x[known], curve.y[known]), 1, rtol=0.05, err_msg=name)
+    (theta,) = ag.theory.curves(results, "s", "sigma_p", "sigma_p_scale")
+    assert theta.label == "sigma_p_scale: both sides equal"
+    assert theta.optimizer is None
+
+
+def test_curves_know_how_supports_are_drawn_and_whose_they_are():
+    disjoint = small.spec(data={"n": 4, "d": 200, "s": [2, 5, 10], "alpha": [0.1, 0.2], "supports": "disjoint"})
+    assert ag.theory.curves(to_dataset(disjoint, []), "s", "alpha", "disjoint") == []
+    etas = {"adam": {"eta": [1e-6, 1e-3, 1e-1]}, "gd": {"eta": [1e-3, 1e-1, 1.0]}}
+    results = to_dataset(small.spec(data={"s": [5, 10]}, optimizers=etas), [])
+    for curve in ag.theory.curves(results, "eta_index", "s", "eta_gd") + ag.theory.curves(results, "eta", "s", "eta"):
+        assert curve.optimizer in (["adam"], ["gd"])  # their axes differ, and the difference has neither's
+
+
 def test_what_the_theory_does_not_know_is_said():
+    for wrong, message in (
+        (None, "must be a SweepSpec"), ("sweeps/quickstart.toml", "must be a SweepSpec"),
+        (to_dataset(small.spec(), []).assign_attrs(spec="[[["), "is not TOML"),
+    ):  # fmt: skip
+        with pytest.raises(ag.TheoryError, match=message):
+            ag.theory.predict(wrong)
+    for keys, message in (
+        ({"log_power": np.nan}, "log_power = nan"), ({"log_power": "1"}, "log_power = 1"),
+        ({"within": 0.5}, "within = 0.5"),
+        ({"constants": "lam_0=9"}, "must be a mapping"),
+    ):  # fmt: skip
+        with pytest.raises(ag.TheoryError, match=message):
+            ag.theory.predict(small.spec(), **keys)
     with pytest.raises(ag.TheoryError, match=r"constant foo: .* there are power, .*, T_r"):
         ag.theory.predict(small.spec(), constants={"foo": 1})
     with pytest.raises(ag.TheoryError, match=r"constant lam = -1: must be a finite number > 0"):
@@ -213,6 +308,8 @@ def test_what_the_theory_does_not_know_is_said():
     results = to_dataset(small.spec(data={"s": [2, 5], "alpha": [0.1, 0.2], "sigma_p": [0.1, 0.2]}), [])
     with pytest.raises(ag.TheoryError, match=r"curve nonsense: .* there are disjoint, "):
         ag.theory.curves(results, "s", "alpha", "nonsense")
+    with pytest.raises(ag.TheoryError, match=r"constant flip = -1"):
+        ag.theory.curves(results, "s", "alpha", "flip", {"sigma_p": 0.1}, constants={"flip": -1})
     with pytest.raises(ag.TheoryError, match=r"sigma_p: fix it with --sel"):
         ag.theory.curves(results, "s", "alpha")
 
@@ -231,6 +328,33 @@ def test_the_table_says_where_and_why(tmp_path):
     assert "supports overlap" not in text.replace("supports overlap at", "")
     points = [line.split() for line in text.splitlines() if line.startswith(("adam ", "gd "))]
     assert [point[:2] for point in points] == [["adam", "1"], ["adam", "100"], ["gd", "1"], ["gd", "100"]]
+
+
+def test_the_table_of_results_has_what_was_measured_and_boundaries():
+    """A sweep of four points; margins cross 1 where they should; measured errors stand beside the phases."""
+    spec = small.spec(data={"sigma_p": [0.1, 1.0], "alpha": [0.1, 0.4], "s": 9}, seeds=2)
+    results = to_dataset(spec, [])
+    results = results.assign(
+        test_error=(results.test_error.dims, np.full(results.test_error.shape, 0.25)),
+        status=(results.status.dims, np.full(results.status.shape, 5, np.int8)),
+    )
+    text = describe(results)
+    assert text.count("0.25 [") == 8
+    assert "test error" not in describe(spec)
+    (head,) = [line for line in text.splitlines() if line.startswith("sigma_p at which a margin is 1")]
+    row = next(line for line in text.splitlines() if line.startswith("alpha = 0.4")).split()
+    signal = row[3 + head.split()[7:].index("signal")]
+    assert float(signal) == pytest.approx(20 ** (1 / 3) / 3, rel=5e-3)
+
+
+def test_warnings_name_what_they_are_about():
+    spec = ag.SweepSpec(name="w", seeds=1, data={"n": 4, "d": 10_000, "s": [1, 1000]}, optimizers={
+        "adam": {"beta1": 0.9, "beta2": [0.5, 0.999]}, "gd": {}}, train={"lam": 1e-2})  # fmt: skip
+    text = describe(spec)
+    assert "! supports overlap at s = 1000: n·s = 0.4·d, P[disjoint] = " in text
+    assert "! β2 < β1² at beta2 = 0.5: Adam's" in text
+    assert "! λ > λ_0 at all points" in text
+    assert "! λ > λ_0" not in describe(spec, {"lam_0": 10})
 
 
 def test_the_command(tmp_path):

@@ -37,7 +37,7 @@ class Point(NamedTuple):
 
 def polylog(n: Real, power: Real) -> Real:
     """A power of ln n, at least 1: the paper leaves the degree of its polylogarithms open."""
-    return np.maximum(1.0, np.log(n)) ** power if power else 1.0
+    return np.maximum(1.0, np.log(n)) ** power if power else np.float64(1)
 
 
 def rate(p: Point) -> Real:
@@ -119,7 +119,8 @@ def log_falling(total: Real, count: Real) -> Real:
 
     exact = gammaln(total + 1) - gammaln(left + 1) - count * np.log(total)
     some = np.maximum(left, 1.0)
-    series = -(some + 0.5) * np.log1p((some - total) / total) + some - total + rest(total) - rest(some)
+    lost = some - total  # added as one number, for the others are large
+    series = -(some + 0.5) * np.log1p(lost / total) + lost + (rest(total) - rest(some))
     return exact * (left < SERIES) + series * (left >= SERIES)
 
 
