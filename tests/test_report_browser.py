@@ -407,6 +407,7 @@ def test_the_table_is_the_slice(three):
     page, results = three
     choose(page, series="gd", **{"axis-lam": "0.001"})
     page.locator("#numbers summary").click()
+    page.wait_for_selector("#numbers tbody tr")
     rows = page.locator("#numbers tbody tr").all()
     assert [row.locator("th").inner_text() for row in rows] == ["s = 32", "s = 8", "s = 2"]
     heads = page.locator("#numbers thead th")
