@@ -487,6 +487,7 @@ def test_words_of_a_spec_stay_words(visit, files):
     assert hostile in page.locator("#readout").inner_text()
     assert page.locator("#charts text.title").first.text_content() == hostile
     page.locator("#numbers summary").click()
+    page.wait_for_selector("#numbers tbody tr")
     assert page.locator("img").count() == 0
 
 
