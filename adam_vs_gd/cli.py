@@ -26,8 +26,11 @@ from adam_vs_gd.errors import (
 from adam_vs_gd.methods import PATHS
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from adam_vs_gd import engine
     from adam_vs_gd.overlay import Overlay
+    from adam_vs_gd.spec import SweepSpec
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 SIGNALLED = 128  # and the number of the signal
@@ -350,15 +353,20 @@ def run_theory(options: argparse.Namespace) -> int:
 
     constants = dict(parse_override(text, "--constant", "lam_0=10") for text in options.constant)
     overrides = dict(parse_override(text) for text in options.overrides)
-    if not options.sweep.is_dir():
-        spec = load_spec(options.sweep, overrides)
-    elif overrides:
-        raise SpecError("--set", [f"{options.sweep}: is a folder of results, whose spec is what it is; name a spec"])
+    if options.sweep.is_dir():
+        if overrides:
+            raise SpecError(
+                "--set", [f"{options.sweep}: is a folder of results, whose spec stays as it is; name a spec"]
+            )
+        from adam_vs_gd.store import load_results
 
-    from adam_vs_gd.store import load_results
+        sweep: SweepSpec | xr.Dataset = load_results(options.sweep)
+    else:
+        sweep = load_spec(options.sweep, overrides)
+
     from adam_vs_gd.theory import table
 
-    print(table.describe(load_results(options.sweep) if options.sweep.is_dir() else spec, constants, options.log_power))
+    print(table.describe(sweep, constants, options.log_power))
     return DONE
 
 

@@ -248,8 +248,9 @@ def test_curves_lie_where_a_margin_is_1():
     (disjoint,) = ag.theory.curves(results, "s", "sigma_p", "disjoint", constants={"disjoint": 1e12})
     assert np.ptp(disjoint.x) < 1e-9  # a line of constant s
     figure = ag.plot.phase_diagram(results, "sigma_p", "s", overlays=[signal, flip])
-    panels = {axes.get_title(): [line.get_label() for line in axes.lines] for axes in figure.axes[:2]}
-    assert set(panels) == {"adam", "gd"}
+    for axes, curve in zip(figure.axes[:2], (flip, signal), strict=True):
+        assert axes.get_title() == curve.optimizer[0]
+        assert [line.get_xdata().tolist() for line in axes.lines] == [curve.x.tolist()]  # its own, and no other
 
 
 def test_every_curve_lies_where_it_says():

@@ -13,6 +13,7 @@ from adam_vs_gd.axis import LOG, Axis
 from adam_vs_gd.experiments.times import enough
 from adam_vs_gd.keys import NUMBERS
 from adam_vs_gd.plan import digest_of
+from adam_vs_gd.plot.lines import MARKERS
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import COLOURS, PAGE, styled
 from adam_vs_gd.plot.ticks import set_axis
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 COLUMNS, WIDTH = 4, 90.0  # panels side by side; points of one
 SLOPE = "the paper's slope"
-MARKERS = "osD^"
 
 
 def drawn(found: Sequence[Measured]) -> Picture:

@@ -16,6 +16,7 @@ from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_
 from adam_vs_gd.measurements import FITTED_LOSS
 from adam_vs_gd.optimizers import GRADIENT_NORM
 from adam_vs_gd.plan import digest_of
+from adam_vs_gd.plot.lines import MARKERS
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import CHANCE, COLOURS, PAGE, styled
 from adam_vs_gd.show import number
@@ -25,7 +26,6 @@ from adam_vs_gd.variables import STATUSES
 KINDS = ("adam", "adam_paper", "signgd", "gd")
 NEAR = 0.01  # what o(1) is taken for
 RECORDS = 1000  # t_fit is known to a thousandth of the training
-MARKERS = "osD^"
 HEADS = ("", "fitted", "t_fit", "W* at step", "training error", "‖∇L‖ at W*", "1/(Tη)", "meets it", "test error",
          "Theorem 4.1")  # fmt: skip
 

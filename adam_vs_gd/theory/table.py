@@ -10,7 +10,7 @@ import xarray as xr
 
 from adam_vs_gd.axis import written
 from adam_vs_gd.selection import complete, swept
-from adam_vs_gd.show import columns
+from adam_vs_gd.show import columns, number
 from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.statistics import over_seeds
 from adam_vs_gd.theory.conditions import CONDITIONS, SIGNED
@@ -225,21 +225,15 @@ def table(predicted: xr.Dataset, dims: list[str], kinds: Mapping[str, str], meas
             at = [f"{along[dim][i]:.4g}" for dim, i in zip(dims, index, strict=True)]
             scales = ("overlap", "disjoint", "T_0", "T_r", "T_j", "gd_signal")
             missed = [name for name in CONDITIONS if here[f"margin_{name}"][index] < 1]
-            numbers = [number(float(here[name][index])) for name in scales]
+            numbers = [short(float(here[name][index])) for name in scales]
             phase = [PHASES[int(here["phase"][index])]]
             if measured is not None:
                 here_at = dict(zip(dims, index, strict=True))
-                phase.append(interval_of(measured.sel(optimizer=label).isel(here_at)))
+                phase.append(number(measured.sel(optimizer=label).isel(here_at)))
             rows.append([label, *at, *numbers, *phase, ", ".join(missed)])
     return columns(rows)
 
 
-def interval_of(cell: xr.Dataset) -> str:
-    """Mean and interval of a measured cell."""
-    mean, low, high = (float(cell[name]) for name in ("mean", "low", "high"))
-    return "-" if np.isnan(mean) else f"{mean:.3g} [{low:.3g}, {high:.3g}]"
-
-
-def number(value: float) -> str:
+def short(value: float) -> str:
     """A number to three digits; nothing where it means nothing."""
     return "" if np.isnan(value) else f"{value:.3g}" if abs(value) < 1e4 or np.isinf(value) else f"{value:.2e}"
