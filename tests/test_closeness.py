@@ -1,5 +1,6 @@
 """Adam beside signGD: their steps, their solutions, and the two ends of the load."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -109,3 +110,5 @@ def test_the_published_results_are_made_again_from_what_is_kept(tmp_path, monkey
     assert text.startswith((RESULTS / "closeness.md").read_text().strip())
     for name in ("closeness", "closeness-curves"):
         assert {f"{name}.{ending}" for ending in ("png", "pdf", "csv")} <= {path.name for path in tmp_path.iterdir()}
+        first = (tmp_path / f"{name}.csv").read_text().splitlines()[1].partition(",")[0]
+        assert re.fullmatch("[0-9a-f]{32}", first)  # the sweeps' digest

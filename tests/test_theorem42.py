@@ -1,5 +1,7 @@
 """Theorem 4.2: one minimum for both optimizers, certified by strong convexity."""
 
+import re
+
 import numpy as np
 import pytest
 import small
@@ -79,6 +81,8 @@ def test_what_is_printed_is_written_with_a_picture(results, folder, monkeypatch)
     assert text.startswith((folder / "theorem42.md").read_text().strip())
     assert "the bound on the distance holds (λ > 0): 4 of 4" in text
     assert "--quick" in text
+    first = (folder / "theorem42.csv").read_text().splitlines()[1].partition(",")[0]
+    assert re.fullmatch("[0-9a-f]{32}", first)  # the sweep's digest
     table = np.genfromtxt(folder / "theorem42.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     assert set(table["variable"]) == {"distance", "bound", "Adam", "GD"}
     assert (folder / "theorem42.png").exists()

@@ -27,6 +27,8 @@ from adam_vs_gd.experiments.closeness_picture import curves, diagram
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.keys import NUMBERS
+from adam_vs_gd.plan import cells as plan_cells
+from adam_vs_gd.plan import digest_of
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.theory.scales import Point, flip_strength
 from adam_vs_gd.transition import boundary
@@ -99,7 +101,8 @@ def measured(out: Path, s: Sequence[int], loads: Sequence[float], n: int, seeds:
         "n": n, "test_size": first.data["test_size"],
     }  # fmt: skip
     variables = {name: (dims[name], values) for name, values in stacked.items()}
-    return xr.Dataset(variables, coords).transpose("optimizer", "s", "load", "seed", ...)
+    digest = digest_of(lane.digest for row in specs for spec in row for _, lane in plan_cells(spec))
+    return xr.Dataset(variables, coords, {"digest": digest}).transpose("optimizer", "s", "load", "seed", ...)
 
 
 def cell_spec(s: int, load: float, n: int, seeds: int) -> SweepSpec:

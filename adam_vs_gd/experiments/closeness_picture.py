@@ -50,7 +50,7 @@ def curves(results: xr.Dataset) -> Figure:
         {"color": COLOURS[k], "marker": MARKERS[k], "markersize": 3} for k in range(results.sizes["s"])
     ]
     with styled():
-        layout = own_layout("closeness-curves", "", rows, COLUMNS, len(panels), HEIGHT)
+        layout = own_layout("closeness-curves", results.attrs["digest"], rows, COLUMNS, len(panels), HEIGHT)
         for place, (title, shown) in zip(layout.places, panels.items(), strict=True):
             place.set_title(title)
             set_axis(place, "x", axis_of(results, "load"), layout.panel_points[0])

@@ -25,6 +25,7 @@ from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.theorem42_picture import picture
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.models import make_model
+from adam_vs_gd.plan import cells, digest_of
 from adam_vs_gd.spec import SweepSpec
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def compared(out: Path, spec: SweepSpec, quiet: bool) -> xr.Dataset:
             "steps": list(spec.steps), "lam": list(spec.train["lam"]), "seed": list(spec.seeds),
             "n": spec.data["n"], "test_size": spec.data["test_size"],
         },
-        {"precision": spec.train["precision"]},
+        {"precision": spec.train["precision"], "digest": digest_of(lane.digest for _, lane in cells(spec))},
     )  # fmt: skip
     of = {label: results.sel(optimizer=label, drop=True) for label in spec.optimizers}
     edge = adam["eta"] * (1 - adam["beta1"]) / (2 * (1 + adam["beta1"]))

@@ -37,7 +37,7 @@ def picture(results: xr.Dataset) -> Figure:
         {"color": COLOURS[k], "marker": MARKERS[k], "markersize": 3} for k in range(results.sizes["lam"])
     ]
     with styled():
-        layout = own_layout("theorem42", "", rows, 2, 2, HEIGHT)
+        layout = own_layout("theorem42", results.attrs["digest"], rows, 2, 2, HEIGHT)
         for place, (title, shown) in zip(layout.places, panels.items(), strict=True):
             styles: list[Any] = list(DASHES[: len(shown)])
             for style, (name, interval) in zip(styles, shown.items(), strict=True):

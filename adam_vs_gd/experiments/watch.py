@@ -84,12 +84,13 @@ def watch(
 
     everything = list(cells(spec))
     with progress_on(quiet=quiet) as progress:
-        devices = engine.start(spec.name, Settings(quiet=quiet), progress)
-        limits = limits_of(devices, None, "fast")
+        settings = Settings(quiet=quiet)
+        devices = engine.start(spec.name, settings, progress)
+        limits = limits_of(devices, settings.memory, settings.path)
         plan = make_plan((lane for _, lane in everything), limits)
         holds: Mapping[str, str] = HOLDS_WEIGHTS if often or rarely or last else {}
         groups = (replace(group, method=holds.get(group.method, group.method)) for group in plan.groups)
         hooks = Hooks(tell=progress.note, advanced=progress.update, keep=keep)
-        if run_plan(Plan(tuple(groups)), devices, engine.memory_of(devices, Settings()), hooks, make):
+        if run_plan(Plan(tuple(groups)), devices, engine.memory_of(devices, settings), hooks, make):
             raise MemoryError(f"{spec.name}: memory is too small for its lanes")
     return [(index, lane, found[lane.digest]) for index, lane in everything]
