@@ -39,7 +39,7 @@ def curves(
     sel: Mapping[str, float] | None = None,
     constants: Mapping[str, float] | None = None,
 ) -> list[Overlay]:
-    """Where conditions of the paper begin to hold, over the axes of a diagram: `phase_diagram(..., overlays=...)`.
+    """Where conditions of A.1 and the lemmas begin to hold, over the axes of a diagram, for `phase_diagram`'s overlays.
 
     Args:
         results: the Dataset of a sweep.

@@ -219,5 +219,5 @@ def feature_stays(seen: Trajectory, width: float, lam: float) -> Check:
 
 
 def time_of(step: int, formula: float, last: int) -> Check:
-    """A time of the theory against its formula; no case where it is beyond the last step."""
+    """T_0 (Lemma 5.2, A.3) or T_j (5.6, A.8) against its formula; no case where it is beyond the last step."""
     return of_order(np.array([step / formula] if step <= last else []))

@@ -52,7 +52,7 @@ def predict(
     log_power: float = 0.0,
     within: float = WITHIN,
 ) -> xr.Dataset:
-    """What the paper's theory says of every point of a sweep.
+    """What the paper says of every point of a sweep: A.1, Definition 3.1, λ_0, Lemmas 5.1 to 5.8, Cao et al. (2022).
 
     It leaves constants and the degrees of its logarithms open, so that all numbers here are scales. With other
     constants, boundaries move; what a margin or a time is proportional to does not.

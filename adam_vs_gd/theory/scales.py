@@ -36,7 +36,7 @@ class Point(NamedTuple):
 
 
 def polylog(n: Real, power: Real) -> Real:
-    """A power of ln n, at least 1: the paper leaves the degree of its polylogarithms open."""
+    """A power of ln n, at least 1: polylog n of Definition 3.1, section 3 and A.1, whose degree is left open."""
     return np.maximum(1.0, np.log(n)) ** power if power else np.float64(1)
 
 
