@@ -271,8 +271,8 @@ def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) ->
     if batch and n and max(batch) > min(n):
         at = f" at data.n = {min(n)}" if len(n) > 1 else ""
         mistakes.append(
-            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, raise data.n, or leave "
-            "it out for full batch"
+            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, raise data.n, or "
+            "leave it out for full batch"
         )
     steps = values(spec["steps"])
     if not isinstance(record, int) or isinstance(record, bool) or record < 0:

@@ -338,7 +338,12 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
     pairs += [(f"{name}.{key}", a.get(key), b.get(key)) for name, a, b in tables for key in a | b]
     for key, a, b in pairs:
         if a is None or b is None or not (isinstance(a, list) or isinstance(b, list) or a == b):
-            yield key, *("left out" if value is None else show(value) for value in (a, b))
+            yield key, told(a), told(b)
+
+
+def told(value: Any) -> str:
+    """A fixed value of a spec, or that it has none."""
+    return "left out" if value is None else show(value)
 
 
 def load_results(path: str | Path) -> xr.Dataset:

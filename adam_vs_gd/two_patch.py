@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class TwoPatchDraws(NamedTuple):
-    """What all lanes of a seed share: noise by rank of the training and test sets, unit normal weights, batches' key."""
+    """What all lanes of a seed share: noise by rank of the training and test sets, unit normal weights, a key."""
 
     train: NoiseRanks
     test: NoiseRanks
     weights: Params
-    batches: Array  # [2] uint32
+    batches: Array  # [2] uint32, the key that orders of the examples are drawn from
 
 
 @functools.lru_cache(maxsize=64)
