@@ -27,6 +27,7 @@ class Stream(enum.IntEnum):
     TRAIN = 1
     TEST = 2
     WEIGHTS = 3
+    BATCHES = 4
 
 
 class NoiseRanks(NamedTuple):
@@ -61,6 +62,10 @@ class Dataset(NamedTuple):
         """[n, 2, d] both patches of every example, the feature first."""
         feature = jnp.zeros_like(self.noise).at[..., 0].set(self.y)
         return jnp.stack([feature, self.noise], axis=-2)
+
+    def take(self, index: ArrayLike) -> Dataset:
+        """The examples of a batch, by their numbers [B]."""
+        return jax.tree.map(lambda a: a[index], self)
 
     def project(self, w: Array) -> Array:
         """[J, m, n] inner products ⟨w, ξ_i⟩ of filters [J, m, d] with the noise patches."""

@@ -15,7 +15,7 @@ class Number:
         kind: int or float.
         low: smallest value allowed, or the bound itself where `above` is set.
         high: largest value allowed, or the bound itself where `below` is set.
-        default: Table 1's value; None where it depends on the optimizer.
+        default: Table 1's value; None where it depends on the optimizer, or the key may be left out.
         symbol: the paper's, in matplotlib's mathtext.
         long_name: in words.
         above: whether `low` itself is excluded.
@@ -67,7 +67,10 @@ MODEL = {
     "q": Number(int, 2, 100, 3, "$q$", "power of the activation"),
     "sigma_0": Number(float, 0, math.inf, 0.01, r"$\sigma_0$", "standard deviation of the initial weights", above=True),
 }
-TRAIN = {"lam": Number(float, 0, math.inf, 1e-5, r"$\lambda$", "weight of the L2 term")}
+TRAIN = {
+    "lam": Number(float, 0, math.inf, 1e-5, r"$\lambda$", "weight of the L2 term"),
+    "batch_size": Number(int, 1, INT_MAX, None, "$B$", "examples of a batch"),  # left out: all n
+}
 OPTIMIZER = {
     "eta": Number(float, 0, math.inf, None, r"$\eta$", "learning rate", above=True),
     "beta1": Number(float, 0, 1, 0.9, r"$\beta_1$", "decay of the first moment", below=True),

@@ -1,13 +1,14 @@
 """The ways to train a lane: which is chosen, and what each takes. Pure, no JAX.
 
-    plain    one lane after the paper, vmapped: the reference
+    plain    one lane after the paper, vmapped: the reference, and steps on batches
     sparse   native: weights as coordinates, noise as sparse rows
     products native in its products with the noise, which are sparse, XLA in the rest: any optimizer
     span     native: gradient descent in the span of the data
     dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
     gram     XLA: gradient descent in the span of the data
 
-All but the first are the path "fast".
+All but the first are the path "fast". A batch is another part of the data at each step, of which neither the Gram matrix
+nor the native kernel knows: lanes on batches are trained plainly on either path.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adam_vs_gd.keys import LINEAR
+from adam_vs_gd.types import BEST_EVERY
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Static
@@ -43,8 +45,11 @@ class Means:
 
 
 def method_of(static: Static, s: int, means: Means) -> str:
-    """How a lane is trained: a function of its own numbers, so that no other lane of a sweep changes it."""
-    if means.path == "reference":
+    """How a lane is trained: a function of its own numbers, so that no other lane of a sweep changes it.
+
+    Lanes with a batch size are `plain`, whatever the path.
+    """
+    if means.path == "reference" or static.batch_size:
         return "plain"
     native = means.native and static.precision == "float32"
     if static.optimizer in LINEAR and static.n + 1 < static.d:
@@ -79,7 +84,7 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
     weights, products = filters(static) * static.d, filters(static) * static.n
     copies = {"gd": 4, "signgd": 3}.get(static.optimizer, 5)
     held = {
-        "plain": copies * weights + static.n * static.d + 4 * products,
+        "plain": copies * weights + (static.n + static.batch_size) * static.d + 4 * products,
         "sparse": copies * weights + 4 * products,
         "products": copies * weights + 4 * products,
         "span": 4 * products + 2 * weights,  # weights are put together for a test
@@ -104,9 +109,14 @@ def look_bytes(static: Static, method: str) -> int:
 
 
 def step_work(static: Static, method: str, ranks: int) -> float:
-    """Floating-point operations of a lane's step, about: its products, and ten for each number that is updated."""
-    n, c = static.n, filters(static)
+    """Floating-point operations of a lane's step, about: its products, and ten for each number that is updated.
+
+    On batches, the products are those of a batch, and of all examples at every tenth step.
+    """
+    n, c = float(static.n), filters(static)
+    if static.batch_size:
+        n = static.batch_size + n / BEST_EVERY
     if method in ("span", "gram"):
         return c * (2.0 * n * n + 20 * n)
-    noise = n * ranks if method in ("sparse", "products") else n * rows_of(static, ranks)
+    noise = n * {"sparse": ranks, "products": ranks, "plain": static.d}.get(method, rows_of(static, ranks))
     return c * (4.0 * noise + 20 * n + 10 * static.d)

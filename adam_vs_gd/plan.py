@@ -53,7 +53,7 @@ class Lane:
         """A name made of all that determines the lane's result, its numbers in full precision."""
         parts = [
             NUMERICS.get(self.static.optimizer, 1),
-            vars(self.static),
+            self.static.named,
             self.hyper._asdict(),
             self.seed,
             self.record,
@@ -222,6 +222,7 @@ def cells(spec: SweepSpec) -> Iterator[Cell]:
                 width=number("width") or 1,
                 q=number("q") or 1,
                 test_size=number("test_size"),
+                batch_size=number("batch_size") or 0,
             )
             hyper = Hyper(**{key: number(key) if key not in OPTIMIZER or key in has else 0.0 for key in Hyper._fields})
             for k, seed in enumerate(spec.seeds):
@@ -357,7 +358,8 @@ def describe(plan: Plan, limits: Limits) -> str:
     for group in plan.groups:
         each = group.width // group.devices
         shapes: Mapping[str, Any] = vars(group.static)
-        named = ", ".join(f"{key}={shapes[key]}" for key in ("steps", "n", "d", "width", "q") if key in NUMBERS)
+        keys = ("steps", "n", "d", "width", "q", "batch_size")
+        named = ", ".join(f"{key}={shapes[key]}" for key in keys if key in NUMBERS and shapes[key])
         devices = "1 device" if group.devices == 1 else f"{group.devices} devices"
         lines.append(
             f"  {group.static.optimizer} on {group.static.model} ({named}): {group.lanes} lanes in "

@@ -143,7 +143,9 @@ def group_name(group: Group) -> str:
     """A group for people."""
     static = group.static
     where = f"{group.devices} device{'s' if group.devices > 1 else ''}"
-    return f"{static.optimizer} (n={static.n}, d={static.d}, steps={static.steps}), {group.width} lanes on {where}"
+    batch = f", batch_size={static.batch_size}" if static.batch_size else ""
+    shape = f"n={static.n}, d={static.d}, steps={static.steps}{batch}"
+    return f"{static.optimizer} ({shape}), {group.width} lanes on {where}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -42,7 +42,7 @@ class SweepSpec:
         record: trajectories are kept at `record` + 1 steps; 0 for none.
         data: n, d, s, sigma_p, alpha, supports, test_size.
         model: name, width, q, sigma_0.
-        train: lam, precision.
+        train: lam, precision; batch_size, which is not there for full batch.
         optimizers: {label: {kind, eta, beta1, beta2, eps}}; the label is the kind unless `kind` names it.
 
     Raises:
@@ -181,7 +181,7 @@ def check_number(path: str, number: Number, value: Any, mistakes: list[str]) -> 
 
 
 def check_section(name: str, given: Any, mistakes: list[str]) -> dict[str, Any]:
-    """One of [data], [model], [train] with its defaults filled in."""
+    """One of [data], [model], [train] with its defaults filled in; a key without one is left out."""
     numbers, choices = SECTIONS[name], CHOICES[name]
     if not isinstance(given, Mapping):
         mistakes.append(f"{name} = {show(given)}: must be a table with keys {', '.join([*choices, *numbers])}")
@@ -203,7 +203,8 @@ def check_section(name: str, given: Any, mistakes: list[str]) -> dict[str, Any]:
             mistakes.append(f"model.{key} = {show(given[key])}: means nothing to the linear model; leave it out")
     defaults: dict[str, Any] = {key: options[0] for key, options in choices.items()}
     defaults |= {key: number.default for key, number in numbers.items() if not (linear and key in CNN_ONLY)}
-    return {key: checked.get(key, default) for key, default in defaults.items()}
+    complete = {key: checked.get(key, default) for key, default in defaults.items()}
+    return {key: value for key, value in complete.items() if value is not None}
 
 
 def check_optimizer(label: str, given: Any, mistakes: list[str]) -> dict[str, Any]:
@@ -265,6 +266,13 @@ def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) ->
         mistakes.append(
             f'data.supports = "disjoint": needs n·s <= d-1 at every point, but n·s = {max(n)}·{max(s)} = '
             f"{max(n) * max(s)} and d-1 = {min(d) - 1}; lower data.s or data.n, or raise data.d"
+        )
+    batch = values(spec["train"].get("batch_size"))
+    if batch and n and max(batch) > min(n):
+        at = f" at data.n = {min(n)}" if len(n) > 1 else ""
+        mistakes.append(
+            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, raise data.n, or "
+            "leave it out for full batch"
         )
     steps = values(spec["steps"])
     if not isinstance(record, int) or isinstance(record, bool) or record < 0:

@@ -326,7 +326,10 @@ def zarr_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
 
 
 def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, str]]:
-    """(key, old value, new value) wherever both specs fix a value and it differs. Axes may grow, seeds may be added."""
+    """(key, old value, new value) wherever both specs fix a value and it differs. Axes may grow, seeds may be added.
+
+    A key that only one of them has is a difference too, whatever its value: what was trained without it is on no axis.
+    """
     before, now = old.to_dict(), new.to_dict()
     pairs = [(key, before[key], now[key]) for key in ("name", "steps", "record")]
     tables = [(name, before[name], now[name]) for name in ("data", "model", "train")]
@@ -334,8 +337,13 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
     tables += [(f"optimizers.{label}", before["optimizers"][label], now["optimizers"][label]) for label in shared]
     pairs += [(f"{name}.{key}", a.get(key), b.get(key)) for name, a, b in tables for key in a | b]
     for key, a, b in pairs:
-        if not isinstance(a, list) and not isinstance(b, list) and a != b:
-            yield key, show(a), show(b)
+        if a is None or b is None or not (isinstance(a, list) or isinstance(b, list) or a == b):
+            yield key, told(a), told(b)
+
+
+def told(value: Any) -> str:
+    """A fixed value of a spec, or that it has none."""
+    return "left out" if value is None else show(value)
 
 
 def load_results(path: str | Path) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""One lane: a step, and a segment of steps. Nothing here is jitted or batched."""
+"""One lane: a step, and a segment of steps. Nothing here is jitted or vmapped."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd import measurements
+from adam_vs_gd.batches import batch_at, order_at
 from adam_vs_gd.data import Dataset
 from adam_vs_gd.optimizers import COMPENSATED, GRADIENT_NORM, make_optimizer
-from adam_vs_gd.types import Best, Hyper, TrainState, Windows
+from adam_vs_gd.types import BEST_EVERY, Best, Hyper, TrainState, Windows
 
 if TYPE_CHECKING:
+    from adam_vs_gd.batches import Batches
     from adam_vs_gd.models import Model
     from adam_vs_gd.types import Array, Params
-
-BEST_EVERY = 10  # W* is looked for every so many steps, and at T
 
 
 class StepInfo(NamedTuple):
@@ -40,7 +40,10 @@ def step_info(model: Model, params: Params, data: Dataset) -> StepInfo:
 def make_train_step(
     model: Model, optimizer: optax.GradientTransformation
 ) -> Callable[[Params, Any, Dataset], tuple[Params, Any, StepInfo]]:
-    """A full-batch step (params, opt_state, data) -> (params, opt_state, info), jittable and vmappable.
+    """A step on all of `data` (params, opt_state, data) -> (params, opt_state, info), jittable and vmappable.
+
+    For a step on a batch hand it `data.take(index)`, the examples with the numbers [B] of the batch; `info` is then of
+    the batch.
 
     Args:
         model: a flax module of this package.
@@ -67,14 +70,14 @@ def lane_optimizer(name: str, hyper: Hyper) -> optax.GradientTransformation:
     return make_optimizer(name, eta=hyper.eta, lam=hyper.lam, beta1=hyper.beta1, beta2=hyper.beta2, eps=hyper.eps)
 
 
-def start(optimizer: str, hyper: Hyper, weights: Params) -> TrainState:
-    """The state at step 0: W_0 = σ_0·(unit normals of the seed)."""
+def start(optimizer: str, hyper: Hyper, weights: Params, order: Any = ()) -> TrainState:
+    """The state at step 0: W_0 = σ_0·(unit normals of the seed); `batches.no_order` for steps on batches."""
     params = optax.tree.scale(hyper.sigma_0, weights)
     zero = jnp.zeros((), jnp.result_type(float))
     best = Best(jax.tree.map(jnp.zeros_like, params), zero + jnp.inf, jnp.array(-1, jnp.int32))
     opt_state = lane_optimizer(optimizer, hyper).init(params)
     rest = jax.tree.map(jnp.zeros_like, params) if optimizer in COMPENSATED else ()
-    return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero), rest)
+    return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero), rest, order)
 
 
 def consider(optimizer: str, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:
@@ -111,8 +114,12 @@ def segment(
     start: ArrayLike,
     stop: ArrayLike,
     length: int | None = None,
+    batches: Batches | None = None,
 ) -> TrainState:
     """Steps start .. stop-1 of a training of `steps` steps.
+
+    On batches, t_fit and W* are still those of the whole training set, which is therefore looked at every tenth step
+    (so that t_fit is such a step); the objective's windows take the batches' loss, an unbiased estimate.
 
     Args:
         model: a flax module of this package.
@@ -125,30 +132,45 @@ def segment(
         stop: step to stop before; traced and shared.
         length: static, at least stop - start: the loop is then a `lax.scan`, which can be differentiated in reverse,
             and skips what is beyond `stop`. None for one that ends there.
+        batches: how the batches of the steps are drawn; None for steps on all of `data`.
     """
     transformation = lane_optimizer(optimizer, hyper)
 
+    def look(state: TrainState, info: StepInfo, t: Array) -> tuple[Best, Array]:
+        """W* and whether the lane is fitted, after the iterate of step t."""
+        if batches is None:
+            fitted = state.fitted | is_fit(info)
+            return jax.lax.cond(
+                t % BEST_EVERY == 0,
+                lambda best: consider(optimizer, hyper, best, state.params, info.grads, t, fitted),
+                lambda best: best,
+                state.best,
+            ), fitted
+
+        def at_all(best: Best, fitted: Array) -> tuple[Best, Array]:
+            whole = step_info(model, state.params, data)
+            fitted = fitted | is_fit(whole)
+            return consider(optimizer, hyper, best, state.params, whole.grads, t, fitted), fitted
+
+        return jax.lax.cond(t % BEST_EVERY == 0, at_all, lambda *kept: kept, state.best, state.fitted)
+
     def step(state: TrainState, t: Array) -> TrainState:
-        info = step_info(model, state.params, data)
+        order = state.order if batches is None else order_at(batches, state.order, t)
+        seen = data if batches is None else data.take(batch_at(order, t, batches.size))
+        info = step_info(model, state.params, seen)
         updates, opt_state = transformation.update(info.grads, state.opt_state, state.params)
         if optimizer in COMPENSATED:
             params, rest = apply_compensated(state.params, state.rest, updates)
         else:
             params, rest = optax.apply_updates(state.params, updates), state.rest
-        fitted = state.fitted | is_fit(info)
-        best = jax.lax.cond(
-            t % BEST_EVERY == 0,
-            lambda best: consider(optimizer, hyper, best, state.params, info.grads, t, fitted),
-            lambda best: best,
-            state.best,
-        )
+        best, fitted = look(state, info, t)
 
         def add(windows: Windows) -> Windows:
             value = measurements.objective(info.data_loss, state.params, hyper.lam)
             return add_to_windows(windows, value, t, steps)
 
         windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
-        return TrainState(params, opt_state, best, fitted, windows, rest)
+        return TrainState(params, opt_state, best, fitted, windows, rest, order)
 
     if length is None:
         return jax.lax.fori_loop(start, stop, lambda t, state: step(state, t), state)

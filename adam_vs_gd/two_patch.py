@@ -13,6 +13,7 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd import measurements, training
+from adam_vs_gd.batches import Batches, no_order, raw
 from adam_vs_gd.data import Dataset, NoiseRanks, Stream, balanced_labels, draw_noise, make_dataset, seed_key, stream
 from adam_vs_gd.models import make_model
 from adam_vs_gd.optimizers import GRADIENT_NORM
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
 
 class TwoPatchDraws(NamedTuple):
-    """What all lanes of a seed share: noise by rank of the training and test sets, and unit normal weights."""
+    """What all lanes of a seed share: noise by rank of the training and test sets, unit normal weights, a key."""
 
     train: NoiseRanks
     test: NoiseRanks
     weights: Params
+    batches: Array  # [2] uint32, the key that orders of the examples are drawn from
 
 
 @functools.lru_cache(maxsize=64)
@@ -45,6 +47,7 @@ def draw_function(
             train=draw_noise(stream(key, Stream.TRAIN), n, d, ranks, supports),
             test=draw_noise(stream(key, Stream.TEST), test_size, d, ranks),
             weights=model.init(stream(key, Stream.WEIGHTS), jnp.zeros((2, d)))["params"],
+            batches=raw(stream(key, Stream.BATCHES)),
         )
 
     return draw
@@ -82,11 +85,13 @@ def two_patch(
         return measurements.test_error(model, params, test_labels, examples, test_block)
 
     def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
-        return training.start(static.optimizer, hyper, draws.weights)
+        order = no_order(static.n) if static.batch_size else ()
+        return training.start(static.optimizer, hyper, draws.weights, order)
 
     def advance(hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array) -> TrainState:
         data = training_set(hyper, draws)
-        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop)
+        how = batches_of(static, draws)
+        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop, batches=how)
 
     def measure(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
         return measurements.measure(model, state.params, training_set(hyper, draws), hyper.lam)
@@ -107,6 +112,11 @@ def two_patch(
 
     draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
     return Problem(static.steps, draw, start, advance, measure, test, finish)
+
+
+def batches_of(static: Static, draws: TwoPatchDraws) -> Batches | None:
+    """How a lane's batches are drawn: all lanes of a seed and size share them. None for full batch."""
+    return Batches(draws.batches, static.batch_size) if static.batch_size else None
 
 
 def last_candidate(
@@ -206,6 +216,7 @@ def train(
     test_size: int = 10_000,
     record: int = 0,
     ranks: int | None = None,
+    batch_size: int | None = None,
 ) -> Training:
     """One training of Definition 3.1's data from start to end: a `lax.scan`, jittable, vmappable over key and numbers.
 
@@ -234,24 +245,27 @@ def train(
         test_size: fresh examples behind the test error, even.
         record: keep the trajectories at `record` + 1 steps; 0 for none.
         ranks: a static upper bound of a traced s; speed only.
+        batch_size: B, examples of a step, 1 .. n, drawn without replacement in epochs; None for all n.
 
     Returns:
         `Training`.
 
     Raises:
-        ValueError: if n or test_size is odd, record > steps, or a name or s is impossible.
+        ValueError: if n or test_size is odd, record > steps, batch_size > n, or a name or s is impossible.
     """
     for name, value in (("n", n), ("test_size", test_size)):
         if value < 2 or value % 2:
             raise ValueError(f"{name} = {value}: must be even and at least 2, for as many examples of each class")
     if not 0 <= record <= steps:
         raise ValueError(f"record = {record}: must be in 0 .. steps = {steps}")
+    if batch_size is not None and not 1 <= batch_size <= n:
+        raise ValueError(f"batch_size = {batch_size}: must be in 1 .. n = {n}; None is full batch")
     given = jnp.asarray(key)
     root = given if jnp.issubdtype(given.dtype, jax.dtypes.prng_key) else seed_key(given)
     if ranks is None:
         most = (d - 1) // n if supports == "disjoint" else d - 1
         ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
-    static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size)
+    static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size, batch_size or 0)
     problem, network = two_patch(static, ranks), make_model(model, width, q)
     dtype = jnp.result_type(float)
     hyper = Hyper(*(jnp.asarray(v, dtype) for v in (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)))
@@ -260,11 +274,12 @@ def train(
     state = problem.start(hyper, draws)
     data = make_dataset(draws.train, balanced_labels(n), d, hyper.s, hyper.sigma_p, hyper.alpha)
     grid = record_steps(steps, record) if record else np.array([0, steps])
-    length = int(np.diff(grid).max())
+    length, batches = int(np.diff(grid).max()), batches_of(static, draws)
 
     def interval(state: TrainState, ends: Array) -> tuple[TrainState, dict[str, Array]]:
-        measured = problem.measure(hyper, draws, state) if record else {}
-        return training.segment(network, optimizer, steps, hyper, data, state, ends[0], ends[1], length), dict(measured)
+        measured = dict(problem.measure(hyper, draws, state)) if record else {}
+        state = training.segment(network, optimizer, steps, hyper, data, state, ends[0], ends[1], length, batches)
+        return state, measured
 
     state, path = jax.lax.scan(interval, state, jnp.stack([grid[:-1], grid[1:]], 1))
     measured = dict(problem.measure(hyper, draws, state))

@@ -13,7 +13,7 @@ Axis letters used in every docstring:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -33,6 +33,7 @@ Rows: TypeAlias = Mapping[str, np.ndarray]
 """{name: [lanes, ...]} of a chunk, trajectories under `<name>_path`."""
 
 TEST_RECORD = 10  # intervals of the test_record grid
+BEST_EVERY = 10  # W* is looked for every so many steps, and at T
 
 
 class Hyper(NamedTuple):
@@ -66,6 +67,25 @@ class Static:
     width: int = 20  # m; 1 for the linear model
     q: int = 3  # 1 for the linear model
     test_size: int = 10_000
+    batch_size: int = 0  # B, examples of a step; 0 for all n
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """{field: value} that a lane's digest is made of.
+
+        All fields that there were at first, and of those added since the ones that are not at their default: so lanes
+        that were trained before a field was added keep their names. New fields are added at the end.
+        """
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name in AT_FIRST or getattr(self, f.name) != f.default
+        }
+
+
+AT_FIRST = frozenset(
+    {"optimizer", "model", "supports", "precision", "steps", "n", "d", "width", "q", "test_size"}
+)  # fields of `Static` that every digest counts: nothing is ever added here
 
 
 class Best(NamedTuple):
@@ -93,6 +113,7 @@ class TrainState(NamedTuple):
     fitted: Array  # whether t_fit has been reached, bool
     windows: Windows
     rest: Params = ()  # what rounding has kept from the weights so far, where steps are added with compensation
+    order: Any = ()  # [n] the examples in this epoch's order, where steps are taken on batches
 
 
 def record_steps(steps: int, record: int) -> np.ndarray:

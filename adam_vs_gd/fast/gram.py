@@ -15,7 +15,7 @@ from adam_vs_gd.fast.span import Coefficients, SpanState, start, weights_of
 from adam_vs_gd.models import make_model
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import Best, TrainState, Windows
+from adam_vs_gd.types import BEST_EVERY, Best, TrainState, Windows
 
 if TYPE_CHECKING:
     from adam_vs_gd.models import Model
@@ -107,7 +107,7 @@ def segment(
             return training.add_to_windows(windows, data_loss + 0.5 * hyper.lam * squares, t, steps)
 
         so_far = (state.best, state.best_norm, state.best_step)
-        best, norm, when = jax.lax.cond(t % training.BEST_EVERY == 0, consider, lambda best: best, so_far)
+        best, norm, when = jax.lax.cond(t % BEST_EVERY == 0, consider, lambda best: best, so_far)
         windows = jax.lax.cond(t >= steps - 2 * training.window(steps), add, lambda w: w, state.windows)
         updates, opt_state = transformation.update(grads, state.opt_state, at)
         moved, rest = training.apply_compensated(at, state.rest, updates)

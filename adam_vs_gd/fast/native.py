@@ -12,6 +12,7 @@ import numpy as np
 
 from adam_vs_gd import training
 from adam_vs_gd.measurements import FITTED_LOSS
+from adam_vs_gd.types import BEST_EVERY
 
 if TYPE_CHECKING:
     from adam_vs_gd.data import NoiseRanks
@@ -123,7 +124,7 @@ def attributes_of(static: Static) -> dict[str, Any]:
         "linear": int(static.model == "linear"),
         "steps": static.steps,
         "window": training.window(static.steps),
-        "best_every": training.BEST_EVERY,
+        "best_every": BEST_EVERY,
         "fitted_loss": np.float32(FITTED_LOSS),
     }
 

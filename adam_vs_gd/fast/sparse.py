@@ -73,7 +73,8 @@ def represent(noise: SeedRanks, y: Array, d: int, s: Array, sigma_p: Array, alph
 def lane_draws(slot: Array, draws: TwoPatchDraws) -> Any:
     """The draws of a lane, of which only the weights are taken out."""
     weights = jax.tree.map(lambda a: a[slot], draws.weights)
-    return TwoPatchDraws(SeedRanks(draws.train, slot), SeedRanks(draws.test, slot), weights)  # type: ignore[arg-type]
+    train, test = SeedRanks(draws.train, slot), SeedRanks(draws.test, slot)
+    return TwoPatchDraws(train, test, weights, draws.batches[slot])  # type: ignore[arg-type]
 
 
 def products(static: Static, ranks: int) -> Batch:
