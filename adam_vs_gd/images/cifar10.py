@@ -1,8 +1,8 @@
 """CIFAR-10 (Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009), its binary version.
 
-The MD5 of the archive is the one on its page, https://www.cs.toronto.edu/~kriz/cifar.html. Those of the single files are
-not on it: several projects that fetch the data publish the same six (dldataset in Go, pytorch-cpp in CMake). So an
-archive is held against the author's sum, and a folder against theirs.
+The MD5 of the archive is the one on its page, https://www.cs.toronto.edu/~kriz/cifar.html. Those of the single files
+are not on it: several projects that fetch the data publish the same six (pytorch-cpp in its CMake files, dldataset in
+Go). So an archive is held against the author's sum, and a folder against theirs.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def not_found(path: Path) -> DataError:
     names = [name for name in PICKLED_NAMES if path.name == name or (path / name).exists()]
     if names:
         return pickled(path, names[0])
-    found = "holds no CIFAR-10" if path.is_dir() else "is not there"
+    found = "holds no CIFAR-10" if path.is_dir() else "is there, but is no file" if path.exists() else "is not there"
     return DataError(f"{path}: {found}; {WANTED}")
 
 
@@ -152,11 +152,10 @@ def images_of(path: Path, contents: list[bytes]) -> tuple[np.ndarray, np.ndarray
     """Images [n, 32, 32, 3] and labels [n] of files of records: a label, then planes of red, green and blue by rows."""
     records = np.frombuffer(b"".join(contents), np.uint8).reshape(-1, RECORD)
     labels = records[:, 0].astype(np.int32)
-    counts = np.bincount(labels, minlength=len(CLASSES))
-    if len(counts) > len(CLASSES) or (counts != len(labels) // len(CLASSES)).any():
-        raise DataError(
-            f"{path}: has {', '.join(map(str, counts))} images of labels 0 to {len(counts) - 1}, "
-            f"instead of {len(labels) // len(CLASSES)} of each of 0 to 9; {AGAIN}"
-        )
+    if labels.max() >= len(CLASSES):
+        raise DataError(f"{path}: has the label {labels.max()} instead of 0 to {len(CLASSES) - 1}; {AGAIN}")
+    counts, each = np.bincount(labels, minlength=len(CLASSES)), len(labels) // len(CLASSES)
+    if (counts != each).any():
+        raise DataError(f"{path}: has {counts.min():,} to {counts.max():,} images a class instead of {each:,}; {AGAIN}")
     planes = records[:, 1:].reshape(-1, CHANNELS, SIDE, SIDE)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels

@@ -7,7 +7,6 @@ import os
 import ssl
 import urllib.error
 import urllib.request
-from email.message import Message
 from pathlib import Path
 from typing import IO
 
@@ -24,7 +23,13 @@ class OnlyHttps(urllib.request.HTTPRedirectHandler):
     """Follows redirects to https, and to nothing else."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
     ) -> urllib.request.Request | None:
         """The request that follows a redirect."""
         if not newurl.lower().startswith("https://"):

@@ -1,9 +1,9 @@
 """Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747, 2017).
 
-What is checked is the MD5 of each file's unpacked content, because Debian's package dataset-fashion-mnist holds the same
-files with another gzip header (its build drops their names and times). Put the header back, and all four have the MD5
-in the README of https://github.com/zalandoresearch/fashion-mnist: that is how the four sums below were found, and
-others publish the same (MindSpore's tutorials).
+What is checked is the MD5 of each file's unpacked content, because Debian's package dataset-fashion-mnist holds the
+same files with another gzip header (its build drops their names and times). Put the names and times back, and all four
+have the MD5 in the README of https://github.com/zalandoresearch/fashion-mnist: so the four sums below are those of the
+original, and other projects publish the same.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def read_half(folder: Path, images: str, labels: str, files: Mapping[str, Publis
 
 
 def read_idx(folder: Path, name: str, dimensions: int, known: Published) -> np.ndarray:
-    """The array of an idx file: two zeros, the type, the number of dimensions, each of them in four bytes, the values."""
+    """The array of an idx file: two zeros, the type, the number of dimensions, each in four bytes, the values."""
     path = folder / f"{name}.gz"
     if path.exists():
         content = unzip(path, read(path, known.size, FIX), known.size, FIX)

@@ -11,7 +11,7 @@ from adam_vs_gd.errors import DataError
 
 
 class Published(NamedTuple):
-    """What is known of a file: its size in bytes, and its MD5 in hex. (MD5 finds damage; it stops no forger.)"""
+    """What is known of a file: its size in bytes, and its MD5 in hex, which finds damage but stops no forger."""
 
     size: int
     md5: str

@@ -1,10 +1,10 @@
 """Crops of photographs that scikit-image and scikit-learn ship: a class a photograph, nothing to download.
 
 Where they are from, as told by scikit-image's data functions and scikit-learn's README of its images:
-astronaut, hubble: NASA, public domain. brick, gravel: CC0Textures, CC0. grass: linolafett, CC0. coffee: Rachel Michetti,
-CC0. ihc (stained tissue): Center for Microscopy and Molecular Imaging, no known restrictions. motorcycle: the Middlebury
-2014 stereo benchmark (Scharstein et al., GCPR 2014), no licence told. china: danielbuechele, CC BY 2.0. flower:
-vultilion, CC BY 2.0.
+astronaut, hubble: NASA, public domain. brick, gravel: CC0Textures, CC0. grass: linolafett, CC0. coffee: Rachel
+Michetti, CC0. ihc (stained tissue): Center for Microscopy and Molecular Imaging, no known restrictions. motorcycle: the
+Middlebury 2014 stereo benchmark (Scharstein et al., GCPR 2014), no licence told. china: danielbuechele, CC BY 2.0.
+flower: vultilion, CC BY 2.0 (the README's text names danielbuechele, its link vultilion).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def load_textures() -> ImageSet:
     photograph. The classes take turns, so that the first k are balanced. Brick, grass and gravel are grey: the
     same in each channel. A decoder may round a JPEG (china, flower, hubble) by one, which `digest` tells.
 
-    A random forest of 200 trees on the pixels finds 80% of the test crops' classes, multinomial logistic regression 49%.
+    A random forest of 200 trees on the pixels finds 80% of the test crops' classes, logistic regression 49%.
 
     Raises:
         DataError: if scikit-image or scikit-learn is not installed, or lacks a file.
