@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -37,14 +36,13 @@ class OnlyHttps(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def fetch(url: str, path: Path, known: Published, context: ssl.SSLContext | None = None) -> None:
+def fetch(url: str, path: Path, known: Published) -> None:
     """Put a published file in its place, whole and checked, or not at all.
 
     Args:
         url: of https.
         path: where it goes; nothing may be there. Folders are made.
         known: its size and MD5; no more than its size is read.
-        context: which certificates are trusted; those of the system if None.
 
     Raises:
         DataError: if it cannot be fetched or written, is not what is known, or `path` is taken.
@@ -58,7 +56,7 @@ def fetch(url: str, path: Path, known: Published, context: ssl.SSLContext | None
         raise DataError(f"{path.parent}: cannot be made ({error.strerror or error}); {unwritable}") from error
     if not os.access(path.parent, os.W_OK):
         raise DataError(f"{path.parent}: cannot be written to; {unwritable}")
-    content = download(url, known.size, context)
+    content = download(url, known.size)
     check(Path(path.name), content, known, f"{url} gave it, and nothing was written; try again later")
     try:
         publish(path, content, replace=False)
@@ -66,8 +64,8 @@ def fetch(url: str, path: Path, known: Published, context: ssl.SSLContext | None
         raise DataError(f"{path}: cannot be written ({error.strerror or error}); {unwritable}") from error
 
 
-def download(url: str, most: int, context: ssl.SSLContext | None = None) -> bytes:
-    """At most `most` + 1 bytes of an address of https; proxies as the environment says.
+def download(url: str, most: int) -> bytes:
+    """At most `most` + 1 bytes of an address of https; proxies and trusted certificates as the environment says.
 
     Raises:
         DataError: if there is no answer, or another than the file.
@@ -76,7 +74,7 @@ def download(url: str, most: int, context: ssl.SSLContext | None = None) -> byte
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.UnknownHandler(),
-        urllib.request.HTTPSHandler(context=context),
+        urllib.request.HTTPSHandler(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         OnlyHttps(),
