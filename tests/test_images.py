@@ -50,10 +50,10 @@ def batches():
 
 
 def tar(members, **header):
-    """An unpacked archive of {name: content}."""
+    """An unpacked archive of {name: content}, or of pairs."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for name, content in members.items():
+        for name, content in members.items() if isinstance(members, dict) else members:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             for key, value in header.items():
@@ -180,7 +180,7 @@ def bad(case, folder):
         "member short": lambda: archived(CONTENTS | {"test_batch.bin": b"short"}),
         "member a link": lambda: gzip.compress(tar(members(CONTENTS), type=tarfile.SYMTYPE, linkname="/etc/passwd")),
         "members elsewhere": lambda: gzip.compress(tar({f"../{FOLDER}/{name}": CONTENTS[name] for name in BATCHES})),
-        "member twice": lambda: gzip.compress(tar(members(CONTENTS))[:-10240].rstrip(b"\0") + tar(members(CONTENTS))),
+        "member twice": lambda: gzip.compress(tar([*members(CONTENTS).items()] * 2)),
     }[case]()
     return write(folder, {ARCHIVE: content}) / ARCHIVE, with_archive(content)
 
@@ -216,7 +216,7 @@ def bad(case, folder):
         ("member short", "test_batch.bin is there twice, no plain file, or of 5 bytes"),
         ("member a link", "no plain file"),
         ("members elsewhere", "lacks data_batch_1.bin, data_batch_2.bin"),
-        ("member twice", "is there twice|damaged"),
+        ("member twice", "is there twice"),
     ],
 )
 def test_what_is_not_cifar10_is_refused_with_path_finding_and_fix(tmp_path, case, says):
@@ -236,7 +236,9 @@ def mutated(draw, content):
     """Content with bytes changed, a piece cut out, or its end cut off."""
     content = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.one_of(st.integers(0, 600), st.integers(0, len(content) - 1))) % max(len(content), 1)
+        place = draw(st.one_of(st.integers(0, 600), st.integers(0, 10**6))) % max(len(content), 1)
+        if not content:
+            break
         kind = draw(st.sampled_from(["flip", "set", "cut", "end"]))
         if kind == "flip":
             content[place] ^= 1 << draw(st.integers(0, 7))
@@ -244,9 +246,19 @@ def mutated(draw, content):
             content[place] = draw(st.sampled_from([0, 0x80, 0xFF, *b"LKxgSVD27-"]))
         elif kind == "cut":
             del content[place : place + draw(st.integers(1, 1000))]
-        elif len(content) > 1:
-            del content[max(place, 1) :]
+        else:
+            del content[place:]
     return bytes(content)
+
+
+def read_or_refused(path, load):
+    """What is loaded, or None if it is refused by a message that names the path; no other error."""
+    try:
+        return load()
+    except DataError as error:
+        said = str(error)
+    assert str(path) in said
+    return None
 
 
 @settings(max_examples=150)
@@ -261,14 +273,9 @@ def test_whatever_an_archive_holds_it_is_read_or_refused(tmp_path_factory, data)
         content = gzip.compress(mutated(data.draw, tar(members(CONTENTS))), 1)
     path = tmp_path_factory.getbasetemp() / "fuzzed.tar.gz"
     path.write_bytes(content)
-    try:
-        images = load_cifar10(path, files=with_archive(content))
-    except DataError as error:
-        assert str(path) in str(error)
-    else:
-        assert images.train.shape == (5 * RECORDS, 32, 32, 3)
-    with pytest.raises(DataError, match="instead of|more than") if content != CONTENT else pytest.MonkeyPatch.context():
-        load_cifar10(path, files=FILES)
+    images = read_or_refused(path, lambda: load_cifar10(path, files=with_archive(content)))
+    assert images is None or images.train.shape == (5 * RECORDS, 32, 32, 3)
+    assert (read_or_refused(path, lambda: load_cifar10(path, files=FILES)) is None) == (content != CONTENT)
 
 
 # --- download
@@ -401,7 +408,7 @@ def test_a_wrong_file_is_never_overwritten(tmp_path, trusted):
 
 def test_a_folder_that_cannot_be_written_is_found_before_the_download(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataError, match="file: cannot be made .*by hand"):
+    with pytest.raises(DataError, match=r"file: cannot be made .*by hand"):
         load_cifar10(tmp_path / "file" / "x.tar.gz", True, FILES, "https://localhost:1")
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(DataError, match="cannot be written to"):
@@ -413,7 +420,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, trusted, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(download, "publish", full)
-    with pytest.raises(DataError, match="cannot be written .No space left"):
+    with pytest.raises(DataError, match=r"cannot be written \(No space left"):
         load_cifar10(tmp_path, True, FILES, trusted + "/good")
 
 
@@ -424,14 +431,14 @@ def idx(array):
     return bytes((0, 0, 8, array.ndim)) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
-def fashion_files(**changes):
-    """{name: content} of four small idx files; a keyword replaces one."""
+def fashion_files():
+    """{name: content} of four small idx files."""
     random = np.random.default_rng(1)
     files = {}
     for half, n in (("train", 7), ("t10k", 3)):
         files[f"{half}-images-idx3-ubyte"] = idx(random.integers(0, 256, (n, 28, 28), np.uint8))
         files[f"{half}-labels-idx1-ubyte"] = idx(random.integers(0, 10, n, np.uint8))
-    return files | {name.replace("_", "-"): content for name, content in changes.items()}
+    return files
 
 
 def sizes(files):
@@ -497,7 +504,7 @@ def test_what_is_not_fashion_mnist_is_refused(tmp_path, name, content, says):
         (lambda _: b"plain", "is no gzip file"),
         (lambda _: gzip.compress(bytes(10_000)), "unpacks to more than"),
         (lambda _: gzip.compress(fashion_files()[IMAGES][:-1] + b"!"), "has the MD5"),
-        (lambda _: os.urandom(10_000), "has more than"),
+        (lambda _: bytes(100_000), "has more than"),
     ],
 )
 def test_damaged_fashion_mnist_is_refused(tmp_path, change, says):
@@ -512,12 +519,9 @@ def test_damaged_fashion_mnist_is_refused(tmp_path, change, says):
 def test_whatever_an_idx_file_holds_it_is_read_or_refused(tmp_path_factory, data):
     content = mutated(data.draw, fashion_files()[LABELS])
     folder = write(tmp_path_factory.getbasetemp() / "idx", fashion_files() | {LABELS: content})
-    try:
-        images = load_fashion_mnist(folder, sizes(fashion_files(**{LABELS.replace("-", "_"): content})))
-    except DataError as error:
-        assert str(folder) in str(error)
-    else:
-        assert images.train.shape == (7, 32, 32, 1)
+    table = sizes(fashion_files() | {LABELS: content})
+    images = read_or_refused(folder, lambda: load_fashion_mnist(folder, table))
+    assert images is None or images.train.shape == (7, 32, 32, 1)
 
 
 def test_fashion_mnist_needs_a_folder(tmp_path):
@@ -665,7 +669,7 @@ def test_what_may_not_be_read_is_said(tmp_path, monkeypatch):
         load_images(f"cifar10:{tmp_path}")
     for source in ("cifar10", "fashion-mnist"):
         monkeypatch.setattr(Path, "is_dir" if source == "fashion-mnist" else "is_file", denied)
-        with pytest.raises(DataError, match="cannot be read .Permission denied.; check its permissions"):
+        with pytest.raises(DataError, match=r"cannot be read \(Permission denied\); check its permissions"):
             load_images(f"{source}:{tmp_path}")
 
 

@@ -28,6 +28,8 @@ FILES: Mapping[str, Published] = {
 """The content of each file, unpacked."""
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 SIDE, PADDED = 28, 32
+SLACK = 1 << 16
+"""Bytes by which a gzip file may exceed what it packs."""
 UNSIGNED_BYTES = 0x08
 """The type in an idx file's header."""
 FIX = (
@@ -79,7 +81,7 @@ def read_idx(folder: Path, name: str, dimensions: int, known: Published) -> np.n
     """The array of an idx file: two zeros, the type, the number of dimensions, each in four bytes, the values."""
     path = folder / f"{name}.gz"
     if path.exists():
-        content = unzip(path, read(path, known.size, FIX), known.size, FIX)
+        content = unzip(path, read(path, known.size + SLACK, FIX), known.size, FIX)
     else:
         path = folder / name
         if not path.exists():
