@@ -2,7 +2,17 @@ from . import plot, report, theory
 from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
-from .errors import DamageError, DiskError, FolderError, Interrupted, MachineError, PlotError, SpecError, TheoryError
+from .errors import (
+    DamageError,
+    DataError,
+    DiskError,
+    FolderError,
+    Interrupted,
+    MachineError,
+    PlotError,
+    SpecError,
+    TheoryError,
+)
 from .measurements import Status, measure
 from .models import Linear, TwoLayerCNN
 from .optimizers import make_optimizer
@@ -16,6 +26,7 @@ from .types import Hyper, Static
 
 __all__ = [
     "DamageError",
+    "DataError",
     "Dataset",
     "DiskError",
     "FolderError",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from adam_vs_gd.errors import (
     DamageError,
+    DataError,
     DiskError,
     FolderError,
     Interrupted,
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = options.run(options)
         sys.stdout.flush()
         return status
-    except (SpecError, FolderError, MachineError, PlotError, TheoryError) as error:
+    except (SpecError, FolderError, MachineError, PlotError, TheoryError, DataError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return BAD_INPUT
     except (DamageError, DiskError) as error:

@@ -28,6 +28,10 @@ class TheoryError(ValueError):
     """A prediction that the theory does not make, and why."""
 
 
+class DataError(ValueError):
+    """Images that are not there, or not what they should be, and the fix."""
+
+
 class DamageError(RuntimeError):
     """A committed chunk that is not what was written."""
 
