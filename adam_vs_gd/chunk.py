@@ -90,13 +90,21 @@ def draws_of(slot: Any, draws: Any) -> Any:
     return jax.tree.map(lambda a: a[slot], draws)
 
 
-def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] = draws_of) -> Batch:
+def draws_beside_shared(slot: Any, draws: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The draws of a lane's seed, and what all lanes share."""
+    of_seeds, shared = draws
+    return draws_of(slot, of_seeds), shared
+
+
+def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] | None = None) -> Batch:
     """The functions of a problem, of all lanes: those of a step together, those of the test set one by one.
 
     Args:
         problem: of one lane.
-        lane_draws: (slot, draws [K, ...]) -> the draws of a lane.
+        lane_draws: (slot, draws [K, ...]) -> the draws of a lane, where they are made in another way than by indexing.
     """
+    if lane_draws is None:
+        lane_draws = draws_of if problem.shared is None else draws_beside_shared
 
     def advance(hyper: Any, slot: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
         run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
@@ -109,6 +117,7 @@ def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] = draws_of) 
         measure=side_by_side(problem.measure, lane_draws),
         test=one_by_one(problem.test, lane_draws),
         finish=one_by_one(problem.finish, lane_draws),
+        shared=problem.shared,
     )
 
 
@@ -130,10 +139,12 @@ def compile_programs(batch: Batch, hyper: Any, seed_slots: int, devices: tuple[j
 
     width = jax.tree.leaves(hyper)[0].shape
     slot = jax.ShapeDtypeStruct(width, np.int32, sharding=lanes)
-    draws = jax.tree.map(
+    draws: Any = jax.tree.map(
         lambda a: jax.ShapeDtypeStruct((seed_slots, *a.shape[1:]), a.dtype, sharding=shared),
         compile_draw(batch.draw, tuple(devices)).out_info,
     )
+    if batch.shared is not None:
+        draws = draws, shapes(batch.shared(), shared)
     inputs = (shapes(hyper, lanes), slot, draws)
     step = jax.ShapeDtypeStruct((), np.int32, sharding=shared)
 

@@ -251,7 +251,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         todo, limits = engine.plan_sweep(spec, None if options.overwrite else folder, settings)
         print(plan.describe(todo, limits))
         if options.measure:
-            print(engine.estimate(todo, settings))
+            print(engine.estimate(spec, todo, settings))
         return DONE
     results = engine.run_sweep(spec, out, overwrite=options.overwrite, **vars(settings))
 

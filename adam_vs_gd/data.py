@@ -28,6 +28,7 @@ class Stream(enum.IntEnum):
     TEST = 2
     WEIGHTS = 3
     BATCHES = 4
+    AUGMENT = 5
 
 
 class NoiseRanks(NamedTuple):

@@ -10,11 +10,11 @@ import tomli_w
 import xarray as xr
 
 from adam_vs_gd.errors import FolderError
-from adam_vs_gd.keys import NUMBERS, OPTIMIZER
+from adam_vs_gd.keys import CHOICES, FILTER_SIDE, IMAGE_SETS, NUMBERS, ON_IMAGES, OPTIMIZER
 from adam_vs_gd.plan import cells, digest_of
 from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Rows, record_steps, test_steps
-from adam_vs_gd.variables import CLASSES, DIMENSIONLESS, STATUSES, UNITS, VARIABLES
+from adam_vs_gd.variables import CLASSES, DIMENSIONLESS, FINAL, STATUSES, UNITS, VARIABLES, variables_of
 
 
 def to_dataset(spec: SweepSpec, chunks: Iterable[Rows], about: Mapping[str, Any] | None = None) -> xr.Dataset:
@@ -62,7 +62,8 @@ def to_dataset(spec: SweepSpec, chunks: Iterable[Rows], about: Mapping[str, Any]
     dataset = xr.Dataset(variables, coordinates(spec))
     return dataset.assign_attrs(
         title=spec.name, digest=digest_of(lane.digest for _, lane in everything), spec=tomli_w.dumps(spec.to_dict()),
-        supports=spec.data["supports"], model=spec.model["name"], precision=spec.train["precision"], **(about or {}),
+        **{key: spec.data[key] for key in CHOICES["data"] if key in spec.data},
+        model=spec.model["name"], precision=spec.train["precision"], **(about or {}),
     )  # fmt: skip
 
 
@@ -70,18 +71,19 @@ def layout(spec: SweepSpec, chunks: Iterable[Rows]) -> Iterable[tuple[str, dict[
     """(variable, {dimension: size} after those of the cells, dtype) of every variable."""
     real = np.dtype(spec.train["precision"])
     steps = spec.steps[0] if isinstance(spec.steps, tuple) else spec.steps
-    sizes = {"class": len(CLASSES)}
-    for name, variable in VARIABLES.items():
+    on_images, sizes = spec.model["name"] in ON_IMAGES, {"class": len(CLASSES)}
+    if on_images:
+        channels = IMAGE_SETS[spec.data["images"].partition(":")[0]].channels
+        sizes |= {"filter_y": FILTER_SIDE, "filter_x": FILTER_SIDE, "channel": channels, "filter": spec.model["width"]}
+    for name, variable in variables_of(on_images).items():
         own = {dim: sizes[dim] for dim in variable.dims}
+        if any(isinstance(size, tuple) for size in own.values()):
+            continue  # filters of a width that is swept are of no one shape
         yield name, own, real
-        if spec.record and name in PATHS:
+        if spec.record and name not in FINAL:
             on_test = name == "test_error"
             count = len((test_steps if on_test else record_steps)(steps, spec.record))
             yield f"{name}_path", {"test_record" if on_test else "record": count, **own}, real
-
-
-PATHS = tuple(VARIABLES)[: tuple(VARIABLES).index("objective_change")]
-"""Variables that are kept as trajectories."""
 
 
 def attributes(name: str) -> dict[str, Any]:
@@ -101,8 +103,9 @@ def coordinates(spec: SweepSpec) -> dict[str, Any]:
     coords: dict[str, Any] = {
         "optimizer": ("optimizer", np.array(labels, dtype=object), {"long_name": "optimizer"}),
         "seed": ("seed", np.array(spec.seeds), {"long_name": "seed"}),
-        "class": ("class", np.array(CLASSES), {"long_name": "class", "symbol": "$j$"}),
     }
+    if spec.model["name"] not in ON_IMAGES:
+        coords["class"] = ("class", np.array(CLASSES), {"long_name": "class", "symbol": "$j$"})
     dimension = {name.removesuffix("_index"): (name, values) for name, values in axes(spec)}
     for key, number in NUMBERS.items():
         about = {"long_name": number.long_name, "symbol": number.symbol, "units": DIMENSIONLESS}

@@ -20,6 +20,7 @@ from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
 from adam_vs_gd.interruption import Interruption
+from adam_vs_gd.lanes import Maker, maker_of
 from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
@@ -33,8 +34,8 @@ from adam_vs_gd.types import Rows
 from adam_vs_gd.variables import STATUSES
 
 CHECKPOINT_SECONDS = 120.0
-UNMIXED = ("platform", "path")
-"""What all chunks of a folder should have in common, because roundings differ."""
+UNMIXED = ("platform", "path", "image_digest")
+"""What all chunks of a folder should have in common, because roundings differ, or images."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +117,17 @@ def run_sweep(
         Interrupted: a KeyboardInterrupt, after SIGINT or SIGTERM: the same call goes on from there.
     """
     settings = Settings(devices, memory, path, checkpoint_every, wait, compile_cache, allow_mixed, quiet)
+    maker = maker_of(spec)
     with progress_on(quiet=quiet) as progress, Interruption(progress.note) as interruption:
         found = start(spec.name, settings, progress)
         if out is None:
-            return in_memory(spec, settings, found, progress, interruption)
+            return in_memory(spec, maker, settings, found, progress, interruption)
         folder = Folder(out)
         if not overwrite:
             folder.check(spec)
         with holding(folder, settings, progress, interruption, overwrite=overwrite):
             folder.check(spec)
-            return compute(folder, spec, list(cells(spec)), settings, found, progress, interruption)
+            return compute(folder, spec, maker, list(cells(spec)), settings, found, progress, interruption)
 
 
 def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
@@ -140,11 +142,12 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
     survey = folder.survey()
     if not (survey.damaged or folder.lost(wanted, survey)) and folder.zarr_says(folder.dataset(spec)) == "whole":
         return None
+    maker = maker_of(spec)
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         found = start(spec.name, settings, progress)
         with holding(folder, settings, progress, interruption):
             lost = folder.lost(wanted, folder.survey())
-            return compute(folder, spec, everything, settings, found, progress, interruption, only=lost)
+            return compute(folder, spec, maker, everything, settings, found, progress, interruption, only=lost)
 
 
 def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
@@ -180,6 +183,7 @@ def holding(
 def compute(
     folder: Folder,
     spec: SweepSpec,
+    maker: Maker,
     everything: Sequence[Cell],
     settings: Settings,
     devices: tuple[jax.Device, ...],
@@ -195,7 +199,7 @@ def compute(
         log.add(text)
 
     survey = folder.survey()
-    about = provenance() | describe_machine(devices, settings)
+    about = provenance() | describe_machine(devices, settings) | maker.about
     if not settings.allow_mixed:
         refuse_mixture(folder, survey, about)
     with writing(folder), log.warnings():
@@ -206,7 +210,7 @@ def compute(
         for damage in survey.damaged:
             aside = folder.set_damaged_aside(damage.path)
             tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
-        made = {key: about[key] for key in (*UNMIXED, "versions")}
+        made = {key: about[key] for key in (*UNMIXED, "versions") if key in about}
         with Checkpoints(folder.checkpoints, settings.checkpoint_every, made, tell) as checkpoints:
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
@@ -241,7 +245,7 @@ def compute(
 
             began = time.monotonic()
             hooks = Hooks(tell, interruption.check, advanced, between, checkpoints.find, keep)
-            failed = run_plan(plan, devices, memory_of(devices, settings), hooks)
+            failed = run_plan(plan, devices, memory_of(devices, settings), hooks, maker.make)
         folder.settle(wanted, done)
         results = folder.dataset(spec)
         folder.consolidate(results)
@@ -253,6 +257,7 @@ def compute(
 
 def in_memory(
     spec: SweepSpec,
+    maker: Maker,
     settings: Settings,
     devices: tuple[jax.Device, ...],
     progress: Progress,
@@ -271,8 +276,8 @@ def in_memory(
         tell=progress.note, check=interruption.check, advanced=progress.update,
         between=lambda snapshot: interruption.check(), keep=keep,
     )  # fmt: skip
-    warn_of(run_plan(plan, devices, memory_of(devices, settings), hooks))
-    return to_dataset(spec, rows_kept, provenance() | describe_machine(devices, settings))
+    warn_of(run_plan(plan, devices, memory_of(devices, settings), hooks, maker.make))
+    return to_dataset(spec, rows_kept, provenance() | describe_machine(devices, settings) | maker.about)
 
 
 def memory_of(devices: tuple[jax.Device, ...], settings: Settings) -> Callable[[int], int]:
@@ -287,12 +292,13 @@ def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings
     return make_plan((lane for _, lane in cells(spec)), limits, done), limits
 
 
-def estimate(plan: Plan, settings: Settings) -> str:
-    """How long a plan will take here, from about a second of each group."""
+def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:
+    """How long the plan of a sweep will take here, from about a second of each group."""
+    make = maker_of(spec).make
     lines, total, devices, rest = [], 0.0, use_devices(settings.devices), ""
     for group in plan.groups:
         try:
-            timing = time_group(group, devices, memory_of(devices, settings))
+            timing = time_group(group, devices, memory_of(devices, settings), make)
         except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -326,7 +332,12 @@ def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> 
         FolderError: if they would not.
     """
     for key in UNMIXED:
-        there = sorted({str(one[key]) for one in survey.about if key in one} - {about[key]})
+        there = sorted({str(one[key]) for one in survey.about if key in one} - {about.get(key)})
+        if there and key == "image_digest":
+            raise FolderError(
+                f"{folder.path}: holds chunks computed on other images (SHA-256 {', '.join(there)}; here it is "
+                f"{about[key]}); use those, choose another folder with --out, or say --allow-mixed"
+            )
         if there:
             same = f"say --path {there[0]}, " if key == "path" and len(there) == 1 else ""
             raise FolderError(

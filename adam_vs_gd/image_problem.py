@@ -17,6 +17,7 @@ from adam_vs_gd import measurements, training
 from adam_vs_gd.batches import Batches, batch_at, no_order, order_at, raw
 from adam_vs_gd.data import Stream, stream
 from adam_vs_gd.filters import noisiness
+from adam_vs_gd.methods import LOOKED_AT
 from adam_vs_gd.problem import Problem
 from adam_vs_gd.types import Windows
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 MARGIN = 4  # points of zeros around an image, from which a crop is taken
 FIT_ERROR = 0.01  # training error up to which a network counts as fitted: it never sees the images as they are
-LOOKED_AT = 500  # examples that are measured at once
 
 
 class ImageData(NamedTuple):
@@ -79,7 +79,7 @@ def draw(key: Key) -> ImageDraws:
 
 
 def crop_and_flip(key: Key, images: Array) -> Array:
-    """Each image [B, h, w, c] shifted by up to `MARGIN` points along each axis, what comes in being 0, and half mirrored.
+    """Images [B, h, w, c], each shifted by up to `MARGIN` points along each axis with 0 behind it, and half mirrored.
 
     The augmentation of CIFAR-10 since C.-Y. Lee et al., Deeply-Supervised Nets, 2015.
     """
@@ -146,8 +146,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
             value, grads = jax.value_and_grad(loss)(state.params, batch, images.train_labels[index])
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params, rest = training.apply(static.optimizer, state.params, state.rest, updates)
-            objective = lambda: measurements.objective(value, state.params, hyper.lam)  # noqa: E731
-            windows = training.observe(state.windows, objective, t, static.steps)
+            windows = training.observe(state.windows, value, state.params, hyper.lam, t, static.steps)
             return NetworkState(params, opt_state, windows, rest, order)
 
         return jax.lax.fori_loop(start, stop, step, state)

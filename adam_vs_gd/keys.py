@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,50 @@ LINEAR = frozenset({"gd"})
 """The optimizers whose steps are linear in the gradients."""
 
 CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "data": {"supports": ("independent", "disjoint")},
-    "model": {"name": ("two_layer_cnn", "linear")},
+    "data": {
+        "supports": ("independent", "disjoint"),
+        "images": ("textures", "cifar10", "fashion-mnist", "noise"),
+        "split": ("test", "validation"),
+        "augment": ("crop_flip", "none"),
+    },
+    "model": {"name": ("two_layer_cnn", "linear", "alexnet")},
     "train": {"precision": ("float32", "float64")},
 }
-"""Keys that name one of several; the first is the default."""
+"""Keys that name one of several; the first is the default. What follows a colon in `images` says where they are."""
 
 SECTIONS: Mapping[str, Mapping[str, Number]] = {"data": DATA, "model": MODEL, "train": TRAIN}
-CNN_ONLY = ("width", "q")
+
+
+class Sizes(NamedTuple):
+    """A set of images: how many there are to train on and to test on, their classes and channels."""
+
+    train: int
+    test: int
+    classes: int
+    channels: int
+
+
+IMAGE_SETS: Mapping[str, Sizes] = {
+    "textures": Sizes(1620, 540, 10, 3),
+    "cifar10": Sizes(50_000, 10_000, 10, 3),
+    "fashion-mnist": Sizes(60_000, 10_000, 10, 1),
+    "noise": Sizes(50_000, 10_000, 10, 3),
+}
+IMAGE_SIDE = 32
+FILTER_SIDE = 11  # of AlexNet's first layer
+VALIDATION = 5  # split = "validation" holds out one in so many training images, the last ones
+
+ON_IMAGES = frozenset({"alexnet"})
+"""The models of images; the others are of two patches."""
+MEANINGLESS: Mapping[str, frozenset[str]] = {
+    "two_layer_cnn": frozenset({"images", "split", "augment"}),
+    "linear": frozenset({"images", "split", "augment", "width", "q"}),
+    "alexnet": frozenset({"d", "s", "sigma_p", "alpha", "supports", "q", "sigma_0"}),
+}
+"""The keys that mean nothing to a model."""
+DEFAULTS: Mapping[str, Mapping[str, int]] = {"alexnet": {"width": 64, "batch_size": 128}}
+"""Defaults of a model that are not Table 1's. Left out, n and test_size of images are all there are."""
+DEFAULT_NAME = "sweep"
 DEFAULT_SEEDS = 5
 DEFAULT_RECORD = 100
 RANGE_DIGITS = 12  # significant digits of a range's values, so that 0.3 is 0.3

@@ -6,9 +6,10 @@
     span     native: gradient descent in the span of the data
     dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
     gram     XLA: gradient descent in the span of the data
+    network  XLA: a network on images, a lane after the other on a CPU, where one fills the cache
 
-All but the first are the path "fast". A batch is another part of the data at each step, of which neither the Gram matrix
-nor the native kernel knows: lanes on batches are trained plainly on either path.
+`plain` is the path "reference" too, the others are "fast"; a network has one way only. A batch is another part of the data
+at each step, of which neither the Gram matrix nor the native kernel knows: lanes on batches are trained plainly.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adam_vs_gd.keys import LINEAR
+from adam_vs_gd.keys import IMAGE_SETS, IMAGE_SIDE, LINEAR, ON_IMAGES
 from adam_vs_gd.types import BEST_EVERY
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the
 NATIVE = frozenset({"sparse", "products", "span"})
 MIN_WIDTH = 4  # lanes on a device at least where XLA steps them: it rounds narrower ones differently
 SHARING = ("dense", "gram")  # methods for which lanes of one seed and s stand in blocks
+LOOKED_AT = 250  # images that are measured at once
+KEY_BYTES = 24  # of the keys that a seed draws where it draws nothing else
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
 SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
 
@@ -47,8 +50,10 @@ class Means:
 def method_of(static: Static, s: int, means: Means) -> str:
     """How a lane is trained: a function of its own numbers, so that no other lane of a sweep changes it.
 
-    Lanes with a batch size are `plain`, whatever the path.
+    Networks are `network` and lanes with a batch size `plain`, whatever the path.
     """
+    if static.model in ON_IMAGES:
+        return "network"
     if means.path == "reference" or static.batch_size:
         return "plain"
     native = means.native and static.precision == "float32"
@@ -61,7 +66,7 @@ def method_of(static: Static, s: int, means: Means) -> str:
 
 def least_width(method: str) -> int:
     """Lanes on a device, at least; the native kernel rounds a lane alike in any company, and in none."""
-    return 1 if method in ("sparse", "span") else MIN_WIDTH
+    return 1 if method in ("sparse", "span", "network") else MIN_WIDTH
 
 
 def real_bytes(static: Static) -> int:
@@ -74,6 +79,17 @@ def filters(static: Static) -> int:
     return (1 if static.model == "linear" else 2) * static.width
 
 
+def network_weights(static: Static) -> int:
+    """Weights of `models.AlexNet`."""
+    sizes, w = IMAGE_SETS[static.images], static.width
+    return 597 * w * w + (121 * sizes.channels + 18) * w + (4 * w + 1) * sizes.classes
+
+
+def network_numbers(static: Static) -> int:
+    """Numbers that a network's forward pass makes of an image, about: patches and activations."""
+    return 64 * 144 * IMAGE_SETS[static.images].channels + 1300 * static.width
+
+
 def rows_of(static: Static, ranks: int) -> int:
     """Coordinates that a training set of so many ranks can touch, and coordinate 0."""
     return min(static.d, static.n * ranks + 1)
@@ -81,8 +97,11 @@ def rows_of(static: Static, ranks: int) -> int:
 
 def lane_bytes(static: Static, method: str, ranks: int) -> int:
     """Bytes of a lane while it trains: weights, W*, moments, gradient; its training set; products and activations."""
-    weights, products = filters(static) * static.d, filters(static) * static.n
     copies = {"gd": 4, "signgd": 3}.get(static.optimizer, 5)
+    if method == "network":
+        seen = max(static.batch_size, LOOKED_AT)
+        return real_bytes(static) * (copies * network_weights(static) + 2 * seen * network_numbers(static))
+    weights, products = filters(static) * static.d, filters(static) * static.n
     held = {
         "plain": copies * weights + (static.n + static.batch_size) * static.d + 4 * products,
         "sparse": copies * weights + 4 * products,
@@ -96,12 +115,16 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
 
 def seed_bytes(static: Static, ranks: int) -> int:
     """Bytes of a seed's draws: training and test noise by rank (an int32 and a real each), unit weights."""
+    if static.images:
+        return KEY_BYTES
     real = real_bytes(static)
     return (4 + real) * ranks * (static.n + static.test_size) + real * filters(static) * static.d
 
 
 def look_bytes(static: Static, method: str) -> int:
-    """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
+    """Bytes of a lane while it is measured, and of the block of test examples that exists at once; of all images."""
+    if static.images:
+        return (static.n + static.test_size) * IMAGE_SIDE**2 * IMAGE_SETS[static.images].channels
     weights = filters(static) * static.d
     if method in NATIVE:
         return real_bytes(static) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
@@ -113,6 +136,9 @@ def step_work(static: Static, method: str, ranks: int) -> float:
 
     On batches, the products are those of a batch, and of all examples at every tenth step.
     """
+    if method == "network":
+        products = 27_648 * static.width + 3_288 * static.width**2  # of a forward pass of an image
+        return 6.0 * (static.batch_size or static.n) * products + 10 * network_weights(static)
     n, c = float(static.n), filters(static)
     if static.batch_size:
         n = static.batch_size + n / BEST_EVERY

@@ -30,6 +30,8 @@ from adam_vs_gd.types import Hyper, Static
 NUMERICS: Mapping[str, int] = {"gd": 2}
 """Version of the numbers of an optimizer, 1 by default: raised whenever the same lane would come out different."""
 CHUNK_DIGITS = 32  # of a chunk's name
+ABSENT = Hyper(alpha=0.0, s=0, sigma_p=0.0, sigma_0=0.0, lam=0.0, eta=0.0)
+"""The numbers of a lane whose model and optimizer have none of them."""
 
 
 @dataclass(frozen=True)
@@ -214,17 +216,21 @@ def cells(spec: SweepSpec) -> Iterator[Cell]:
             static = Static(
                 optimizer=optimizer["kind"],
                 model=spec.model["name"],
-                supports=spec.data["supports"],
+                supports=spec.data.get("supports", ""),
                 precision=spec.train["precision"],
                 steps=number("steps"),
                 n=number("n"),
-                d=number("d"),
+                d=number("d") or 1,
                 width=number("width") or 1,
                 q=number("q") or 1,
                 test_size=number("test_size"),
                 batch_size=number("batch_size") or 0,
+                images=spec.data.get("images", "").partition(":")[0],
+                split=spec.data.get("split", ""),
+                augment=spec.data.get("augment", ""),
             )
-            hyper = Hyper(**{key: number(key) if key not in OPTIMIZER or key in has else 0.0 for key in Hyper._fields})
+            held = {key: number(key) for key in Hyper._fields if key not in OPTIMIZER or key in has}
+            hyper = ABSENT._replace(**{key: value for key, value in held.items() if value is not None})
             for k, seed in enumerate(spec.seeds):
                 yield (o, *index, k), Lane(static, hyper, seed, spec.record)
 

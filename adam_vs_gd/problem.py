@@ -27,6 +27,8 @@ class Problem:
         test: (hyper, draws, state) -> {name: array}, for the coarser `test_record` grid; one lane at a time.
         finish: (hyper, draws, state, measured) -> {name: array}, the final values of a lane, `measured` being what
             `measure` and `test` gave at T.
+        shared: gives arrays in host memory that all lanes read, whatever their seed, such as a set of images; the
+            functions' `draws` are then the pair (draws of the seed, these arrays). None where there are none.
     """
 
     steps: int
@@ -36,6 +38,7 @@ class Problem:
     measure: Callable[[Any, Draws, State], Mapping[str, Array]]
     test: Callable[[Any, Draws, State], Mapping[str, Array]]
     finish: Callable[[Any, Draws, State, Mapping[str, Array]], Mapping[str, Array]]
+    shared: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Batch:
 
     Every function takes (hyper [L], slot [L], draws [K, ...]), `slot` saying which of the K seeds a lane belongs to,
     and then what the `Problem`'s takes, with an axis of L lanes ahead; what it returns has that axis too. No lane may
-    depend on another, nor on how many there are.
+    depend on another, nor on how many there are. With `shared`, draws are the pair (draws [K, ...], shared arrays).
 
     Attributes:
         draw: key -> the draws of one seed.
@@ -53,6 +56,7 @@ class Batch:
         measure: (…, state) -> {name: [L, ...]}.
         test: (…, state) -> {name: [L, ...]}.
         finish: (…, state, measured) -> {name: [L, ...]}.
+        shared: as a `Problem`'s.
     """
 
     draw: Callable[[Key], Draws]
@@ -61,3 +65,4 @@ class Batch:
     measure: Callable[..., Mapping[str, Array]]
     test: Callable[..., Mapping[str, Array]]
     finish: Callable[..., Mapping[str, Array]]
+    shared: Callable[[], Any] | None = None

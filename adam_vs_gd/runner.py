@@ -14,6 +14,7 @@ import numpy as np
 
 from adam_vs_gd.chunk import (
     LANES,
+    SHARED,
     Programs,
     SeedDraws,
     compile_draw,
@@ -144,7 +145,8 @@ def group_name(group: Group) -> str:
     static = group.static
     where = f"{group.devices} device{'s' if group.devices > 1 else ''}"
     batch = f", batch_size={static.batch_size}" if static.batch_size else ""
-    shape = f"n={static.n}, d={static.d}, steps={static.steps}{batch}"
+    data = f"{static.images}, n={static.n}" if static.images else f"n={static.n}, d={static.d}"
+    shape = f"{data}, steps={static.steps}{batch}"
     return f"{static.optimizer} ({shape}), {group.width} lanes on {where}"
 
 
@@ -251,10 +253,13 @@ def run_chunk(
 def placed(
     batch: Batch, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
 ) -> tuple[Any, Any, Any]:
-    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices."""
+    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices; the draws beside what is shared, if that is so."""
     hyper, slot, seeds = padded(chunk, group)
     on_lanes = jax.device_put((hyper, slot), sharding(devices, LANES))
-    return (*on_lanes, seed_draws.stack(batch.draw, seeds, devices))
+    draws = seed_draws.stack(batch.draw, seeds, devices)
+    if batch.shared is not None:
+        draws = draws, jax.device_put(batch.shared(), sharding(devices, SHARED))
+    return (*on_lanes, draws)
 
 
 def recorded(paths: Mapping[str, Sequence[Any]], where: Sequence[int]) -> dict[str, np.ndarray]:

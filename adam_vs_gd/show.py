@@ -17,7 +17,8 @@ LETTERS = {"pending": "p", "undertrained": "u", "underfit": "f", "collapsed": "c
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
 LIGHT = 6  # colours from here on are light
 MAX_HEATMAPS = 4
-COLUMNS = ("test_error", "train_error", "data_loss", "feature_learning", "noise_memorization")
+COLUMNS = ("test_error", "train_error", "data_loss", "feature_learning", "noise_memorization", "high_frequency",
+           "total_variation")  # fmt: skip
 
 
 def summary(results: xr.Dataset, width: int = 80) -> Text:
@@ -41,11 +42,18 @@ def heading(results: xr.Dataset) -> str:
         f"{results.attrs['title']}: {done} of {cells} cells computed",
         f"axes   {axes}",
         f"fixed  {fixed}",
-        f"model  {results.attrs['model']}, {results.attrs['supports']} supports, {results.attrs['precision']}",
+        f"model  {results.attrs['model']}, {data_in_words(results)}, {results.attrs['precision']}",
     ]
     if "device" in results.attrs:
         lines.append(f"by     {results.attrs['versions']}; {results.attrs['platform']} ({results.attrs['device']})")
     return "\n".join(lines)
+
+
+def data_in_words(results: xr.Dataset) -> str:
+    """What the lanes were trained on."""
+    if "images" not in results.attrs:
+        return f"{results.attrs['supports']} supports"
+    return f"{results.attrs['images']} images, {results.attrs['split']} split, augmented by {results.attrs['augment']}"
 
 
 def statuses(results: xr.Dataset) -> str:
@@ -106,16 +114,16 @@ def cell(mean: float, counts: np.ndarray, wide: bool) -> tuple[str, str]:
 
 def table(results: xr.Dataset) -> str:
     """A line a point: means over seeds, intervals, and the statuses that are not `fitted`."""
-    summaries = {name: over_seeds(results, name) for name in COLUMNS}
+    summaries = {name: over_seeds(results, name) for name in COLUMNS if name in results}
     axes = swept(results)
     heads = [dim.removesuffix("_index") for dim in axes]
-    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in COLUMNS), "not fitted"]]
+    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), "not fitted"]]
     sizes = (range(results.sizes[dim]) for dim in ("optimizer", *axes))
     for index in itertools.product(*sizes):
         at = dict(zip(("optimizer", *axes), index, strict=True))
         here = results.isel(at)
         values = [f"{here[name].item():.4g}" for name in heads]
-        cells = [number(summaries[name].isel(at)) for name in COLUMNS]
+        cells = [number(summary.isel(at)) for summary in summaries.values()]
         found = here.status.values
         odd = {name: int((found == k).sum()) for k, name in enumerate(STATUSES) if name != "fitted"}
         note = ", ".join(f"{count} {name}" for name, count in odd.items() if count)

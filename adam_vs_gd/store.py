@@ -20,17 +20,18 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
+from adam_vs_gd.checks import show
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
 from adam_vs_gd.files import STAGING, move, publish, sealed, staging, suffixes, unsealed
 from adam_vs_gd.lock import HOLDER, LOCK
 from adam_vs_gd.plan import digest_of
-from adam_vs_gd.spec import SweepSpec, load_spec, show
+from adam_vs_gd.spec import SweepSpec, load_spec
 from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
 ZARR_CHUNK_BYTES = 2**24
-PROVENANCE = ("platform", "device", "path", "kernel", "versions", "python", "commit")
+PROVENANCE = ("platform", "device", "path", "kernel", "versions", "python", "commit", "image_set", "image_digest")
 """What a chunk was computed with, as far as it is told in the Dataset's attributes."""
 
 
@@ -310,7 +311,8 @@ def combined(about: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     found: dict[str, dict[str, None]] = {}
     for one in about:
         for key in PROVENANCE:
-            found.setdefault(key, {})[str(one.get(key, "unknown"))] = None
+            if key in one or not key.startswith("image"):
+                found.setdefault(key, {})[str(one.get(key, "unknown"))] = None
     return {key: "; ".join(values) for key, values in found.items()}
 
 
@@ -335,10 +337,16 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
     tables = [(name, before[name], now[name]) for name in ("data", "model", "train")]
     shared = [label for label in before["optimizers"] if label in now["optimizers"]]
     tables += [(f"optimizers.{label}", before["optimizers"][label], now["optimizers"][label]) for label in shared]
-    pairs += [(f"{name}.{key}", a.get(key), b.get(key)) for name, a, b in tables for key in a | b]
+    pairs += [(f"{name}.{key}", a.get(key), b.get(key)) for name, a, b in tables for key in a | b if key != "images"]
+    pairs += [("data.images", *(named_images(spec) for spec in (before, now)))]
     for key, a, b in pairs:
         if a is None or b is None or not (isinstance(a, list) or isinstance(b, list) or a == b):
             yield key, told(a), told(b)
+
+
+def named_images(spec: Mapping[str, Any]) -> str:
+    """Which images; where they are may change. Empty for a model of two patches."""
+    return spec["data"].get("images", "").partition(":")[0]
 
 
 def told(value: Any) -> str:

@@ -65,6 +65,18 @@ def apply_compensated(params: Params, rest: Params, updates: Params) -> tuple[Pa
     return new, jax.tree.map(lambda w, new, old: w - (new - old), whole, new, params)
 
 
+def no_rest(optimizer: str, params: Params) -> Params:
+    """What `apply` begins with."""
+    return jax.tree.map(jnp.zeros_like, params) if optimizer in COMPENSATED else ()
+
+
+def apply(optimizer: str, params: Params, rest: Params, updates: Params) -> tuple[Params, Params]:
+    """The weights after a step, and what rounding has kept from them, where the optimizer is one of `COMPENSATED`."""
+    if optimizer in COMPENSATED:
+        return apply_compensated(params, rest, updates)
+    return optax.apply_updates(params, updates), rest
+
+
 def lane_optimizer(name: str, hyper: Hyper) -> optax.GradientTransformation:
     """The optimizer of a lane, with its λ."""
     return make_optimizer(name, eta=hyper.eta, lam=hyper.lam, beta1=hyper.beta1, beta2=hyper.beta2, eps=hyper.eps)
@@ -76,7 +88,7 @@ def start(optimizer: str, hyper: Hyper, weights: Params, order: Any = ()) -> Tra
     zero = jnp.zeros((), jnp.result_type(float))
     best = Best(jax.tree.map(jnp.zeros_like, params), zero + jnp.inf, jnp.array(-1, jnp.int32))
     opt_state = lane_optimizer(optimizer, hyper).init(params)
-    rest = jax.tree.map(jnp.zeros_like, params) if optimizer in COMPENSATED else ()
+    rest = no_rest(optimizer, params)
     return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero), rest, order)
 
 
@@ -102,6 +114,15 @@ def add_to_windows(windows: Windows, objective: Array, t: Array, steps: int) -> 
     reference = jnp.where(t == steps - 2 * window(steps), objective, windows.reference)
     late, change = t >= steps - window(steps), objective - reference
     return Windows(reference, windows.previous + jnp.where(late, 0, change), windows.last + jnp.where(late, change, 0))
+
+
+def observe(windows: Windows, data_loss: Array, params: Params, lam: ArrayLike, t: Array, steps: int) -> Windows:
+    """The windows after step t of T, whatever step it is."""
+
+    def add(windows: Windows) -> Windows:
+        return add_to_windows(windows, measurements.objective(data_loss, params, lam), t, steps)
+
+    return jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, windows)
 
 
 def segment(
@@ -159,17 +180,9 @@ def segment(
         seen = data if batches is None else data.take(batch_at(order, t, batches.size))
         info = step_info(model, state.params, seen)
         updates, opt_state = transformation.update(info.grads, state.opt_state, state.params)
-        if optimizer in COMPENSATED:
-            params, rest = apply_compensated(state.params, state.rest, updates)
-        else:
-            params, rest = optax.apply_updates(state.params, updates), state.rest
+        params, rest = apply(optimizer, state.params, state.rest, updates)
         best, fitted = look(state, info, t)
-
-        def add(windows: Windows) -> Windows:
-            value = measurements.objective(info.data_loss, state.params, hyper.lam)
-            return add_to_windows(windows, value, t, steps)
-
-        windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
+        windows = observe(state.windows, info.data_loss, state.params, hyper.lam, t, steps)
         return TrainState(params, opt_state, best, fitted, windows, rest, order)
 
     if length is None:

@@ -68,6 +68,9 @@ class Static:
     q: int = 3  # 1 for the linear model
     test_size: int = 10_000
     batch_size: int = 0  # B, examples of a step; 0 for all n
+    images: str = ""  # name of a set of images; then d, q are 1 and mean nothing, nor does supports
+    split: str = ""  # "test" or "validation", what of it the test error is of
+    augment: str = ""  # "crop_flip" or "none", what is done to an image of a batch
 
     @property
     def named(self) -> dict[str, Any]:

@@ -32,6 +32,12 @@ VARIABLES: Mapping[str, Variable] = {
     "grad_norm_l1": Variable("l1 norm of the gradient", r"$\|\nabla L\|_1$"),
     "grad_norm_l2": Variable("Frobenius norm of the gradient", r"$\|\nabla L\|_F$"),
     "weight_norm": Variable("Frobenius norm of the weights", r"$\|W\|_F$"),
+    "high_frequency": Variable("share of a filter's power at high frequencies", r"$P_{|f|>1/4}/P$"),
+    "spectral_entropy": Variable("spectral entropy of a filter", r"$H/\ln k^2$"),
+    "total_variation": Variable("total variation of a filter over its norm", r"$\mathrm{TV}(w)/\|w\|$"),
+    "neighbour_correlation": Variable("correlation of a filter's neighbouring weights", r"$\rho_1$"),
+    "live_filters": Variable("filters of at least a hundredth of the largest norm", r"$m_\mathrm{live}$"),
+    "filter_norm": Variable("root mean square of the filters' norms", r"$\|w_r\|$"),
     "objective_change": Variable(
         "change of the objective's mean, last 5 % of the steps against 5 % before", r"$\Delta L/L$"
     ),
@@ -40,8 +46,24 @@ VARIABLES: Mapping[str, Variable] = {
     "best_grad_norm": Variable("smallest gradient norm since t_fit, l1 or (for gd) Frobenius", r"$\|\nabla L(W^*)\|$"),
     "best_step": Variable("step of W*, -1 if there is none", r"$t^*$"),
     "stationary": Variable("whether W* meets Theorem 4.1's bound", r"$\|\nabla L(W^*)\| \leq 1/(T\eta)$"),
+    "filters": Variable("filters of the first layer", r"$w_r$", ("filter_y", "filter_x", "channel", "filter")),
     "status": Variable("what became of the lane", "status"),
 }
+
+FINAL = frozenset({"objective_change", "best_test_error", "best_train_error", "best_grad_norm", "best_step", "stationary",
+                   "filters", "status"})  # fmt: skip
+"""Variables without a trajectory."""
+OF_PATCHES = frozenset({"feature_learning", "noise_memorization", "capital_lambda", "capital_gamma", "best_test_error",
+                        "best_train_error", "best_grad_norm", "best_step", "stationary"})  # fmt: skip
+OF_IMAGES = frozenset({"high_frequency", "spectral_entropy", "total_variation", "neighbour_correlation", "live_filters",
+                       "filter_norm", "filters"})  # fmt: skip
+
+
+def variables_of(on_images: bool) -> dict[str, Variable]:
+    """The variables of a network on images, or of a model of two patches."""
+    absent = OF_PATCHES if on_images else OF_IMAGES
+    return {name: variable for name, variable in VARIABLES.items() if name not in absent}
+
 
 UNITS: Mapping[str, str] = {"best_step": "step"}
 DIMENSIONLESS = "1"

@@ -1,4 +1,4 @@
-"""The models: flax modules that see an example only through the inner products of their filters with its patches.
+"""The models: flax modules. Those of two patches see an example only through the inner products of filters with patches.
 
 That is what lets the engine compute the products as it sees fit (the feature patch is one coordinate) and hand them
 to the same `readout`. A model of this kind has
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from adam_vs_gd.models.alexnet import AlexNet
 from adam_vs_gd.models.linear import Linear
 from adam_vs_gd.models.two_layer_cnn import TwoLayerCNN
 
@@ -19,7 +20,7 @@ Model: TypeAlias = TwoLayerCNN | Linear
 
 
 def make_model(name: str, width: int, q: int, sigma_0: float = 1.0) -> Model:
-    """The model of a given name; `width` and `q` mean nothing to the linear one."""
+    """The model of two patches of a given name; `width` and `q` mean nothing to the linear one."""
     if name == "two_layer_cnn":
         return TwoLayerCNN(width=width, q=q, sigma_0=sigma_0)
     if name == "linear":
@@ -27,4 +28,4 @@ def make_model(name: str, width: int, q: int, sigma_0: float = 1.0) -> Model:
     raise ValueError(f'model = {name!r}: must be "two_layer_cnn" or "linear"')
 
 
-__all__ = ["Linear", "Model", "TwoLayerCNN", "make_model"]
+__all__ = ["AlexNet", "Linear", "Model", "TwoLayerCNN", "make_model"]

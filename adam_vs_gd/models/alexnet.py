@@ -15,10 +15,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from adam_vs_gd.keys import FILTER_SIDE
+
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Params
 
-KERNEL, STRIDE = 11, 4  # of the first layer
+STRIDE = 4  # of the first layer
 CHANNELS = (1, 3, 6, 4, 4)  # of each convolution, in filters of the first
 LATER_KERNELS = (5, 3, 3, 3)
 POOLED = (0, 1, 4)  # convolutions that a max-pooling of 2×2 follows
@@ -40,7 +42,7 @@ class AlexNet(nn.Module):
     def __call__(self, images: Array) -> Array:
         """[..., 32, 32, c] images, of about zero mean and unit variance -> [..., classes] logits."""
         x = images
-        for layer, (channels, kernel) in enumerate(zip(CHANNELS, (KERNEL, *LATER_KERNELS), strict=True)):
+        for layer, (channels, kernel) in enumerate(zip(CHANNELS, (FILTER_SIDE, *LATER_KERNELS), strict=True)):
             x = nn.Conv(
                 channels * self.width,
                 (kernel, kernel),

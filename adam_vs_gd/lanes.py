@@ -1,0 +1,80 @@
+"""The functions that train the lanes of a sweep, and the images that they read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from adam_vs_gd.chunk import batched
+from adam_vs_gd.errors import DataError
+from adam_vs_gd.fast import make_batch
+from adam_vs_gd.image_problem import ImageData, image_problem
+from adam_vs_gd.images import ImageSet, load_images
+from adam_vs_gd.keys import IMAGE_SETS, ON_IMAGES
+from adam_vs_gd.models import AlexNet
+
+if TYPE_CHECKING:
+    from adam_vs_gd.problem import Batch
+    from adam_vs_gd.spec import SweepSpec
+    from adam_vs_gd.types import Static
+
+
+class Maker(NamedTuple):
+    """What a sweep's programs are made of.
+
+    Attributes:
+        make: (static, ranks, method, block) -> the functions of a group.
+        about: what they read, for the results' provenance.
+    """
+
+    make: Callable[[Static, int, str, int], Batch]
+    about: Mapping[str, str]
+
+
+def maker_of(spec: SweepSpec) -> Maker:
+    """The functions of a sweep's lanes; the same ones for the same images, so that programs are compiled once.
+
+    Raises:
+        DataError: if the images that the spec names are not there, or others.
+    """
+    return on_images(spec.data["images"]) if spec.model["name"] in ON_IMAGES else Maker(make_batch, {})
+
+
+@functools.lru_cache(maxsize=2)
+def on_images(source: str) -> Maker:
+    """The functions of networks on a set of images."""
+    images = load_images(source)
+
+    def make(static: Static, ranks: int, method: str, block: int) -> Batch:
+        data = image_data(images, static)
+        network = AlexNet(IMAGE_SETS[static.images].classes, static.width)
+        return batched(image_problem(static, network, lambda: data))
+
+    return Maker(make, {"image_set": images.about, "image_digest": images.digest})
+
+
+def image_data(images: ImageSet, static: Static) -> ImageData:
+    """The images of a lane: the first n to train on; of the test set, or of the end of the training set, to test on.
+
+    Raises:
+        DataError: if there are not so many.
+    """
+    train, test = (images.train, images.train_labels), (images.test, images.test_labels)
+    first = 0
+    if static.split == "validation":
+        first, test = len(images.train) - static.test_size, train
+    if first + static.test_size > len(test[0]) or static.n > (first or len(images.train)):
+        raise DataError(
+            f"{images.name}: has {len(images.train)} training and {len(images.test)} test images, too few for "
+            f'data.n = {static.n} and data.test_size = {static.test_size} with split = "{static.split}"'
+        )
+    pixels = train[0][: static.n].astype(static.precision)
+    mean, deviation = pixels.mean((0, 1, 2)), pixels.std((0, 1, 2))
+    chosen = slice(first, first + static.test_size)
+    return ImageData(
+        train[0][: static.n], train[1][: static.n], test[0][chosen], test[1][chosen],
+        mean, np.where(deviation > 0, deviation, 1).astype(mean.dtype),
+    )  # fmt: skip
