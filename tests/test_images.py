@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,13 @@ def tar(members, **header):
 
 def members(contents):
     return {f"{FOLDER}/{name}": content for name, content in contents.items()} | {f"{FOLDER}/readme.html": b"hello"}
+
+
+def negative_size():
+    """A header that sends a reader who can go backward round in circles (CVE-2025-8194)."""
+    info = tarfile.TarInfo(f"{FOLDER}/readme.html")
+    info.size = -512
+    return tar({"a": b""})[:512] + info.tobuf(tarfile.GNU_FORMAT) + tar(members(CONTENTS))
 
 
 def archived(contents):
@@ -176,6 +184,7 @@ def bad(case, folder):
         "gzip of no tar": lambda: gzip.compress(b"plain text" * 100),
         "tar cut short": lambda: gzip.compress(tar(members(CONTENTS))[:200_000]),
         "tar bomb": lambda: gzip.compress(tar(members(CONTENTS) | {"zeros": bytes(5_000_000)})),
+        "negative size": lambda: gzip.compress(negative_size()),
         "member missing": lambda: archived({name: CONTENTS[name] for name in BATCHES[1:]}),
         "member short": lambda: archived(CONTENTS | {"test_batch.bin": b"short"}),
         "member a link": lambda: gzip.compress(tar(members(CONTENTS), type=tarfile.SYMTYPE, linkname="/etc/passwd")),
@@ -212,6 +221,7 @@ def bad(case, folder):
         ("gzip of no tar", "is no tar archive, or a damaged one"),
         ("tar cut short", "is no tar archive, or a damaged one"),
         ("tar bomb", "unpacks to more than"),
+        ("negative size", "is no tar archive, or a damaged one|lacks"),
         ("member missing", "lacks data_batch_1.bin in cifar-10-batches-bin"),
         ("member short", "test_batch.bin is there twice, no plain file, or of 5 bytes"),
         ("member a link", "no plain file"),
@@ -224,6 +234,17 @@ def test_what_is_not_cifar10_is_refused_with_path_finding_and_fix(tmp_path, case
     with pytest.raises(DataError, match=says) as caught:
         load_cifar10(path, files=files)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_no_more_is_unpacked_than_there_should_be(tmp_path):
+    packed = gzip.compress(bytes(50_000_000), 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="unpacks to more than 1,000,000 bytes"):
+            published.unzip(tmp_path, packed, 1_000_000, "fix")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_pickled_archive_is_known_under_any_name(tmp_path, monkeypatch):
