@@ -7,8 +7,8 @@
     dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
     gram     XLA: gradient descent in the span of the data
 
-All but the first are the path "fast". A batch is another part of the data at each step, of which neither the Gram matrix
-nor the native kernel knows: lanes on batches are trained plainly on either path.
+All but the first are the path "fast". A batch is another part of the data at each step, which neither the span nor the
+native kernel knows of: lanes on batches are trained plainly on either path.
 """
 
 from __future__ import annotations
