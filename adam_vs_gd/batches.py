@@ -1,4 +1,4 @@
-"""Which examples a step sees: batches of B, drawn without replacement, in epochs. What an example is, is not known here.
+"""Which examples a step sees: batches of B, drawn without replacement, in epochs. What an example is does not matter.
 
 An epoch is n // B steps on the examples in a fresh random order, keyed by (key, epoch); the n mod B at the order's end
 are left out in it, others in each epoch. Step t belongs to epoch t // (n // B).

@@ -86,10 +86,11 @@ KINDS: Mapping[str, Mapping[str, float]] = {
     "signgd": {"eta": 5e-5},
     "adam": {"eta": 5e-5, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
     "adam_paper": {"eta": 5e-5, "beta1": 0.9, "beta2": 0.999},
+    "momentum": {"eta": 0.002, "beta1": 0.9},
 }
-"""The optimizers: the numbers each has, with Table 1's values."""
+"""The optimizers: the numbers each has, with Table 1's values; momentum's η is GD's times 1 − β1."""
 
-LINEAR = frozenset({"gd"})
+LINEAR = frozenset({"gd", "momentum"})
 """The optimizers whose steps are linear in the gradients."""
 
 CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {

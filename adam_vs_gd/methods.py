@@ -8,8 +8,8 @@
     gram     XLA: gradient descent in the span of the data
     network  XLA: a network on images, a lane after the other on a CPU, where one fills the cache
 
-`plain` is the path "reference" too, the others are "fast"; a network has one way only. A batch is another part of the data
-at each step, of which neither the Gram matrix nor the native kernel knows: lanes on batches are trained plainly.
+All but the first and the last are the path "fast"; a network has one way on either path. A batch is another part of the
+data at each step, which neither the span nor the native kernel knows of: lanes on batches are trained plainly.
 """
 
 from __future__ import annotations

@@ -54,14 +54,15 @@ DIRECTIONS: Mapping[str, Callable[[ArrayLike, ArrayLike, ArrayLike], optax.Gradi
     "signgd": lambda beta1, beta2, eps: optax.scale_by_sign(),
     "adam": lambda beta1, beta2, eps: optax.scale_by_adam(beta1, beta2, eps),
     "adam_paper": lambda beta1, beta2, eps: scale_by_paper_adam(beta1, beta2),
+    "momentum": lambda beta1, beta2, eps: optax.trace(beta1),
 }
 """name -> (β1, β2, ε) -> the transformation that turns a gradient into a direction, before −η scales it."""
 
-GRADIENT_NORM: Mapping[str, int] = {"gd": 2, "signgd": 1, "adam": 1, "adam_paper": 1}
-"""The norm in which Theorem 4.1 bounds the gradient at W*: 1 for ‖·‖_1, 2 for ‖·‖_F."""
+GRADIENT_NORM: Mapping[str, int] = {"gd": 2, "signgd": 1, "adam": 1, "adam_paper": 1, "momentum": 2}
+"""The norm in which Theorem 4.1 bounds the gradient at W*: 1 for ‖·‖_1, 2 for ‖·‖_F; momentum's is GD's."""
 
 
-COMPENSATED = frozenset({"gd"})
+COMPENSATED = frozenset({"gd", "momentum"})
 """Optimizers whose steps are added with compensation: they may be smaller than the rounding of a weight, as GD's ηλ·w
 is at Table 1's size, where float32 would lose an eighth of it."""
 
@@ -78,10 +79,11 @@ def make_optimizer(
     """An optax optimizer by its name in a spec; every number may be a tracer.
 
     Args:
-        name: "gd", "signgd" (sgn(0) = 0), "adam" (bias-corrected, as PyTorch and optax) or "adam_paper".
+        name: "gd", "signgd" (sgn(0) = 0), "adam" (bias-corrected, as PyTorch and optax), "adam_paper" or
+            "momentum" (heavy ball: u ← β1·u + g, W ← W − η·u, as torch.optim.SGD).
         eta: learning rate η > 0.
         lam: weight λ of the L2 term, added to the gradient before the moments; None leaves it out.
-        beta1: β1 in [0, 1), of the Adams.
+        beta1: β1 in [0, 1), of the Adams and of momentum.
         beta2: β2 in [0, 1), of the Adams.
         eps: ε >= 0, of "adam". With ε = 0 a zero gradient gives 0/0.
 

@@ -225,8 +225,8 @@ def train(
 
     Args:
         key: a JAX key, or a seed as in a spec; may be traced.
-        optimizer: "gd", "signgd", "adam", "adam_paper".
-        eta: η > 0. The default is Table 1's for Adam; GD's is 0.02.
+        optimizer: "gd", "signgd", "adam", "adam_paper", "momentum".
+        eta: η > 0. The default is Table 1's for Adam; GD's is 0.02, momentum's 0.002.
         lam: λ >= 0.
         beta1: β1 in [0, 1).
         beta2: β2 in [0, 1).

@@ -43,7 +43,9 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "best_test_error": Variable("test error at W*", r"$P[F_y(W^*) \leq F_{-y}(W^*)]$"),
     "best_train_error": Variable("training error at W*", r"$\frac{1}{n}\#\{i: F_{y_i}(W^*) \leq F_{-y_i}(W^*)\}$"),
-    "best_grad_norm": Variable("smallest gradient norm since t_fit, l1 or (for gd) Frobenius", r"$\|\nabla L(W^*)\|$"),
+    "best_grad_norm": Variable(
+        "smallest gradient norm since t_fit, l1 or (for gd, momentum) Frobenius", r"$\|\nabla L(W^*)\|$"
+    ),
     "best_step": Variable("step of W*, -1 if there is none", r"$t^*$"),
     "stationary": Variable("whether W* meets Theorem 4.1's bound", r"$\|\nabla L(W^*)\| \leq 1/(T\eta)$"),
     "filters": Variable("filters of the first layer", r"$w_r$", ("filter_y", "filter_x", "channel", "filter")),

@@ -4,7 +4,7 @@ Data: noise ξ [n, d], with −α·y in coordinate 0; labels y [n] in {−1, +1}
 CNN weights W [2, m, d], index 0 for class j = −1 and 1 for j = +1; linear weights w [d].
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 CLASSES = (-1.0, 1.0)
-OPTIMIZERS = ("gd", "signgd", "adam", "adam_paper")
+OPTIMIZERS = ("gd", "signgd", "adam", "adam_paper", "momentum")
+FROBENIUS = ("gd", "momentum")  # W* is chosen by this norm of the gradient; ℓ1 for the others
 LOG2 = float(np.log(2.0))
 FIT_LOSS = 0.1  # W* is looked for, and a lane is fitted, from this data loss down
 FITTED_STALLED = 0.5 * LOG2  # fitted as well, once the objective stalls
@@ -153,14 +154,18 @@ def status_of(train_error: float, data_loss: float, change: float, norm: float, 
 def train(
     model: str, optimizer: str, w0: Array, xi: Array, y: Array, *, q: int, lam: float, eta: float,
     beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, steps: int, record_steps: Collection[int] = (),
-    test: tuple[Array, Array] | None = None, every: int = 10,
+    test: tuple[Array, Array] | None = None, every: int = 10, batches: Sequence[NDArray[np.int64]] | None = None,
 ) -> Run:  # fmt: skip
-    """T = `steps` full-batch updates from W_0; diverged when W_T or its objective is not finite."""
+    """T = `steps` updates from W_0; diverged when W_T or its objective is not finite.
+
+    On all examples, or step t on those of `batches[t]`: then the objective of a step is its batch's, and whether all
+    examples are fit is asked at every `every`-th step only.
+    """
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"no such optimizer: {optimizer}")
     w, xi, y = np.array(w0, np.float64), np.asarray(xi, np.float64), np.asarray(y, np.float64)
     norm_0 = float(np.sqrt(np.sum(w**2)))
-    m, v = np.zeros_like(w), np.zeros_like(w)
+    m, v, u = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
     path: dict[int, dict[str, Any]] = {}
     objective: list[float] = []  # at t = 0..T−1
     fit = False
@@ -171,18 +176,26 @@ def train(
             path[t] = measure(model, w, xi, y, q, lam)
         margin, g = margins(model, w, xi, y, q), gradient(model, w, xi, y, q, lam)
         with silent():
-            fit = fit or (error(margin) == 0 and loss_of(margin) <= FIT_LOSS)
+            if batches is None or t % every == 0 or t == steps:
+                fit = fit or (error(margin) == 0 and loss_of(margin) <= FIT_LOSS)
             if fit and (t % every == 0 or t == steps):
-                norm = float(np.sqrt(np.sum(g**2)) if optimizer == "gd" else np.sum(np.abs(g)))
+                norm = float(np.sqrt(np.sum(g**2)) if optimizer in FROBENIUS else np.sum(np.abs(g)))
                 if np.isfinite(norm) and (best_w is None or norm < best_norm):
                     best_w, best_step, best_norm = w.copy(), t, norm
             if t == steps:
                 break
+            if batches is not None:
+                seen = batches[t]
+                margin = margin[seen]
+                g = gradient(model, w, xi[seen], y[seen], q, lam)
             objective.append(loss_of(margin) + penalty(w, lam))
             m = beta1 * m + (1 - beta1) * g
             v = beta2 * v + (1 - beta2) * g**2
+            u = beta1 * u + g
             if optimizer == "gd":
                 update = g
+            elif optimizer == "momentum":
+                update = u
             elif optimizer == "signgd":
                 update = np.sign(g)
             elif optimizer == "adam":
@@ -200,7 +213,7 @@ def train(
         final |= {key: nan for key in ("train_error", "test_error") if key in final}
         best_w, best_step, best_norm = None, -1, nan
     change = objective_change(objective)
-    bounded = best_norm**2 if optimizer == "gd" else best_norm  # Theorem 4.1: at most 1/(Tη)
+    bounded = best_norm**2 if optimizer in FROBENIUS else best_norm  # Theorem 4.1: at most 1/(Tη)
     final |= {
         "objective_change": change,
         "best_step": best_step,

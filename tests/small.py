@@ -6,19 +6,20 @@ import oracle
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd import plan, runner
+from adam_vs_gd import batches, plan, runner
 from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.data import balanced_labels, make_dataset
+from adam_vs_gd.data import Stream, balanced_labels, make_dataset, seed_key, stream
 from adam_vs_gd.fast import native
 from adam_vs_gd.methods import NATIVE
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells
 from adam_vs_gd.two_patch import two_patch
 from adam_vs_gd.types import Hyper, Static
 
-ETA = {"gd": 0.1, "signgd": 1e-3, "adam": 1e-3, "adam_paper": 1e-3}
+ETA = {"gd": 0.1, "signgd": 1e-3, "adam": 1e-3, "adam_paper": 1e-3, "momentum": 0.01}
 METHODS = {
     "gd": ("plain", "sparse", "span", "dense", "gram"),
     **dict.fromkeys(("signgd", "adam", "adam_paper"), ("plain", "sparse", "dense")),
+    "momentum": ("plain", "gram"),
 }
 """The ways to train a lane of an optimizer."""
 PAIRS = [(optimizer, method) for optimizer, methods in METHODS.items() for method in methods]
@@ -111,6 +112,19 @@ def draws_of(spec, index=0):
     return w0, xi, y, test
 
 
+def batches_of(lane):
+    """[steps, B] the examples of every step of a lane, from the orders of its epochs; None for full batch."""
+    n, size, steps = lane.static.n, lane.static.batch_size, lane.static.steps
+    if not size:
+        return None
+    key = batches.raw(stream(seed_key(lane.seed), Stream.BATCHES))
+    seen = []
+    for epoch in range(-(-steps // (n // size))):
+        order = np.asarray(batches.order_of(key, epoch, n))
+        seen += [order[first : first + size] for first in range(0, n - size + 1, size)]
+    return np.array(seen[:steps])
+
+
 def oracle_run(spec, index=0, every=10):
     """The oracle's training of one lane of a spec."""
     _, lane = list(cells(spec))[index]
@@ -120,4 +134,5 @@ def oracle_run(spec, index=0, every=10):
     return oracle.train(
         static.model, static.optimizer, w0, xi, y, q=static.q, lam=h.lam, eta=h.eta, beta1=h.beta1, beta2=h.beta2,
         eps=h.eps, steps=static.steps, record_steps=steps, test=test, every=every,
+        batches=batches_of(lane),
     )  # fmt: skip

@@ -12,7 +12,7 @@ import adam_vs_gd as ag
 from adam_vs_gd import optimizers
 from adam_vs_gd.methods import BLOCK, SHARING
 
-RTOL = {"gd": 1e-4, "signgd": 1e-3, "adam": 1e-4, "adam_paper": 1e-4}
+RTOL = {"gd": 1e-4, "signgd": 1e-3, "adam": 1e-4, "adam_paper": 1e-4, "momentum": 1e-4}
 CHANGE = 0.02  # of the rtol: a relative change is a difference of numbers near 1
 START = {"sigma_0": 0.1, "sigma_p": 1.0, "test_size": 100, "steps": 300}
 FAST = [pair for pair in small.PAIRS if pair[1] != "plain"]
@@ -42,7 +42,7 @@ def compare(lanes, method, **keys):
 
 def mixed(optimizer, s, lams, count=7, **keys):
     """An odd number of lanes: two seeds, several s and λ, α and η of each its own."""
-    eta = {"gd": 0.05, "signgd": 2e-3, "adam": 2e-3, "adam_paper": 1e-3}[optimizer]
+    eta = {"gd": 0.05, "signgd": 2e-3, "adam": 2e-3, "adam_paper": 1e-3, "momentum": 0.005}[optimizer]
     choose = lambda values, k: values[k % len(values)]  # noqa: E731
     return [
         lane(optimizer, seed=k // 2 % 2, s=choose(s, k // 4), lam=choose(lams, k), alpha=0.1 * k,
@@ -158,15 +158,15 @@ def test_thousands_of_steps_stay_with_float64(optimizer, method, monkeypatch):
 
 
 def test_any_optimizer_that_is_linear_in_the_gradient_stays_in_the_span(monkeypatch):
-    """Heavy-ball momentum, which the package has no name for: optax acts on coefficients as on weights."""
-    monkeypatch.setitem(optimizers.DIRECTIONS, "momentum", lambda beta1, beta2, eps: optax.trace(beta1))
-    monkeypatch.setitem(optimizers.GRADIENT_NORM, "momentum", 2)
-    lanes = [lane("momentum", seed=k % 2, s=7, alpha=0.1 * k, eta=0.01, beta1=0.5 + 0.1 * k, **START) for k in range(4)]
+    """Nesterov's momentum, which the package has no name for: optax acts on coefficients as on weights."""
+    monkeypatch.setitem(optimizers.DIRECTIONS, "nesterov", lambda beta1, beta2, eps: optax.trace(beta1, nesterov=True))
+    monkeypatch.setitem(optimizers.GRADIENT_NORM, "nesterov", 2)
+    lanes = [lane("nesterov", seed=k % 2, s=7, alpha=0.1 * k, eta=0.01, beta1=0.5 + 0.1 * k, **START) for k in range(4)]
     found, plain = rows(lanes, "gram"), rows(lanes, "plain")
     for one in lanes:
         assert_agree(found[one], plain[one], 1e-4)
 
 
-@pytest.mark.parametrize("optimizer", ["gd", "signgd", "adam", "adam_paper"])
+@pytest.mark.parametrize("optimizer", ["gd", "signgd", "adam", "adam_paper", "momentum"])
 def test_sparse_products_alone_serve_every_optimizer(optimizer):
     compare(mixed(optimizer, (3, 11), (0.0, 1e-3), count=5, n=12, d=80, width=3, steps=100), "products")

@@ -40,10 +40,10 @@ NO_JAX = (
     "provenance",
 )
 KERNELS = (
-    "types", "problem", "data", "models/two_layer_cnn", "models/linear", "optimizers", "measurements", "training",
-    "two_patch", "chunk", "methods", "plan", "theory/scales", "theory/conditions", "theory/prediction", "theory/curves",
-    "theory/observed", "theory/lemmas", "theory/claims", "theory/table", "fast/__init__", "fast/sparse", "fast/span",
-    "fast/dense", "fast/gram",
+    "types", "problem", "batches", "data", "models/two_layer_cnn", "models/linear", "optimizers", "measurements",
+    "training", "two_patch", "chunk", "methods", "plan", "theory/scales", "theory/conditions", "theory/prediction",
+    "theory/curves", "theory/observed", "theory/lemmas", "theory/claims", "theory/table", "fast/__init__",
+    "fast/sparse", "fast/span", "fast/dense", "fast/gram",
 )  # fmt: skip
 
 

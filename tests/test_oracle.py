@@ -38,7 +38,7 @@ def compare(results, run, rtol, label):
 
 
 PLAIN = [(optimizer, "plain") for optimizer in small.ETA]
-XLA = [*PLAIN, ("gd", "gram"), ("adam", "dense")]
+XLA = [*PLAIN, ("gd", "gram"), ("momentum", "gram"), ("adam", "dense")]
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,20 @@ def test_table_1_size_at_the_paper_s_configuration(path):
 @pytest.mark.parametrize(("optimizer", "method"), XLA)
 def test_best_iterate_of_a_lane_that_fits(optimizer, method, monkeypatch):
     small.train_by(method, monkeypatch)
-    eta = {"gd": 0.5, "signgd": 2e-3, "adam": 2e-3, "adam_paper": 2e-3}[optimizer]
+    eta = {"gd": 0.5, "signgd": 2e-3, "adam": 2e-3, "adam_paper": 2e-3, "momentum": 0.05}[optimizer]
     spec = small.spec(
         seeds=[0], steps=500, record=5, data={"sigma_p": 0.3}, train={"precision": "float64"},
+        optimizers={optimizer: {"eta": eta}},
+    )  # fmt: skip
+    run = small.oracle_run(spec)
+    assert run.final["best_step"] > 0, "the case must reach t_fit"
+    compare(ag.run_sweep(spec, quiet=True), run, 1e-9, optimizer)
+
+
+@pytest.mark.parametrize(("optimizer", "eta", "batch_size"), [("gd", 0.5, 5), ("adam", 2e-3, 6), ("momentum", 0.05, 6)])
+def test_every_measurement_on_batches(optimizer, eta, batch_size):
+    spec = small.spec(
+        seeds=[0], steps=500, record=5, data={"sigma_p": 0.3}, train={"precision": "float64", "batch_size": batch_size},
         optimizers={optimizer: {"eta": eta}},
     )  # fmt: skip
     run = small.oracle_run(spec)

@@ -25,7 +25,12 @@ def test_the_tables_of_optimizers_agree():
 
 @pytest.mark.parametrize(
     ("name", "theirs"),
-    [("adam", optax.adam(0.1, 0.8, 0.95, 1e-6)), ("gd", optax.sgd(0.1)), ("signgd", optax.sign_sgd(0.1))],
+    [
+        ("adam", optax.adam(0.1, 0.8, 0.95, 1e-6)),
+        ("gd", optax.sgd(0.1)),
+        ("momentum", optax.sgd(0.1, 0.8)),
+        ("signgd", optax.sign_sgd(0.1)),
+    ],
 )
 def test_updates_are_optax_s_with_l2_before_the_moments(name, theirs):
     lam = 0.3
@@ -55,7 +60,7 @@ def test_sign_of_zero_is_zero():
 
 
 def test_unknown_optimizer_is_named():
-    with pytest.raises(ValueError, match="'adm': must be one of gd, signgd, adam, adam_paper"):
+    with pytest.raises(ValueError, match="'adm': must be one of gd, signgd, adam, adam_paper, momentum"):
         ag.make_optimizer("adm", eta=1)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from adam_vs_gd.dataset import coordinates
 from adam_vs_gd.errors import TheoryError
-from adam_vs_gd.keys import KINDS, NUMBERS
+from adam_vs_gd.keys import NUMBERS
 from adam_vs_gd.selection import OWN, is_real
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.theory.conditions import CONDITIONS, SIGNED, WITHIN
@@ -32,6 +32,9 @@ from adam_vs_gd.theory.scales import (
 PHASES = ("undetermined", "feature learned", "noise memorized", "stuck")
 """What is predicted, its codes being 0 .. 3."""
 UNDETERMINED, FEATURE, NOISE, STUCK = range(len(PHASES))
+
+OF_THEORY = ("gd", "signgd", "adam", "adam_paper")
+"""The optimizers that the paper's statements are about; none of them is on heavy-ball momentum."""
 
 SCALES: Mapping[str, tuple[Any, str, str, tuple[str, ...]]] = {
     "lam_0": (largest_lam, r"$\lambda_0$", "largest feasible weight of the L2 term", ()),
@@ -70,7 +73,8 @@ def predict(
         integer with CF's flag_values and flag_meanings. What is not about an optimizer is NaN for it.
 
     Raises:
-        TheoryError: if the model is not the CNN, an optimizer is of no known kind, or a constant has no such name.
+        TheoryError: if the model is not the CNN, an optimizer is of a kind that the paper is not about, steps are taken
+            on batches, or a constant has no such name.
     """
     coords, kinds, disjoint = facts(sweep)
     constants = {} if constants is None else constants
@@ -179,8 +183,13 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
     labels = [str(label) for label in held.optimizer.values]
     kinds = {label: named.get(label, label) for label in labels}
     for label, kind in kinds.items():
-        if kind not in KINDS:
-            raise TheoryError(f"optimizer = {label}: must be one of {', '.join(KINDS)}, which the theory is about")
+        if kind not in OF_THEORY:
+            raise TheoryError(f"optimizer = {label}: must be one of {', '.join(OF_THEORY)}, which the theory is about")
+    if "batch_size" in held.coords and (held.batch_size < held.coords.get("n", np.inf)).any():
+        least = int(held.batch_size.min())
+        raise TheoryError(
+            f"batch_size = {least}: section 5 and appendix A are about steps on all n examples; leave batch_size out"
+        )
     kept = {
         str(name): coord.reset_coords(drop=True)
         for name, coord in held.coords.items()
