@@ -145,7 +145,7 @@ def check_section(name: str, given: Any, model: str, mistakes: list[str]) -> dic
         else:
             mistakes.append(f"{path} = {show(value)}: unknown key; {nearest(key, [*choices, *numbers])}")
     defaults: dict[str, Any] = {key: options[0] for key, options in choices.items()}
-    defaults |= {key: number.default for key, number in numbers.items()} | DEFAULTS.get(model, {})
+    defaults |= {key: DEFAULTS.get(model, {}).get(key, number.default) for key, number in numbers.items()}
     if model in ON_IMAGES:
         defaults |= how_many(checked)
     complete = {key: checked.get(key, defaults[key]) for key in (*choices, *numbers) if key not in meaningless}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 SIGNALLED = 128  # and the number of the signal
-EXPERIMENTS = ("table1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents")
+EXPERIMENTS = ("table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -174,6 +174,13 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--out", metavar="DIR", type=Path, help="folder of the results (default: runs/<what>)")
     reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5; 2 with --quick)")
     reproduce.add_argument("--quick", action="store_true", help="a smaller, faster version: a try, not a reproduction")
+    reproduce.add_argument("--data", metavar="IMAGES",
+                           help="what figure1 trains on: textures (default), crops of photographs that come with "
+                           "scikit-image and scikit-learn; cifar10:PATH, its binary version; fashion-mnist:PATH; or "
+                           "noise, for timing")  # fmt: skip
+    reproduce.add_argument("--download", action="store_true",
+                           help="with --data cifar10:PATH: fetch it into PATH, over https and checked, if it is not "
+                           "there (without this nothing is ever downloaded)")  # fmt: skip
     reproduce.add_argument("--quiet", action="store_true", help="no progress on stderr")
     reproduce.set_defaults(run=run_reproduce)
     return top
@@ -383,8 +390,13 @@ def run_reproduce(options: argparse.Namespace) -> int:
     """`adam-vs-gd reproduce`."""
     from adam_vs_gd import experiments
 
+    own = {"data": options.data, "download": options.download} if options.what == "figure1" else {}
+    for name in ("data", "download") if not own else ():
+        if getattr(options, name):
+            raise SpecError("command line", [f"--{name}: means something only with figure1; leave it out"])
+    given = {name: value for name, value in own.items() if value}
     seeds = options.seeds or (2 if options.quick else 5)
     out = options.out or Path("runs") / options.what
     out.mkdir(parents=True, exist_ok=True)
-    print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet))
+    print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet, **given))
     return DONE

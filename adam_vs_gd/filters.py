@@ -1,19 +1,19 @@
 """How noisy the filters of a first layer are: measures that know no scale, and their values for white noise.
 
-All are of one filter w [k, k, c], its channels together, and in all a constant is as smooth as can be:
+All are of one filter w [k, k, c], its channels together, and by all a constant is as smooth as can be:
 
-    high_frequency          share of its power at spatial frequencies above half of Nyquist's, |f| > 1/4 cycle a pixel, in
-                            the discrete Fourier transform (the low and high frequencies of H. Wang et al., High-frequency
-                            Component Helps Explain the Generalization of CNNs, CVPR 2020)
-    spectral_entropy        −Σ p ln p/ln k² of the shares p of its power, 0 of one frequency, 1 of a flat spectrum (T. Inouye
-                            et al., Electroencephalography and Clinical Neurophysiology 79, 1991, p. 204)
-    total_variation         mean |difference of neighbours|, over the root of the mean square: anisotropic total variation
-                            (L. Rudin, S. Osher, E. Fatemi, Physica D 60, 1992, p. 259) of a filter of unit power
-    neighbour_correlation   Σ of products of neighbours over Σ of squares, a pair counted once and both in proportion to
-                            their number: P. Moran's I (Biometrika 37, 1950, p. 17) about zero; 1 smooth, 0 white
+    high_frequency          share of its power at spatial frequencies above half of Nyquist's, |f| > 1/4 cycle a pixel,
+                            in the discrete Fourier transform (low and high frequencies as in H. Wang et al.,
+                            High-frequency Component Helps Explain the Generalization of CNNs, CVPR 2020)
+    spectral_entropy        −Σ p ln p/ln k² of the shares p of its power, 0 of one frequency, 1 of a flat spectrum
+                            (T. Inouye et al., Electroencephalography and Clinical Neurophysiology 79, 1991, p. 204)
+    total_variation         mean |difference of neighbours|, over the root of the mean square: anisotropic total
+                            variation (L. Rudin, S. Osher, E. Fatemi, Physica D 60, 1992, p. 259) at unit power
+    neighbour_correlation   mean product of neighbours over the mean square: P. Moran's I (Biometrika 37, 1950, p. 17)
+                            about zero; 1 smooth, 0 white
 
 The first three grow with noise, the last falls. A filter is a window of k×k points: its spectrum also has what its
-edges leak, the last two measures have not.
+edges leak, which the last two measures have not.
 """
 
 from __future__ import annotations

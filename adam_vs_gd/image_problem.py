@@ -1,11 +1,12 @@
 """A network on a set of images as an instance of `Problem`: mini-batches, crops and flips, L2 in the gradient.
 
-What a seed draws are keys: of the initial weights, of the batches' orders, and of the crops and flips of every step. So
-lanes of one seed start alike and see the same images, whatever their optimizer, η and λ.
+A seed draws the initial weights, and keys: of the batches' orders, and of the crops and flips of every step. So lanes
+of one seed start alike and see the same images, whatever their optimizer, η and λ.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +33,7 @@ FIT_ERROR = 0.01  # training error up to which a network counts as fitted: it ne
 
 
 class ImageData(NamedTuple):
-    """The images that all lanes of a group read.
+    """The images that all lanes of a group read, in the host's memory or a device's.
 
     Attributes:
         train: [n, h, w, c] uint8.
@@ -43,12 +44,12 @@ class ImageData(NamedTuple):
         deviation: [c] their standard deviation.
     """
 
-    train: Array
-    train_labels: Array
-    test: Array
-    test_labels: Array
-    mean: Array
-    deviation: Array
+    train: Any
+    train_labels: Any
+    test: Any
+    test_labels: Any
+    mean: Any
+    deviation: Any
 
     def standard(self, images: Array) -> Array:
         """[..., c] numbers of zero mean and unit variance over the training set, from bytes."""
@@ -56,9 +57,15 @@ class ImageData(NamedTuple):
 
 
 class ImageDraws(NamedTuple):
-    """[2] uint32 each: the raw keys of a seed."""
+    """What lanes of a seed share.
 
-    weights: Array
+    Attributes:
+        weights: the initial ones.
+        batches: [2] uint32, the raw key of the orders of epochs.
+        augment: [2] uint32, that of crops and flips.
+    """
+
+    weights: Params
     batches: Array
     augment: Array
 
@@ -73,9 +80,15 @@ class NetworkState(NamedTuple):
     order: Array
 
 
-def draw(key: Key) -> ImageDraws:
-    """What lanes of a seed share."""
-    return ImageDraws(*(raw(stream(key, name)) for name in (Stream.WEIGHTS, Stream.BATCHES, Stream.AUGMENT)))
+@functools.lru_cache(maxsize=16)
+def draw_function(model: AlexNet, shape: tuple[int, ...]) -> Callable[[Key], ImageDraws]:
+    """Key -> draws. One function for all problems that draw alike, so that the engine can tell that they do."""
+
+    def draw(key: Key) -> ImageDraws:
+        weights = model.init(stream(key, Stream.WEIGHTS), jnp.zeros((1, *shape)))["params"]
+        return ImageDraws(weights, raw(stream(key, Stream.BATCHES)), raw(stream(key, Stream.AUGMENT)))
+
+    return draw
 
 
 def crop_and_flip(key: Key, images: Array) -> Array:
@@ -119,15 +132,14 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
             return images
         return crop_and_flip(jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), t), images)
 
-    def loss(params: Params, images: Array, labels: Array) -> Array:
-        return losses(model.apply({"params": params}, images), labels).mean()
+    def logits_of(params: Params, images: Array) -> Array:
+        return model.apply({"params": params}, images)  # type: ignore[return-value]
 
-    def weights(draws: ImageDraws, images: ImageData) -> Params:
-        key = jax.random.wrap_key_data(draws.weights, impl="threefry2x32")
-        return model.init(key, jnp.zeros((1, *images.train.shape[1:]), images.mean.dtype))["params"]
+    def loss(params: Params, images: Array, labels: Array) -> Array:
+        return losses(logits_of(params, images), labels).mean()
 
     def start(hyper: Hyper, draws: tuple[ImageDraws, ImageData]) -> NetworkState:
-        params = weights(*draws)
+        params = draws[0].weights
         zero = jnp.zeros((), jnp.result_type(float))
         opt_state = training.lane_optimizer(static.optimizer, hyper).init(params)
         rest = training.no_rest(static.optimizer, params)
@@ -155,7 +167,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         _, images = draws
 
         def of_block(params: Params, pixels: Array, labels: Array, new: Array) -> tuple[Array, Array]:
-            logits = model.apply({"params": params}, images.standard(pixels))
+            logits = logits_of(params, images.standard(pixels))
             wrong = ~measurements.is_correct(margins(logits, labels))
             return jnp.where(new, losses(logits, labels), 0).sum(), (wrong & new).sum()
 
@@ -188,7 +200,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
 
         def errors(block: tuple[Array, Array]) -> Array:
             index, new = block
-            logits = model.apply({"params": state.params}, images.standard(images.test[index]))
+            logits = logits_of(state.params, images.standard(images.test[index]))
             return (~measurements.is_correct(margins(logits, images.test_labels[index])) & new).sum()
 
         rate = jax.lax.map(errors, in_blocks(static.test_size)).sum() / static.test_size
@@ -207,13 +219,14 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
                 train_error=measured["train_error"],
                 data_loss=measured["data_loss"],
                 weight_norm=measured["weight_norm"],
-                start_norm=optax.tree.norm(weights(*draws)),
+                start_norm=optax.tree.norm(draws[0].weights),
                 objective_change=change,
                 classes=model.classes,
                 fit_error=FIT_ERROR,
             ),
         }
 
+    draw = draw_function(model, data().train.shape[1:])
     return Problem(static.steps, draw, start, advance, measure, test, finish, shared=data)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ class Maker(NamedTuple):
     """
 
     make: Callable[[Static, int, str, int], Batch]
-    about: Mapping[str, str]
+    about: dict[str, str]
 
 
 def maker_of(spec: SweepSpec) -> Maker:

@@ -29,7 +29,6 @@ NATIVE = frozenset({"sparse", "products", "span"})
 MIN_WIDTH = 4  # lanes on a device at least where XLA steps them: it rounds narrower ones differently
 SHARING = ("dense", "gram")  # methods for which lanes of one seed and s stand in blocks
 LOOKED_AT = 250  # images that are measured at once
-KEY_BYTES = 24  # of the keys that a seed draws where it draws nothing else
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
 SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
 
@@ -116,7 +115,7 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
 def seed_bytes(static: Static, ranks: int) -> int:
     """Bytes of a seed's draws: training and test noise by rank (an int32 and a real each), unit weights."""
     if static.images:
-        return KEY_BYTES
+        return real_bytes(static) * network_weights(static)
     real = real_bytes(static)
     return (4 + real) * ranks * (static.n + static.test_size) + real * filters(static) * static.d
 

@@ -253,7 +253,7 @@ def run_chunk(
 def placed(
     batch: Batch, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
 ) -> tuple[Any, Any, Any]:
-    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices; the draws beside what is shared, if that is so."""
+    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices; draws beside what is shared, if anything is."""
     hyper, slot, seeds = padded(chunk, group)
     on_lanes = jax.device_put((hyper, slot), sharding(devices, LANES))
     draws = seed_draws.stack(batch.draw, seeds, devices)

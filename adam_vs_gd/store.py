@@ -338,7 +338,7 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
     shared = [label for label in before["optimizers"] if label in now["optimizers"]]
     tables += [(f"optimizers.{label}", before["optimizers"][label], now["optimizers"][label]) for label in shared]
     pairs += [(f"{name}.{key}", a.get(key), b.get(key)) for name, a, b in tables for key in a | b if key != "images"]
-    pairs += [("data.images", *(named_images(spec) for spec in (before, now)))]
+    pairs += [("data.images", named_images(before), named_images(now))]
     for key, a, b in pairs:
         if a is None or b is None or not (isinstance(a, list) or isinstance(b, list) or a == b):
             yield key, told(a), told(b)

@@ -52,13 +52,14 @@ VARIABLES: Mapping[str, Variable] = {
     "status": Variable("what became of the lane", "status"),
 }
 
-FINAL = frozenset({"objective_change", "best_test_error", "best_train_error", "best_grad_norm", "best_step", "stationary",
-                   "filters", "status"})  # fmt: skip
+FINAL = ("objective_change", "best_test_error", "best_train_error", "best_grad_norm", "best_step", "stationary",
+         "filters", "status")  # fmt: skip
 """Variables without a trajectory."""
-OF_PATCHES = frozenset({"feature_learning", "noise_memorization", "capital_lambda", "capital_gamma", "best_test_error",
-                        "best_train_error", "best_grad_norm", "best_step", "stationary"})  # fmt: skip
-OF_IMAGES = frozenset({"high_frequency", "spectral_entropy", "total_variation", "neighbour_correlation", "live_filters",
-                       "filter_norm", "filters"})  # fmt: skip
+OF_PATCHES = ("feature_learning", "noise_memorization", "capital_lambda", "capital_gamma", "best_test_error",
+              "best_train_error", "best_grad_norm", "best_step", "stationary")  # fmt: skip
+OF_IMAGES = ("high_frequency", "spectral_entropy", "total_variation", "neighbour_correlation", "live_filters",
+             "filter_norm", "filters")  # fmt: skip
+"""Variables that only models of two patches have, and only networks on images."""
 
 
 def variables_of(on_images: bool) -> dict[str, Variable]:

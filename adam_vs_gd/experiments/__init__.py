@@ -1,20 +1,21 @@
 """The paper's results, each computed, printed and written beside the paper's figure.
 
-Each module has `reproduce(out, seeds, quick, quiet) -> text`, and writes what it draws into `out`.
+Each module has `reproduce(out, seeds, quick, quiet) -> text`, and writes what it draws into `out`; figure1's also takes
+data and download.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias
 
-from adam_vs_gd.experiments import closeness, exponents, figure2, lemmas, table1, theorem41, theorem42
+from adam_vs_gd.experiments import closeness, exponents, figure1, figure2, lemmas, table1, theorem41, theorem42
 
-Reproduce: TypeAlias = Callable[[Path, int, bool, bool], str]
+Reproduce: TypeAlias = Callable[..., str]
 
 EXPERIMENTS: dict[str, Reproduce] = {
     "table1": table1.reproduce,
+    "figure1": figure1.reproduce,
     "figure2": figure2.reproduce,
     "theorem41": theorem41.reproduce,
     "theorem42": theorem42.reproduce,

@@ -1,4 +1,4 @@
-"""The models: flax modules. Those of two patches see an example only through the inner products of filters with patches.
+"""The models: flax modules. Those of two patches see an example only through the products of filters with patches.
 
 That is what lets the engine compute the products as it sees fit (the feature patch is one coordinate) and hand them
 to the same `readout`. A model of this kind has

@@ -63,7 +63,7 @@ class AlexNet(nn.Module):
         return params["conv1"]["kernel"]
 
 
-def convolve(x: Array, kernel: Array, strides: Sequence[int], padding: Any, **_: Any) -> Array:
+def convolve(x: Array, kernel: Array, strides: Sequence[int], padding: Any, **how: Any) -> Array:
     """`jax.lax.conv_general_dilated` of [B, h, w, c] with [k, k, c, m], as one product of matrices.
 
     Lanes side by side have a kernel each, and XLA has no fast convolution for that; of products of matrices it has.
@@ -74,11 +74,12 @@ def convolve(x: Array, kernel: Array, strides: Sequence[int], padding: Any, **_:
         kernel: [k, k, c, m].
         strides: the same along both axes.
         padding: ((before, after), (before, after)), zeros.
+        how: what flax also hands over; its convolutions have no dilation, groups or mixed layouts here.
 
     Returns:
         [B, h', w', m].
     """
-    (batch, height, width, channels), (size, *_), (stride, _) = x.shape, kernel.shape, strides
+    (batch, height, width, channels), (size, *_), (stride, *_) = x.shape, kernel.shape, strides
     blocks = -(-size // stride)  # of stride×stride points, along a side of the kernel
     high, wide = ((n + sum(around) - size) // stride + 1 for n, around in zip((height, width), padding, strict=True))
     rows, columns = high - 1 + blocks, wide - 1 + blocks
