@@ -14,6 +14,7 @@ from typing import Any
 
 from adam_vs_gd.keys import KINDS, NUMBERS, OPTIMIZER
 from adam_vs_gd.methods import (
+    ALONE,
     BLOCK,
     SHARING,
     Means,
@@ -284,7 +285,8 @@ def make_group(
     together = [[missing.pop(digest) for digest in digests if digest in missing] for digests in begun]
     needed, least = len(laid_out(everything, block)), least_width(method)
     devices = min(limits.devices, math.ceil(needed / least))
-    most = max(least, min(limits.width, limits.cache // group.lane_bytes))
+    alone = limits.shared and method in ALONE
+    most = least if alone else max(least, min(limits.width, limits.cache // group.lane_bytes))
     while True:
         count = math.ceil(needed / (most * devices))
         each = blocks_up(math.ceil(needed / count / devices), group)

@@ -41,7 +41,7 @@ class AlexNet(nn.Module):
     @nn.compact
     def __call__(self, images: Array) -> Array:
         """[..., 32, 32, c] images, of about zero mean and unit variance -> [..., classes] logits."""
-        x = images
+        x, real = images, jnp.result_type(float)
         for layer, (channels, kernel) in enumerate(zip(CHANNELS, (FILTER_SIDE, *LATER_KERNELS), strict=True)):
             x = nn.Conv(
                 channels * self.width,
@@ -49,6 +49,7 @@ class AlexNet(nn.Module):
                 strides=STRIDE if layer == 0 else 1,
                 padding=kernel // 2,
                 kernel_init=nn.initializers.he_normal(),
+                param_dtype=real,
                 conv_general_dilated=convolve,
                 name=f"conv{layer + 1}",
             )(x)
@@ -56,7 +57,7 @@ class AlexNet(nn.Module):
             if layer in POOLED:
                 x = max_pool(x)
         x = x.reshape(*x.shape[:-3], -1)
-        return nn.Dense(self.classes, precision=EXACT, name="linear")(x)
+        return nn.Dense(self.classes, precision=EXACT, param_dtype=real, name="linear")(x)
 
     def filters(self, params: Params) -> Array:
         """[11, 11, c, width] filters of the first layer."""
