@@ -111,7 +111,7 @@ def trained(lane):
 @pytest.mark.parametrize("optimizer", ["gd", "adam", "momentum"])
 def test_one_batch_of_all_examples_is_full_batch(optimizer):
     eta = {"gd": 0.5, "adam": 2e-3, "momentum": 0.05}[optimizer]
-    keys = {"precision": "float64", "sigma_0": 0.1, "sigma_p": 1.0, "s": 7, "steps": 300, "eta": eta}
+    keys = {"precision": "float64", "sigma_0": 0.1, "sigma_p": 1.0, "s": 7, "width": 4, "steps": 300, "eta": eta}
     whole, batched = (trained(lane(optimizer, batch_size=size, **keys)) for size in (0, 10))
     assert whole.best.step > 0, "the case must reach t_fit"
     assert sorted(batched.order) == list(range(10))
