@@ -98,25 +98,21 @@ def test_full_batch_and_batches_share_the_draws_of_a_seed():
     assert one.draw is other.draw
 
 
-def segment(static, hyper, seed, steps):
-    """The state of one lane after its first steps."""
-    problem = two_patch(static, hyper.s)
-
-    def run(seed):
-        draws = problem.draw(seed_key(seed))
-        return problem.advance(hyper, draws, problem.start(hyper, draws), 0, steps)
-
+def trained(lane):
+    """The state of one lane at its end."""
+    static, hyper = lane.static, lane.hyper
     with ag.numerics(static.precision):
-        return jax.device_get(jax.jit(run)(seed))
+        problem = two_patch(static, hyper.s)
+        draws = jax.jit(problem.draw)(seed_key(lane.seed))
+        run = lambda draws: problem.advance(hyper, draws, problem.start(hyper, draws), 0, static.steps)  # noqa: E731
+        return jax.device_get(jax.jit(run)(draws))
 
 
 @pytest.mark.parametrize("optimizer", ["gd", "adam", "momentum"])
 def test_one_batch_of_all_examples_is_full_batch(optimizer):
-    keys = {"precision": "float64", "sigma_0": 0.1, "sigma_p": 1.0, "steps": 200, "eta": 10 * small.ETA[optimizer]}
-    whole, batched = (
-        segment(one.static, one.hyper, one.seed, 200)
-        for one in (lane(optimizer, batch_size=size, **keys) for size in (0, 10))
-    )
+    eta = {"gd": 0.5, "adam": 2e-3, "momentum": 0.05}[optimizer]
+    keys = {"precision": "float64", "sigma_0": 0.1, "sigma_p": 1.0, "s": 7, "width": 4, "steps": 300, "eta": eta}
+    whole, batched = (trained(lane(optimizer, batch_size=size, **keys)) for size in (0, 10))
     assert whole.best.step > 0, "the case must reach t_fit"
     assert sorted(batched.order) == list(range(10))
     jax.tree.map(
@@ -128,13 +124,14 @@ def test_one_batch_of_all_examples_is_full_batch(optimizer):
 def test_cut_anywhere_and_beside_others_a_lane_on_batches_has_the_same_bits():
     """B = 3 of n = 10: 3 steps an epoch, so that steps 16, 40 and 80 are in the middle of one."""
     keys = {"batch_size": 3, "steps": 120, "sigma_0": 0.1, "eta": small.ETA["momentum"]}
-    lanes, kept = [lane("momentum", seed=k % 3, alpha=0.1 * k, s=1 + k, **keys) for k in range(7)], []
-    group = small.group_of(lanes)
+    lanes, kept = [lane("momentum", seed=k % 2, alpha=0.1 * k, s=1 + k, **keys) for k in range(7)], []
+    group = small.group_of(lanes[:4], ranks=7)
     whole = small.rows_of(group, between=lambda snapshot: kept.append(snapshot()))
     assert {snapshot.step for snapshot in kept} == {16, 40, 80}
     others = [small.rows_of(group, find=lambda chunk, snapshot=snapshot: snapshot) for snapshot in kept]
-    for other in (*others, rows(lanes[::-1]), rows(lanes, width=4, seed_slots=3)):
-        for one in lanes:
+    beside = rows(lanes[:2] + lanes[5:], ranks=7) | rows(lanes[6:1:-1], width=4, ranks=7)
+    for other in (*others, beside):
+        for one in lanes[:4]:
             for name, value in whole[one].items():
                 assert other[one][name].tobytes() == value.tobytes(), name
 
@@ -179,22 +176,15 @@ def test_a_folder_of_full_batch_lanes_takes_no_others(tmp_path, batch_size):
             folder.check(here)
 
 
-def test_train_on_batches_is_the_lane_of_a_sweep_and_can_be_differentiated(swept):
-    keys = {"n": 20, "d": 60, "s": 10, "width": 4, "steps": 40, "test_size": 100}
-
-    def loss(eta):
-        final = ag.train(0, eta=eta, batch_size=5, **keys).final
-        return final["loss"], final
-
-    (_, final), slope = jax.jit(jax.value_and_grad(loss, has_aux=True))(1e-3)
+def test_train_on_batches_is_the_lane_of_a_sweep(swept):
+    keys = {"eta": 1e-3, "n": 20, "d": 60, "s": 10, "width": 4, "steps": 40, "test_size": 100}
+    final = jax.jit(lambda seed: ag.train(seed, batch_size=5, **keys).final)(0)
     results = swept[0].sel(batch_size=5, seed=0, optimizer="adam")
     for name in ("loss", "weight_norm", "grad_norm_l1", "test_error"):
         np.testing.assert_allclose(results[name], final[name], rtol=1e-4, err_msg=name)
-    assert np.isfinite(slope)
-    assert slope != 0
     for size in (0, 21):
         with pytest.raises(ValueError, match=rf"batch_size = {size}: must be in 1 \.\. n = 20"):
-            ag.train(4, batch_size=size, **keys)
+            ag.train(0, batch_size=size, **keys)
 
 
 def test_a_plan_says_the_batch_size_and_counts_its_work():
