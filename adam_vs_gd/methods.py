@@ -16,8 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adam_vs_gd.keys import LINEAR
-from adam_vs_gd.types import BEST_EVERY
+from adam_vs_gd.keys import BEST_EVERY, LINEAR
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Static
