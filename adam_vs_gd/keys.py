@@ -141,3 +141,4 @@ DEFAULT_NAME = "sweep"
 DEFAULT_SEEDS = 5
 DEFAULT_RECORD = 100
 RANGE_DIGITS = 12  # significant digits of a range's values, so that 0.3 is 0.3
+BEST_EVERY = 10  # W* is looked for every so many steps, and at T

@@ -17,8 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adam_vs_gd.keys import IMAGE_SETS, IMAGE_SIDE, LINEAR, ON_IMAGES
-from adam_vs_gd.types import BEST_EVERY
+from adam_vs_gd.keys import BEST_EVERY, IMAGE_SETS, IMAGE_SIDE, LINEAR, ON_IMAGES
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Static

@@ -13,8 +13,9 @@ from jax.typing import ArrayLike
 from adam_vs_gd import measurements
 from adam_vs_gd.batches import batch_at, order_at
 from adam_vs_gd.data import Dataset
+from adam_vs_gd.keys import BEST_EVERY
 from adam_vs_gd.optimizers import COMPENSATED, GRADIENT_NORM, make_optimizer
-from adam_vs_gd.types import BEST_EVERY, Best, Hyper, TrainState, Windows
+from adam_vs_gd.types import Best, Hyper, TrainState, Windows
 
 if TYPE_CHECKING:
     from adam_vs_gd.batches import Batches

@@ -33,7 +33,6 @@ Rows: TypeAlias = Mapping[str, np.ndarray]
 """{name: [lanes, ...]} of a chunk, trajectories under `<name>_path`."""
 
 TEST_RECORD = 10  # intervals of the test_record grid
-BEST_EVERY = 10  # W* is looked for every so many steps, and at T
 
 
 class Hyper(NamedTuple):

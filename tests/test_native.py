@@ -119,7 +119,7 @@ def oracle_weights(static, operands, results, lane):
 def segments(draw):
     d, linear = draw(st.sampled_from([2, 3, 9, 40, 150])), draw(st.booleans())
     return segment(
-        draw(st.sampled_from(oracle.OPTIMIZERS)), k=draw(st.integers(1, 3)), n=draw(st.sampled_from([2, 3, 8])),
+        draw(st.sampled_from(tuple(native.KINDS))), k=draw(st.integers(1, 3)), n=draw(st.sampled_from([2, 3, 8])),
         r=draw(st.integers(1, min(d, 12))), lanes=draw(st.integers(1, 9)), banks=1 if linear else 2,
         m=1 if linear else draw(st.sampled_from([1, 2, 3, 50])), d=d, stop=draw(st.integers(0, 3)),
         q=1 if linear else draw(st.integers(2, 4)), seed=draw(st.integers(0, 99)),
@@ -138,7 +138,7 @@ def test_steps_on_any_shape_are_the_oracle_s(case):
 
 
 @kernel
-@pytest.mark.parametrize("kind", oracle.OPTIMIZERS)
+@pytest.mark.parametrize("kind", native.KINDS)
 def test_idle_coordinates_of_the_best_iterate_are_made_up_for(kind):
     """Where no example lies, W* is best_step steps of λ·w from the start; elsewhere it is left alone."""
     static, operands, results = segment(kind, n=2, r=3, d=100, lanes=4, m=3, steps=50)
@@ -168,7 +168,7 @@ def test_idle_coordinates_of_the_best_iterate_are_made_up_for(kind):
 def everything():
     """{name: array} of lanes of every optimizer, few and many filters; each alone is what it is among others."""
     found = {}
-    for kind in oracle.OPTIMIZERS:
+    for kind in native.KINDS:
         for m in (3, 50):
             static, operands, results = segment(kind, m=m, lanes=7, n=6, r=8, d=30, stop=20)
             found[f"{kind} {m}"], *_ = together = advance(static, operands, results)

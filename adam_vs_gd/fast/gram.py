@@ -12,10 +12,11 @@ from adam_vs_gd.chunk import draws_of, one_by_one, side_by_side
 from adam_vs_gd.data import balanced_labels
 from adam_vs_gd.fast.dense import UnitNoise, in_blocks, unit_noise
 from adam_vs_gd.fast.span import Coefficients, SpanState, start, weights_of
+from adam_vs_gd.keys import BEST_EVERY
 from adam_vs_gd.models import make_model
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import BEST_EVERY, Best, TrainState, Windows
+from adam_vs_gd.types import Best, TrainState, Windows
 
 if TYPE_CHECKING:
     from adam_vs_gd.models import Model

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from adam_vs_gd import training
+from adam_vs_gd.keys import BEST_EVERY
 from adam_vs_gd.measurements import FITTED_LOSS
-from adam_vs_gd.types import BEST_EVERY
 
 if TYPE_CHECKING:
     from adam_vs_gd.data import NoiseRanks
