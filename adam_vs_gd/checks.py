@@ -26,6 +26,7 @@ from adam_vs_gd.keys import (
     TOP,
     VALIDATION,
     Number,
+    Sizes,
 )
 
 Value: TypeAlias = float | int | tuple[float, ...] | tuple[int, ...]
@@ -159,15 +160,38 @@ def model_of(given: Mapping[str, Any]) -> str:
     return name if name in names else names[0]
 
 
+def sizes_of(data: Mapping[str, Any]) -> Sizes | None:
+    """How many images there are of the set that a [data] section names; None where there is no such set."""
+    return IMAGE_SETS.get(str(data.get("images", next(iter(IMAGE_SETS)))).partition(":")[0])
+
+
 def how_many(data: Mapping[str, Any]) -> dict[str, int]:
-    """{n, test_size} of all images that a [data] section may train on and test on; those of a name."""
-    sizes = IMAGE_SETS.get(str(data.get("images", next(iter(IMAGE_SETS)))).partition(":")[0])
+    """{n, test_size} of all images that a [data] section has to train on and to test on."""
+    sizes = sizes_of(data)
     if sizes is None:
         return {"n": 0, "test_size": 0}
     held_out = sizes.train // VALIDATION
     if data.get("split") == "validation":
         return {"n": sizes.train - held_out, "test_size": held_out}
     return {"n": sizes.train, "test_size": sizes.test}
+
+
+def check_images(data: Mapping[str, Any], mistakes: list[str]) -> None:
+    """Whether there are so many images."""
+    sizes, n, tests = sizes_of(data), *(max(values(data.get(key)), default=0) for key in ("n", "test_size"))
+    if sizes is None:
+        return
+    if data.get("split") != "validation":
+        for key, count, most in (("n", n, sizes.train), ("test_size", tests, sizes.test)):
+            if count > most:
+                mistakes.append(
+                    f"data.{key} = {show(data[key])}: must be at most {most}, all that {data['images']} has"
+                )
+    elif n + tests > sizes.train:
+        mistakes.append(
+            f"data.n + data.test_size = {n} + {tests}: must be at most {sizes.train}, the training images of "
+            f'{data["images"]}; with split = "validation" some are trained on and the last are tested on'
+        )
 
 
 def check_optimizer(label: str, given: Any, mistakes: list[str]) -> dict[str, Any]:
@@ -238,10 +262,7 @@ def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) ->
             "leave it out for full batch"
         )
     if "images" in data:
-        for key, most in how_many(data).items():
-            if max(values(data.get(key)), default=0) > most > 0:
-                of = f'{data["images"]} with split = "{data["split"]}"'
-                mistakes.append(f"data.{key} = {show(data[key])}: must be at most {most}, all there are of {of}")
+        check_images(data, mistakes)
     steps = values(spec["steps"])
     if not isinstance(record, int) or isinstance(record, bool) or record < 0:
         mistakes.append(f"record = {show(record)}: must be an integer in 0 .. steps")

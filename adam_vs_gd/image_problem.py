@@ -164,7 +164,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         return jax.lax.fori_loop(start, stop, step, state)
 
     def measure(hyper: Hyper, draws: tuple[ImageDraws, ImageData], state: NetworkState) -> dict[str, Array]:
-        _, images = draws
+        seed, images = draws
 
         def of_block(params: Params, pixels: Array, labels: Array, new: Array) -> tuple[Array, Array]:
             logits = logits_of(params, images.standard(pixels))
@@ -185,6 +185,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         grads = measurements.objective_grad(jax.tree.map(lambda g: g / static.n, grads), state.params, hyper.lam)
         objective = measurements.objective(data_loss, state.params, hyper.lam)
         error = jnp.where(measurements.is_finite(objective, state.params), wrong / static.n, jnp.nan)
+        now, first = (model.filters(params) for params in (state.params, seed.weights))
         return {
             "train_error": error,
             "loss": objective,
@@ -192,7 +193,9 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
             "grad_norm_l1": optax.tree.norm(grads, ord=1),
             "grad_norm_l2": optax.tree.norm(grads),
             "weight_norm": optax.tree.norm(state.params),
-            **noisiness(model.filters(state.params)),
+            **noisiness(now),
+            "learned_high_frequency": noisiness(now - first)["high_frequency"],
+            "start_overlap": (now * first).sum() / (optax.tree.norm(now) * optax.tree.norm(first)),
         }
 
     def test(hyper: Hyper, draws: tuple[ImageDraws, ImageData], state: NetworkState) -> dict[str, Array]:

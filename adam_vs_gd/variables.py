@@ -36,6 +36,11 @@ VARIABLES: Mapping[str, Variable] = {
     "spectral_entropy": Variable("spectral entropy of a filter", r"$H/\ln k^2$"),
     "total_variation": Variable("total variation of a filter over its norm", r"$\mathrm{TV}(w)/\|w\|$"),
     "neighbour_correlation": Variable("correlation of a filter's neighbouring weights", r"$\rho_1$"),
+    "learned_high_frequency": Variable(
+        "share of power at high frequencies of what a filter has moved from its start",
+        r"$P_{|f|>1/4}/P$ of $w-w_0$",
+    ),
+    "start_overlap": Variable("cosine between the filters and their start", r"$\cos(w, w_0)$"),
     "live_filters": Variable("filters of at least a hundredth of the largest norm", r"$m_\mathrm{live}$"),
     "filter_norm": Variable("root mean square of the filters' norms", r"$\|w_r\|$"),
     "objective_change": Variable(
@@ -57,8 +62,8 @@ FINAL = ("objective_change", "best_test_error", "best_train_error", "best_grad_n
 """Variables without a trajectory."""
 OF_PATCHES = ("feature_learning", "noise_memorization", "capital_lambda", "capital_gamma", "best_test_error",
               "best_train_error", "best_grad_norm", "best_step", "stationary")  # fmt: skip
-OF_IMAGES = ("high_frequency", "spectral_entropy", "total_variation", "neighbour_correlation", "live_filters",
-             "filter_norm", "filters")  # fmt: skip
+OF_IMAGES = ("high_frequency", "spectral_entropy", "total_variation", "neighbour_correlation",
+             "learned_high_frequency", "start_overlap", "live_filters", "filter_norm", "filters")  # fmt: skip
 """Variables that only models of two patches have, and only networks on images."""
 
 

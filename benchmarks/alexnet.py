@@ -2,8 +2,8 @@
 
     python benchmarks/alexnet.py [WIDTH BATCH_SIZE LANES [LANES ...]]
 
-Prints, of a network of so many filters on batches of so many images, the time of a step, of an epoch of 50,000 images of
-all lanes and of each, what that makes of a hundred epochs, and the arithmetic that it does, convolutions by our count.
+Prints, of a network of so many filters on batches of so many images, the time of a step, of an epoch of 50,000 images
+of all lanes and of each, what that makes of a hundred epochs, and the arithmetic, convolutions by our count.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def time_lanes(width: int, batch_size: int, lanes: int) -> None:
     epoch = step * (50_000 // batch_size)
     rate = group.step_work * group.width / step
     print(
-        f"width {width}, B = {batch_size}, {group.width} lanes on {group.devices} {devices[0].device_kind}: compiled in "
-        f"{compiled:.0f} s, a step {1e3 * step:.2f} ms, an epoch {epoch:.1f} s ({epoch / group.width:.2f} s a lane), "
+        f"width {width}, B = {batch_size}, {group.width} lanes on {group.devices} {devices[0].device_kind}: "
+        f"compiled in {compiled:.0f} s, a step {1e3 * step:.2f} ms, an epoch {epoch:.1f} s ({epoch / group.width:.2f} s a lane), "
         f"100 epochs {epoch / 36:.2f} h ({epoch / 0.6 / group.width:.1f} min a lane), {rate / 1e12:.2f} TFLOP/s",
         flush=True,
     )

@@ -244,7 +244,7 @@ def test_seeds_differ_and_lanes_of_a_seed_start_alike(swept):
 def test_a_folder_holds_lanes_of_one_set_of_images(swept):
     _, folder = swept
     other = tiny(data=TINY["data"] | {"images": "noise:100"})
-    with pytest.raises(FolderError, match='data.images: "textures" there, "noise" here'):
+    with pytest.raises(FolderError, match=r'data\.images: "textures" there, "noise" here'):
         Folder(folder).check(other)
     moved = tiny(data=TINY["data"] | {"images": "textures"}, seeds=3)
     Folder(folder).check(moved)
@@ -306,7 +306,11 @@ MISTAKES = {
     "data.images": ({"data": {"images": "cifar"}}, "did you mean cifar10"),
     "data.split": ({"data": {"split": "valid"}}, "did you mean validation"),
     "data.n": ({"data": {"n": 1622}}, "must be at most 1620"),
-    "data.test_size": ({"data": {"split": "validation", "test_size": 500}}, "must be at most 324"),
+    "data.test_size": ({"data": {"test_size": 542}}, "must be at most 540"),
+    "data.n + data.test_size": (
+        {"data": {"split": "validation", "n": 1200, "test_size": 422}},
+        r"1200 \+ 422: must be at most 1620",
+    ),
     "train.batch_size": ({"data": {"n": 10}, "train": {"batch_size": 11}}, r"must be in 1 .. n = 10"),
 }
 

@@ -21,14 +21,15 @@ NOISIER: Mapping[str, int] = {
 }  # fmt: skip
 """The measures, and whether a larger or a smaller value is a noisier filter."""
 SIZES = ("train_error", "test_error", "weight_norm", "filter_norm", "live_filters")
+WHENCE = ("learned_high_frequency", "start_overlap")
 OTHERS = ("sgd", "sgd_momentum")
 
 
-def report(tuned: xr.Dataset, final: xr.Dataset, best: Mapping[str, float], epochs: int, about: str) -> str:
+def report(errors: xr.DataArray, final: xr.Dataset, best: Mapping[str, float], epochs: int, about: str) -> str:
     """All tables, and a line a claim.
 
     Args:
-        tuned: the sweep over η and λ, on held-out images.
+        errors: (optimizer, lam, eta_index) errors on held-out images in the tuning, with `eta`.
         final: (optimizer, lam, seed) the trainings at the chosen η.
         best: the chosen λ of each optimizer.
         epochs: of each training.
@@ -38,7 +39,7 @@ def report(tuned: xr.Dataset, final: xr.Dataset, best: Mapping[str, float], epoc
         f"Images: {about}.",
         "## At the tuned η and λ", headline(final, best, epochs),
         "## Adam less SGD", differences(final, best), verdict(final, best),
-        "## At every λ", every_lambda(final), "## Tuning: errors on held-out images", tuning(tuned, best),
+        "## At every λ", every_lambda(final), "## Tuning: errors on held-out images", tuning(errors, best),
         f"Means over {final.sizes['seed']} seeds, 95 % intervals over seeds in brackets; one seed in the tuning. "
         f"Measures of the {FILTER_SIDE}×{FILTER_SIDE} filters of the first layer as `adam_vs_gd.filters` defines them. "
         "Errors of the training images are without crops and flips.",
@@ -52,16 +53,20 @@ def at_best(final: xr.Dataset, label: str, best: Mapping[str, float]) -> xr.Data
 
 def headline(final: xr.Dataset, best: Mapping[str, float], epochs: int) -> str:
     """A line an optimizer at its tuned λ, one of the start, and one of white noise."""
-    rows = [["", "η", "λ", "epochs", *words(final, (*SIZES, *NOISIER))]]
+    rows = [["", "η", "λ", "epochs", *words(final, (*SIZES, *NOISIER, *WHENCE))]]
     for label, name in NAMES.items():
         here = at_best(final, label, best)
-        values = [number(over_seeds(here, key).isel(optimizer=0)) for key in (*SIZES, *NOISIER)]
+        values = [number(over_seeds(here, key).isel(optimizer=0)) for key in (*SIZES, *NOISIER, *WHENCE)]
         rows.append([name, f"{here.eta.item():g}", f"{best[label]:g}", str(epochs), *values])
-    start = final.isel(optimizer=0, lam=0, record=0)
-    first = [number(over(start[f"{key}_path"])) if f"{key}_path" in start else "-" for key in (*SIZES, *NOISIER)]
+    start = final.isel(optimizer=0, lam=0, record=0, test_record=0)
+    first = [
+        number(over(start[f"{key}_path"])) if f"{key}_path" in start else "-" for key in (*SIZES, *NOISIER, *WHENCE)
+    ]
     rows.append(["at the start", "-", "-", "0", *first])
     white = of_white_noise(FILTER_SIDE)
-    rows.append(["white noise", "-", "-", "-", *("-" for _ in SIZES), *(f"{white[key]:.3g}" for key in NOISIER)])
+    rows.append(
+        ["white noise", "-", "-", "-", *("-" for _ in SIZES), *(f"{white[key]:.3g}" for key in NOISIER), "-", "-"]
+    )
     return markdown.table(rows)
 
 
@@ -72,10 +77,10 @@ def words(final: xr.Dataset, names: Sequence[str]) -> list[str]:
 
 def differences(final: xr.Dataset, best: Mapping[str, float]) -> str:
     """Of each measure, how much more Adam has than SGD of either kind, pairs of a seed, at the tuned λ and at each."""
-    rows = [["Adam less", "λ", *words(final, ("test_error", *NOISIER))]]
+    rows = [["Adam less", "λ", *words(final, ("test_error", *NOISIER, *WHENCE))]]
     for other in OTHERS:
         for place, (one, two) in pairs(final, best, other):
-            values = [number(over(counted(one, key) - counted(two, key))) for key in ("test_error", *NOISIER)]
+            values = [number(over(counted(one, key) - counted(two, key))) for key in ("test_error", *NOISIER, *WHENCE)]
             rows.append([NAMES[other], place, *values])
     return markdown.table(rows)
 
@@ -118,27 +123,26 @@ def sign(interval: xr.Dataset) -> int:
 
 def every_lambda(final: xr.Dataset) -> str:
     """A line an optimizer and λ."""
-    rows = [["", "λ", "η", *words(final, (*SIZES, *NOISIER)), "not fitted"]]
+    rows = [["", "λ", "η", *words(final, (*SIZES, *NOISIER, *WHENCE)), "not fitted"]]
     for label, name in NAMES.items():
         for lam in final.lam.values:
             here = final.sel(optimizer=[label]).sel(lam=lam)
-            values = [number(over_seeds(here, key).isel(optimizer=0)) for key in (*SIZES, *NOISIER)]
+            values = [number(over_seeds(here, key).isel(optimizer=0)) for key in (*SIZES, *NOISIER, *WHENCE)]
             codes = here.status.values.ravel().astype(int)
             odd = [f"{(codes == k).sum()} {word}" for k, word in enumerate(STATUSES) if word != "fitted" and k in codes]
             rows.append([name, f"{lam:g}", f"{here.eta.item():g}", *values, ", ".join(odd)])
     return markdown.table(rows)
 
 
-def tuning(tuned: xr.Dataset, best: Mapping[str, float]) -> str:
+def tuning(errors: xr.DataArray, best: Mapping[str, float]) -> str:
     """Held-out errors: a line an optimizer and λ, a column an η; the chosen η in bold, the chosen λ too."""
-    errors = counted(tuned, "test_error").mean("seed")
-    rows = [["", "λ", *(f"η {k + 1}" for k in range(tuned.sizes["eta_index"]))]]
+    rows = [["", "λ", *(f"η {k + 1}" for k in range(errors.sizes["eta_index"]))]]
     for label, name in NAMES.items():
-        for lam in tuned.lam.values:
+        for lam in errors.lam.values:
             here = errors.sel(optimizer=label, lam=lam)
             least = int(here.values.argmin()) if bool(here.notnull().any()) else -1
             cells = []
-            for k, (eta, error) in enumerate(zip(tuned.eta.sel(optimizer=label).values, here.values, strict=True)):
+            for k, (eta, error) in enumerate(zip(here.eta.values, here.values, strict=True)):
                 text = f"{eta:g}: {error:.3f}" if np.isfinite(error) else f"{eta:g}: diverged"
                 cells.append(f"**{text}**" if k == least else text)
             rows.append([name, f"**{lam:g}**" if lam == best[label] else f"{lam:g}", *cells])

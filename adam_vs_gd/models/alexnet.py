@@ -68,31 +68,63 @@ def convolve(x: Array, kernel: Array, strides: Sequence[int], padding: Any, **ho
     """`jax.lax.conv_general_dilated` of [B, h, w, c] with [k, k, c, m], as one product of matrices.
 
     Lanes side by side have a kernel each, and XLA has no fast convolution for that; of products of matrices it has.
-    With a stride, blocks of stride×stride points become channels first, so that a patch is few long pieces.
 
     Args:
         x: images [B, h, w, c].
         kernel: [k, k, c, m].
         strides: the same along both axes.
-        padding: ((before, after), (before, after)), zeros.
+        padding: ((before, after), (before, after)), zeros, the same along both axes.
         how: what flax also hands over; its convolutions have no dilation, groups or mixed layouts here.
 
     Returns:
         [B, h', w', m].
     """
-    (batch, height, width, channels), (size, *_), (stride, *_) = x.shape, kernel.shape, strides
+    height, width = x.shape[1:3]
+    small = strides[0] == 1 and height * width <= kernel.shape[0] ** 2
+    return (convolve_small if small else convolve_patches)(x, kernel, strides[0], padding[0])
+
+
+def convolve_patches(x: Array, kernel: Array, stride: int, padding: tuple[int, int]) -> Array:
+    """A convolution as the product of patches with the kernel.
+
+    Blocks of stride×stride points become channels first, so that a patch is few long pieces.
+    """
+    (batch, height, width, channels), (size, *_), (before, after) = x.shape, kernel.shape, padding
     blocks = -(-size // stride)  # of stride×stride points, along a side of the kernel
-    high, wide = ((n + sum(around) - size) // stride + 1 for n, around in zip((height, width), padding, strict=True))
+    high, wide = ((n + before + after - size) // stride + 1 for n in (height, width))
     rows, columns = high - 1 + blocks, wide - 1 + blocks
-    (top, _), (left, _) = padding
-    around = [(0, 0, 0), (top, rows * stride - height - top, 0), (left, columns * stride - width - left, 0), (0, 0, 0)]
-    x = jax.lax.pad(x, jnp.zeros((), x.dtype), around)
+    around = [(before, count * stride - n - before, 0) for n, count in ((height, rows), (width, columns))]
+    x = jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *around, (0, 0, 0)])
     x = x.reshape(batch, rows, stride, columns, stride, channels).swapaxes(2, 3).reshape(batch, rows, columns, -1)
     kernel = jnp.pad(kernel, ((0, blocks * stride - size),) * 2 + ((0, 0),) * 2)
     kernel = kernel.reshape(blocks, stride, blocks, stride, channels, -1).swapaxes(1, 2)
     patches = [x[:, i : i + high, j : j + wide] for i in range(blocks) for j in range(blocks)]
     matrix = kernel.reshape(-1, kernel.shape[-1])
     return jnp.einsum("bhwp,pm->bhwm", jnp.concatenate(patches, -1), matrix, precision=EXACT)
+
+
+def convolve_small(x: Array, kernel: Array, stride: int, padding: tuple[int, int]) -> Array:
+    """A convolution with stride 1 as the product of whole images with the matrix of all pairs of points.
+
+    Where an image has no more points than the kernel, that is less arithmetic than patches, which are mostly zeros.
+    """
+    batch, height, width, channels = x.shape
+    tall, wide = (n + sum(padding) - len(kernel) + 1 for n in (height, width))
+    pairs = shifted(shifted(kernel, 0, height, tall, padding[0]), 2, width, wide, padding[0])  # [h', h, w', w, c, m]
+    matrix = pairs.transpose(1, 3, 4, 0, 2, 5).reshape(height * width * channels, -1)
+    found = jnp.einsum("bi,io->bo", x.reshape(batch, -1), matrix, precision=EXACT)
+    return found.reshape(batch, tall, wide, -1)
+
+
+def shifted(kernel: Array, axis: int, points: int, results: int, before: int) -> Array:
+    """[..., results, points, ...] in place of an axis [..., k, ...]: the weight of each point in each result."""
+    size = kernel.shape[axis]
+    first = max(0, results - 1 - before)
+    around = [(0, 0)] * kernel.ndim
+    around[axis] = (first, max(0, points + before - size))
+    padded = jnp.pad(kernel, around)
+    starts = [first + before - k for k in range(results)]
+    return jnp.stack([jax.lax.slice_in_dim(padded, s, s + points, axis=axis) for s in starts], axis)
 
 
 def max_pool(x: Array) -> Array:
