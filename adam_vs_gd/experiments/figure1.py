@@ -94,7 +94,7 @@ def reproduce(
     if quick:
         text += f"\n\nNOT a reproduction: a smaller network, {QUICK_EPOCHS} epochs, one η and λ (--quick)."
     (out / "figure1.md").write_text(text + "\n", encoding="utf-8")
-    for name, figure in (("figure1", grids(final, best)), ("figure1-lambda", against_lambda(final))):
+    for name, figure in (("figure1", grids(final, best)), ("figure1-lambda", against_lambda(final, best))):
         for ending in ("png", "pdf"):
             plot.save(figure, out / f"{name}.{ending}")
     return f"{text}\n\n{out / 'figure1.png'}"

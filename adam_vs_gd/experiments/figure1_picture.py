@@ -19,12 +19,13 @@ from adam_vs_gd.keys import FILTER_SIDE
 from adam_vs_gd.plot.layout import own_layout
 from adam_vs_gd.plot.lines import MARKERS, draw_curve
 from adam_vs_gd.plot.style import COLOURS, DASHES, styled
-from adam_vs_gd.plot.ticks import set_axis
+from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.show import number
 from adam_vs_gd.statistics import counted, over_seeds
 
-GRID_HEIGHT, LINES_HEIGHT = 2.9, 4.2  # inches
+GRID_HEIGHT, LINES_HEIGHT = 3.3, 4.4  # inches
 GAP = 1  # points between filters
+SMALL = 7
 PAPER = 1.0
 
 
@@ -43,6 +44,9 @@ def grids(final: xr.Dataset, best: Mapping[str, float], seed: int = 0) -> Figure
     rows: list[dict[str, Any]] = []
     with styled():
         layout = own_layout("figure1", final.attrs.get("digest", ""), rows, len(NAMES), len(NAMES), GRID_HEIGHT)
+        images = final.attrs["images"].partition(":")[0]
+        which = f"first-layer filters, seed {final.seed.values[seed]}, trained on {images}"
+        layout.figure.supxlabel(f"{which}; each scaled by its own largest weight, grey is 0", fontsize=SMALL)
         for place, (label, name) in zip(layout.places, NAMES.items(), strict=True):
             here = at_best(final, label, best).isel(optimizer=0)
             filters = here.filters.isel(seed=seed).transpose("filter", "filter_y", "filter_x", "channel").values
@@ -51,8 +55,9 @@ def grids(final: xr.Dataset, best: Mapping[str, float], seed: int = 0) -> Figure
             share = over(counted(here, "high_frequency"))
             error = over_seeds(here.expand_dims("optimizer"), "test_error").isel(optimizer=0)
             place.set_title(
-                f"{name}\n$\\eta$ = {here.eta.item():g}, $\\lambda$ = {best[label]:g}, test error {number(error)}\n"
-                f"high-frequency power {number(share)}"
+                f"{name}\n$\\eta$ = {here.eta.item():g}, $\\lambda$ = {best[label]:g}\n"
+                f"test error {number(error)}\nhigh frequencies {number(share)}",
+                fontsize=SMALL,
             )
             for k, norm in enumerate(np.sqrt((filters**2).sum((1, 2, 3))).tolist()):
                 rows.append({"optimizer": label, "lam": best[label], "seed": int(here.seed.values[seed]), "filter": k,
@@ -78,11 +83,16 @@ def mosaic(filters: np.ndarray) -> np.ndarray:
     return canvas
 
 
-def against_lambda(final: xr.Dataset) -> Figure:
-    """Every measure and both errors against λ, a colour an optimizer, with the value of white noise."""
+def against_lambda(final: xr.Dataset, best: Mapping[str, float]) -> Figure:
+    """Every measure and both errors against λ, a colour an optimizer, with the value of white noise.
+
+    Args:
+        final: (optimizer, lam, seed) the measures.
+        best: the λ of each optimizer, which has a larger mark.
+    """
     panels = (*NOISIER, "test_error", "train_error")
     rows: list[dict[str, Any]] = []
-    white = of_white_noise(FILTER_SIDE)
+    white, images = of_white_noise(FILTER_SIDE), final.attrs["images"].partition(":")[0]
     looks: dict[str, dict[str, Any]] = {
         label: {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKERS[k], "markersize": 3}
         for k, label in enumerate(NAMES)
@@ -96,13 +106,15 @@ def against_lambda(final: xr.Dataset) -> Figure:
                 interval = summary.sel(optimizer=label)
                 draw_curve(place, axis.values, interval, **look)
                 rows += numbers(interval, "lam", optimizer=label, variable=name)
+                tuned: Any = {**look, "markersize": 7, "markerfacecolor": "none"}
+                place.plot([best[label]], [interval["mean"].sel(lam=best[label])], **tuned)
             if name in white:
                 place.axhline(white[name], color="0.5", linewidth=0.8, linestyle=":", zorder=0)
-            place.set_title(final[name].attrs["long_name"])
+            place.set_title(wrapped(final[name].attrs["long_name"], layout.panel_points[0]))
             set_axis(place, "x", axis, layout.panel_points[0])
             if layout.is_bottom(k):
                 place.set_xlabel(axis.label)
         legend: dict[str, Any] = {NAMES[label]: Line2D([], [], **look) for label, look in looks.items()}
         legend["white noise"] = Line2D([], [], color="0.5", linewidth=0.8, linestyle=":")
-        layout.add_legend(legend, len(legend), "band: 95 % over seeds")
+        layout.add_legend(legend, len(legend), f"{images}; band: 95 % over seeds; large mark: the tuned λ")
     return layout.figure

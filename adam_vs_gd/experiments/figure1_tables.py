@@ -58,10 +58,8 @@ def headline(final: xr.Dataset, best: Mapping[str, float], epochs: int) -> str:
         here = at_best(final, label, best)
         values = [number(over_seeds(here, key).isel(optimizer=0)) for key in (*SIZES, *NOISIER, *WHENCE)]
         rows.append([name, f"{here.eta.item():g}", f"{best[label]:g}", str(epochs), *values])
-    start = final.isel(optimizer=0, lam=0, record=0, test_record=0)
-    first = [
-        number(over(start[f"{key}_path"])) if f"{key}_path" in start else "-" for key in (*SIZES, *NOISIER, *WHENCE)
-    ]
+    shown, place = (*SIZES, *NOISIER, *WHENCE), {"optimizer": 0, "lam": 0, "record": 0, "test_record": 0}
+    first = [number(over_seeds(final, f"{key}_path").isel(place, missing_dims="ignore")) for key in shown]
     rows.append(["at the start", "-", "-", "0", *first])
     white = of_white_noise(FILTER_SIDE)
     rows.append(
