@@ -60,7 +60,7 @@ class ImageDraws(NamedTuple):
     """What lanes of a seed share.
 
     Attributes:
-        weights: the initial ones.
+        weights: the initial ones for σ_0 = 1: He et al.'s normal numbers, biases 0.
         batches: [2] uint32, the raw key of the orders of epochs.
         augment: [2] uint32, that of crops and flips.
     """
@@ -138,8 +138,11 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
     def loss(params: Params, images: Array, labels: Array) -> Array:
         return losses(logits_of(params, images), labels).mean()
 
+    def first_weights(hyper: Hyper, draws: tuple[ImageDraws, ImageData]) -> Params:
+        return optax.tree.scale(hyper.sigma_0, draws[0].weights)
+
     def start(hyper: Hyper, draws: tuple[ImageDraws, ImageData]) -> NetworkState:
-        params = draws[0].weights
+        params = first_weights(hyper, draws)
         zero = jnp.zeros((), jnp.result_type(float))
         opt_state = training.lane_optimizer(static.optimizer, hyper).init(params)
         rest = training.no_rest(static.optimizer, params)
@@ -164,7 +167,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         return jax.lax.fori_loop(start, stop, step, state)
 
     def measure(hyper: Hyper, draws: tuple[ImageDraws, ImageData], state: NetworkState) -> dict[str, Array]:
-        seed, images = draws
+        _, images = draws
 
         def of_block(params: Params, pixels: Array, labels: Array, new: Array) -> tuple[Array, Array]:
             logits = logits_of(params, images.standard(pixels))
@@ -185,7 +188,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         grads = measurements.objective_grad(jax.tree.map(lambda g: g / static.n, grads), state.params, hyper.lam)
         objective = measurements.objective(data_loss, state.params, hyper.lam)
         error = jnp.where(measurements.is_finite(objective, state.params), wrong / static.n, jnp.nan)
-        now, first = (model.filters(params) for params in (state.params, seed.weights))
+        now, first = (model.filters(params) for params in (state.params, first_weights(hyper, draws)))
         return {
             "train_error": error,
             "loss": objective,
@@ -222,7 +225,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
                 train_error=measured["train_error"],
                 data_loss=measured["data_loss"],
                 weight_norm=measured["weight_norm"],
-                start_norm=optax.tree.norm(draws[0].weights),
+                start_norm=optax.tree.norm(first_weights(hyper, draws)),
                 objective_change=change,
                 classes=model.classes,
                 fit_error=FIT_ERROR,

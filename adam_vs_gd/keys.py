@@ -132,11 +132,12 @@ ON_IMAGES = frozenset({"alexnet"})
 MEANINGLESS: Mapping[str, frozenset[str]] = {
     "two_layer_cnn": frozenset({"images", "split", "augment"}),
     "linear": frozenset({"images", "split", "augment", "width", "q"}),
-    "alexnet": frozenset({"d", "s", "sigma_p", "alpha", "supports", "q", "sigma_0"}),
+    "alexnet": frozenset({"d", "s", "sigma_p", "alpha", "supports", "q"}),
 }
 """The keys that mean nothing to a model."""
-DEFAULTS: Mapping[str, Mapping[str, int]] = {"alexnet": {"width": 64, "batch_size": 128}}
-"""Defaults of a model that are not Table 1's. Left out, n and test_size of images are all there are."""
+DEFAULTS: Mapping[str, Mapping[str, float]] = {"alexnet": {"width": 64, "sigma_0": 1.0, "batch_size": 128}}
+"""Defaults of a model that are not Table 1's; AlexNet's σ_0 is in units of He's. Left out, n and test_size of images
+are all there are."""
 DEFAULT_NAME = "sweep"
 DEFAULT_SEEDS = 5
 DEFAULT_RECORD = 100

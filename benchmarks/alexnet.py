@@ -56,7 +56,8 @@ def time_lanes(width: int, batch_size: int, lanes: int) -> None:
     rate = group.step_work * group.width / step
     print(
         f"width {width}, B = {batch_size}, {group.width} lanes on {group.devices} {devices[0].device_kind}: "
-        f"compiled in {compiled:.0f} s, a step {1e3 * step:.2f} ms, an epoch {epoch:.1f} s ({epoch / group.width:.2f} s a lane), "
+        f"compiled in {compiled:.0f} s, a step {1e3 * step:.2f} ms, "
+        f"an epoch {epoch:.1f} s ({epoch / group.width:.2f} s a lane), "
         f"100 epochs {epoch / 36:.2f} h ({epoch / 0.6 / group.width:.1f} min a lane), {rate / 1e12:.2f} TFLOP/s",
         flush=True,
     )

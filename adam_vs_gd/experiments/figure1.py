@@ -53,9 +53,10 @@ class Setting(NamedTuple):
 
 
 ETAS = {"adam": (3e-4, 1e-3, 3e-3), "sgd": (0.01, 0.03, 0.1), "sgd_momentum": (0.003, 0.01, 0.03)}
+TEXTURES = {"adam": (2e-4, 5e-4, 1.2e-3), "sgd": (0.02, 0.04, 0.08), "sgd_momentum": (0.001, 0.0025, 0.006)}
 LAMS = (0.0, 1e-5, 1e-4, 1e-3)
 SETTINGS: Mapping[str, Setting] = {
-    "textures": Setting(16, 40, 50, ETAS, (0.0, 1e-3, 1e-2), 540, 1080),
+    "textures": Setting(16, 40, 60, TEXTURES, (0.0, 3e-3, 2e-2), 540, 1080),
     "cifar10": Setting(64, 128, 100, ETAS, LAMS, 10_000, 50_000),
     "fashion-mnist": Setting(64, 128, 100, ETAS, LAMS, 10_000, 60_000),
     "noise": Setting(64, 128, 100, ETAS, LAMS, 10_000, 50_000),
