@@ -397,6 +397,7 @@ def run_reproduce(options: argparse.Namespace) -> int:
     given = {name: value for name, value in own.items() if value}
     seeds = options.seeds or (2 if options.quick else 5)
     out = options.out or Path("runs") / options.what
-    out.mkdir(parents=True, exist_ok=True)
+    if not own:  # figure1 looks at its images first
+        out.mkdir(parents=True, exist_ok=True)
     print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet, **given))
     return DONE

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from adam_vs_gd.keys import IMAGE_SETS
 from adam_vs_gd.variables import ERRORS, STATUSES
 
 LEVEL = 0.95
@@ -162,6 +163,12 @@ def census(results: xr.Dataset) -> list[list[str]]:
 def is_error(name: str) -> bool:
     """Whether a variable, or the variable that a trajectory is of, is an error rate."""
     return name.removesuffix("_path") in ERRORS
+
+
+def chance(results: xr.Dataset) -> float:
+    """The error rate of guessing: 1/2, or 1 − 1/classes of a set of images."""
+    sizes = IMAGE_SETS.get(results.attrs.get("images", "").partition(":")[0])
+    return 1 - 1 / sizes.classes if sizes else 0.5
 
 
 def counted(results: xr.Dataset, name: str) -> xr.DataArray:

@@ -7,6 +7,7 @@ say is chosen here: constant learning rates, each tuned at every λ by the error
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,7 +82,10 @@ def reproduce(
     Raises:
         DataError: if the images are not there, or not what they should be.
     """
+    if download and not quiet:
+        print(f"figure1: {data}, fetched if it is not there", file=sys.stderr, flush=True)
     images = load_images(data, download)
+    out.mkdir(parents=True, exist_ok=True)
     setting = SETTINGS[images.name]
     if quick:
         setting = setting._replace(width=8, epochs=QUICK_EPOCHS, lams=setting.lams[-1:], etas=middle(setting.etas))

@@ -21,7 +21,7 @@ from adam_vs_gd.plot.picture import picture_name
 from adam_vs_gd.plot.style import NOT_COMPUTED, Scheme, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.selection import check_value, choose_axes, complete, select, swept
-from adam_vs_gd.statistics import is_error
+from adam_vs_gd.statistics import chance, is_error
 
 MAX_PANELS = 24
 NO_BREAK = "\xa0"
@@ -93,8 +93,8 @@ def phase_diagram(
                 scheme = colours(means, error=is_error(value), difference=kind)
                 for panel, place in zip(some, places, strict=True):
                     colour(place, panel, scheme, *layout.panel_points)
-                chance = is_error(value) and not kind
-                layout.add_colours(places, scheme, value_label(results, value, some), chance=chance)
+                level = chance(results) if is_error(value) and not kind else None
+                layout.add_colours(places, scheme, value_label(results, value, some), level)
         for k, panel in enumerate(flat):
             label(layout, k, panel, flat, results)
         layout.settle()

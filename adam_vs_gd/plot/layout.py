@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.plot.picture import Picture
-from adam_vs_gd.plot.style import CHANCE, COLUMN, PAGE, Scheme
+from adam_vs_gd.plot.style import COLUMN, PAGE, Scheme
 from adam_vs_gd.plot.ticks import wrapped
 
 MARGIN = 0.7  # inches beside the panels
@@ -53,8 +53,8 @@ class Layout(NamedTuple):
         """Give panels the room that labels and bars have left them."""
         self.figure.draw_without_rendering()
 
-    def add_colours(self, places: Sequence[Axes], scheme: Scheme, text: str, *, chance: bool) -> None:
-        """The bar that says what the colours of some panels mean, with the chance level marked for errors."""
+    def add_colours(self, places: Sequence[Axes], scheme: Scheme, text: str, chance: float | None) -> None:
+        """The bar that says what the colours of some panels mean, with the chance level marked where there is one."""
         below = self.own and self.columns > 1
         for some in [places] if self.own else [[place] for place in places]:
             width, height = self.panel_points
@@ -63,10 +63,10 @@ class Layout(NamedTuple):
             bar = self.figure.colorbar(ScalarMappable(scheme[1], scheme[0]), ax=some, pad=0.03, **where)
             bar.set_label(wrapped(text, side * width if below else height))
             bar.outline.set_linewidth(0.6)
-            if chance:
+            if chance is not None:
                 line = bar.ax.axvline if below else bar.ax.axhline
-                line(CHANCE, color="white", linewidth=1.2)
-                line(CHANCE, color="black", linewidth=1.2, linestyle=(0, (2, 2)))
+                line(chance, color="white", linewidth=1.2)
+                line(chance, color="black", linewidth=1.2, linestyle=(0, (2, 2)))
 
     def add_legend(self, legend: Mapping[str, Any], columns: int, title: str | None = None) -> None:
         """Say what the marks mean, if there are any, below the panels."""

@@ -16,12 +16,13 @@ from adam_vs_gd.errors import PlotError
 from adam_vs_gd.panels import panels, plain, shown, where
 from adam_vs_gd.plot.layout import Layout, given_layout, own_layout
 from adam_vs_gd.plot.picture import picture_name
-from adam_vs_gd.plot.style import CHANCE, COLOURS, DASHES, colours, styled
+from adam_vs_gd.plot.style import COLOURS, DASHES, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.selection import FIXED, check_value, complete, select, swept
-from adam_vs_gd.statistics import is_error, over_seeds
+from adam_vs_gd.statistics import chance, is_error, over_seeds
 
-LEARNING = ("feature_learning", "noise_memorization")
+LEARNING = (("feature_learning", "noise_memorization"), ("high_frequency", "train_error"))
+"""What a model of patches learns, and a network on images."""
 BAND: Any = {"alpha": 0.2, "linewidth": 0}
 MARKERS = "osD^v*"
 
@@ -83,7 +84,9 @@ def curves(
         elif isinstance(colours(means, error=False, difference=any(differences))[1], LogNorm):
             place.set_yscale("log")
         if is_error(value) or any(differences):
-            place.axhline(0 if all(differences) else CHANCE, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
+            place.axhline(
+                0 if all(differences) else chance(results), color="0.5", linewidth=0.8, linestyle=":", zorder=0
+            )
         layout.add_legend(legend, 3, "band: 95 % over seeds; open: not all fitted")
     return layout.figure
 
@@ -96,6 +99,8 @@ def trajectories(
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Feature learning and noise memorization along the training, a panel an optimizer: the paper's Figure 2.
+
+    Of a network on images, the noisiness of its filters and its training error.
 
     Args:
         results: the Dataset of a sweep with `record` > 0.
@@ -114,7 +119,8 @@ def trajectories(
         raise PlotError("there are no trajectories: the sweep ran with record = 0")
     if swept(results):
         raise PlotError(f"trajectories are of one point: fix {', '.join(swept(results))} with --sel (sel=)")
-    summaries = {name: over_seeds(results, f"{name}_path") for name in LEARNING if f"{name}_path" in results}
+    there = ([name for name in pair if f"{name}_path" in results] for pair in LEARNING)
+    summaries = {name: over_seeds(results, f"{name}_path") for name in next(filter(None, there), [])}
     numbers = [row for name, summary in summaries.items() for row in points(name, summary)]
     labels = [str(label) for label in results.optimizer.values]
     seeds = results.sizes["seed"]

@@ -38,7 +38,7 @@ NOT_COUNTED = "white"  # computed, but no lane of the cell counts in its mean
 HATCHES: Mapping[str, str] = {"undertrained": "/////", "underfit": "\\\\\\\\\\", "collapsed": "ooo"}
 DIVERGED = "#D55E00"
 OVERLAYS = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9")  # of Okabe and Ito those that stand out on the maps
-CHANCE = 0.5
+CHANCE = 0.5  # of two classes; the contour of an error is there
 DECADES = 1e3  # between the least and the largest value: colours are logarithmic beyond
 
 

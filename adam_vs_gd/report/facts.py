@@ -38,7 +38,11 @@ def summary(results: xr.Dataset) -> str:
     rows += [(f"Axis: {meaning(results, dim)}", axis_values(results, dim)) for dim in swept(results)]
     rows += [("Seeds", f"{len(seeds)}: {', '.join(seeds)}"), ("Model", attrs.get("model", UNTOLD))]
     rows += [(f"Fixed: {meaning(results, name)}", value) for name, value in fixed(results)]
-    rows += [("Supports of the noise", attrs.get("supports", UNTOLD))]
+    if "images" in attrs:
+        rows += [("Images", attrs.get("image_set", attrs["images"])), ("Test error", f"of the {attrs['split']} split")]
+        rows += [("Augmentation", attrs["augment"])]
+    else:
+        rows += [("Supports of the noise", attrs.get("supports", UNTOLD))]
     return definitions(rows)
 
 

@@ -92,11 +92,11 @@ function barAxis(frame, scale) {
   const at = placed(scale.low, scale.high, frame.left, frame.right, log);
   let values = ticksOf(scale.low, scale.high, 6, log);
   if (scale.kind === "error") values = [0, 0.25, 0.5, 0.75, 1];
-  const text = (value) => (scale.kind === "error" && value === 0.5 ? "0.5 (chance)" : written(value));
+  const text = (value) => (scale.kind === "error" && value === scale.chance ? `${written(value)} (chance)` : written(value));
   const group = horizontalAxis(bar, values.map((value) => [value, at(value), text(value)]), "");
   group.setAttribute("class", "axis bar");
   if (scale.kind === "error") {
-    const chance = { x1: at(0.5), x2: at(0.5), y1: 2, y2: 2 + BAR };
+    const chance = { x1: at(scale.chance), x2: at(scale.chance), y1: 2, y2: 2 + BAR };
     group.append(svg("line", { ...chance, class: "under" }), svg("line", { ...chance, class: "chance" }));
   }
   group.append(svg("rect", { class: "frame", x: frame.left, y: 2, width: frame.right - frame.left, height: BAR }));

@@ -16,7 +16,7 @@ from adam_vs_gd.plot.style import DIVERGING, SEQUENTIAL, colours
 from adam_vs_gd.report.blob import Blob, rounded
 from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.selection import choose_axes, swept
-from adam_vs_gd.statistics import LEVEL, difference, is_error, over_seeds
+from adam_vs_gd.statistics import LEVEL, chance, difference, is_error, over_seeds
 from adam_vs_gd.variables import STATUSES
 
 TRAJECTORIES = ("feature_learning", "noise_memorization", "loss", "data_loss", "train_error", "test_error")
@@ -158,19 +158,20 @@ def add_variable(finals: Blob, results: xr.Dataset, series: list[Series], name: 
         "name": key,
         "label": results[name].attrs["long_name"] + ("" if one is None else f", class {one}"),
         "scales": [
-            scale(name, summary["mean"].values, is_difference=True)
+            scale(name, summary["mean"].values, chance(results), is_difference=True)
             if len(each.optimizers) > 1
-            else scale(name, alone, is_difference=False)
+            else scale(name, alone, chance(results), is_difference=False)
             for each, summary in zip(series, summaries, strict=True)
         ],
     }
 
 
-def scale(name: str, means: np.ndarray, *, is_difference: bool) -> dict[str, Any]:
-    """The colours of a variable's means, or of a difference's."""
+def scale(name: str, means: np.ndarray, guessing: float, *, is_difference: bool) -> dict[str, Any]:
+    """The colours of a variable's means, or of a difference's; and the error of guessing."""
     colour_map, norm = colours(means, error=is_error(name), difference=is_difference)
     kind = "log" if isinstance(norm, LogNorm) else "error" if is_error(name) and not is_difference else "linear"
-    return {"map": colour_map, "kind": kind, "low": float(norm.vmin or 0), "high": float(norm.vmax or 0)}
+    ends = {"low": float(norm.vmin or 0), "high": float(norm.vmax or 0)}
+    return {"map": colour_map, "kind": kind, **ends, "chance": guessing}
 
 
 def shades(colour_map: str) -> str:

@@ -160,7 +160,7 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
     """(coordinates, {label: kind of optimizer}, whether supports are disjoint by construction) of a sweep."""
     if isinstance(sweep, SweepSpec):
         held, spec = xr.Dataset(coords=coordinates(sweep)), sweep
-        held.attrs = {"model": spec.model["name"], "supports": spec.data["supports"]}
+        held.attrs = {"model": spec.model["name"], "supports": spec.data.get("supports", "")}
         named = {label: str(table["kind"]) for label, table in spec.optimizers.items()}
     elif isinstance(sweep, xr.Dataset):
         held = sweep
@@ -172,10 +172,12 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
     else:
         raise TheoryError(f"{sweep!r}: must be a SweepSpec (load_spec) or the Dataset of a sweep (load_results)")
     if (model := held.attrs.get("model", "two_layer_cnn")) != "two_layer_cnn":
-        raise TheoryError(
-            f"model = {model}: section 5 and appendix A are about two_layer_cnn; of a convex model Theorem 4.2 says "
-            "that with λ > 0 all optimizers that converge find one solution (adam-vs-gd reproduce theorem42)"
+        convex = (
+            "; of a convex model Theorem 4.2 says that with λ > 0 all optimizers that converge find one solution "
+            "(adam-vs-gd reproduce theorem42)"
         )
+        about = f"model = {model}: section 5 and appendix A are about two_layer_cnn"
+        raise TheoryError(about + (convex if model == "linear" else ""))
     if "optimizer" not in held.coords:
         raise TheoryError("these results have no optimizer; expand_dims(optimizer=['adam']) says whose they are")
     if not held.optimizer.dims:
