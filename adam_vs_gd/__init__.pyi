@@ -14,7 +14,7 @@ from .errors import (
     TheoryError,
 )
 from .measurements import Status, measure
-from .models import Linear, TwoLayerCNN
+from .models import AlexNet, Linear, TwoLayerCNN
 from .optimizers import make_optimizer
 from .problem import Problem
 from .spec import SweepSpec, load_spec
@@ -25,6 +25,7 @@ from .two_patch import Training, train
 from .types import Hyper, Static
 
 __all__ = [
+    "AlexNet",
     "DamageError",
     "DataError",
     "Dataset",

@@ -22,6 +22,8 @@ NO_JAX = (
     "panels",
     "plot",
     "report",
+    "images",
+    "checks",
     "overlay",
     "selection",
     "show",
