@@ -63,11 +63,11 @@ def test_the_network_is_what_its_layers_say():
     with numerics("float64"):
         model = AlexNet(classes=7, width=3)
         images = np.random.default_rng(0).normal(size=(2, 32, 32, 3))
-        params = jax.tree.map(np.asarray, model.init(jax.random.key(0), images)["params"])
+        params = jax.tree.map(np.asarray, jax.jit(model.init)(jax.random.key(0), images)["params"])
         params = jax.tree.map(
             lambda a: a + 0.1 * np.random.default_rng(a.size).normal(size=a.shape), params
         )  # biases too
-        found = model.apply({"params": params}, images)
+        found = jax.jit(model.apply)({"params": params}, images)
     for image, logits in zip(images, found, strict=True):
         np.testing.assert_allclose(logits, logits_by_hand(params, image), rtol=1e-9, atol=1e-12)
     assert model.filters(params).shape == (11, 11, 3, 3)
@@ -124,75 +124,67 @@ def test_a_tie_and_what_is_not_finite_are_errors():
     assert (found > 0).tolist() == [False, True, False, False]
 
 
-def reference(spec, kind, eta, beta1):
+def plain_logits(params, x):
+    """AlexNet with flax' own convolutions and pooling."""
+    for k, (size, stride) in enumerate([(11, 4), (5, 1), (3, 1), (3, 1), (3, 1)]):
+        here = params[f"conv{k + 1}"]
+        conv = nn.Conv(here["bias"].size, (size, size), strides=stride, padding=size // 2)
+        x = nn.relu(conv.apply({"params": here}, x))
+        if k in (0, 1, 4):
+            x = nn.max_pool(x, (2, 2), (2, 2))
+    return x.reshape(len(x), -1) @ params["linear"]["kernel"] + params["linear"]["bias"]
+
+
+@jax.jit
+@jax.value_and_grad
+def plain_loss(params, x, y):
+    return optax.softmax_cross_entropy_with_integer_labels(plain_logits(params, x), y).mean()
+
+
+def reference(lane, data, draws):
     """What a lane is after all steps: flax' own convolutions, optax' own optimizers, a Python loop."""
-    static = next(iter(cells(spec)))[1].static
-    images = load_images("textures")
-    with numerics("float64"):
-        data = lanes.image_data(images, static)
-        plain = AlexNet(10, static.width)
-        draws = image_problem(static, plain, lambda: data).draw(seed_key(0))
-        optimizer = optax.adam(eta) if kind == "adam" else optax.sgd(eta, momentum=beta1)
-        optimizer = optax.chain(optax.add_decayed_weights(spec.train["lam"]), optimizer)
-        params, state = draws.weights, optimizer.init(draws.weights)
-
-        def logits_of(params, x):
-            for k, (size, stride) in enumerate([(11, 4), (5, 1), (3, 1), (3, 1), (3, 1)]):
-                here = params[f"conv{k + 1}"]
-                conv = nn.Conv(here["bias"].size, (size, size), strides=stride, padding=size // 2)
-                x = nn.relu(conv.apply({"params": here}, x))
-                if k in (0, 1, 4):
-                    x = nn.max_pool(x, (2, 2), (2, 2))
-            x = x.reshape(len(x), -1)
-            return x @ params["linear"]["kernel"] + params["linear"]["bias"]
-
-        def loss(params, x, y):
-            return optax.softmax_cross_entropy_with_integer_labels(logits_of(params, x), y).mean()
-
-        step = jax.jit(jax.value_and_grad(loss))
-        per_epoch = static.n // static.batch_size
-        for t in range(static.steps):
-            epoch, place = divmod(t, per_epoch)
-            index = np.asarray(order_of(draws.batches, epoch, static.n))[place * static.batch_size :][
-                : static.batch_size
-            ]
-            key = jax.random.fold_in(jax.random.wrap_key_data(draws.augment, impl="threefry2x32"), t)
-            pixels = np.asarray(crop_and_flip(key, data.train[index]))
-            x = (pixels.astype(float) - data.mean) / data.deviation
-            _, grads = step(params, x, data.train_labels[index])
-            updates, state = optimizer.update(grads, state, params)
-            params = optax.apply_updates(params, updates)
-        whole = (data.train.astype(float) - data.mean) / data.deviation
-        value, grads = step(params, whole, data.train_labels)
-        tests = logits_of(params, (data.test.astype(float) - data.mean) / data.deviation)
-        outputs = {
-            "train_error": (logits_of(params, whole), data.train_labels),
-            "test_error": (tests, data.test_labels),
-        }
-        full = jax.tree.map(lambda g, w: np.asarray(g + spec.train["lam"] * w), grads, params)
-    errors = {name: (np.asarray(logits).argmax(-1) != labels).mean() for name, (logits, labels) in outputs.items()}
+    static, hyper = lane.static, lane.hyper
+    own = {"adam": optax.adam(hyper.eta), "momentum": optax.sgd(hyper.eta, momentum=hyper.beta1)}
+    optimizer = optax.chain(optax.add_decayed_weights(hyper.lam), own[static.optimizer])
+    params = jax.tree.map(lambda w: hyper.sigma_0 * w, draws.weights)
+    state, per_epoch = optimizer.init(params), static.n // static.batch_size
+    standard = lambda pixels: (np.asarray(pixels, float) - data.mean) / data.deviation  # noqa: E731
+    for t in range(static.steps):
+        epoch, place = divmod(t, per_epoch)
+        index = np.asarray(order_of(draws.batches, epoch, static.n))[place * static.batch_size :][: static.batch_size]
+        key = jax.random.fold_in(jax.random.wrap_key_data(draws.augment, impl="threefry2x32"), t)
+        _, grads = plain_loss(params, standard(crop_and_flip(key, data.train[index])), data.train_labels[index])
+        updates, state = optimizer.update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+    value, grads = plain_loss(params, standard(data.train), data.train_labels)
+    logits = jax.jit(plain_logits)(params, standard(np.concatenate([data.train, data.test])))
+    wrong = np.asarray(logits).argmax(-1) != np.concatenate([data.train_labels, data.test_labels])
+    full = jax.tree.map(lambda g, w: np.asarray(g + hyper.lam * w), grads, params)
     norm = np.sqrt(sum((g**2).sum() for g in jax.tree.leaves(full)))
+    errors = {"train_error": wrong[: static.n].mean(), "test_error": wrong[static.n :].mean()}
     return errors | {"params": params, "data_loss": value, "grad_norm_l2": norm}
 
 
 @pytest.mark.parametrize(("kind", "eta", "beta1"), [("adam", 0.003, 0.9), ("momentum", 0.02, 0.8)])
 def test_a_lane_is_what_a_plain_loop_trains(kind, eta, beta1):
     spec = tiny(
-        seeds=1, optimizers={kind: {"eta": eta, "beta1": beta1}},
+        seeds=1, optimizers={kind: {"eta": eta, "beta1": beta1}}, model={"name": "alexnet", "width": 2, "sigma_0": 0.9},
         train={"batch_size": 4, "lam": 0.01, "precision": "float64"},
     )  # fmt: skip
-    (_, lane), wanted = next(iter(cells(spec))), reference(spec, kind, eta, beta1)
+    ((_, lane),) = cells(spec)
     with numerics("float64"):
         data = lanes.image_data(load_images("textures"), lane.static)
         problem = image_problem(lane.static, AlexNet(10, lane.static.width), lambda: data)
 
         @jax.jit
         def run(data):
-            draws = problem.draw(seed_key(0)), data
+            drawn = problem.draw(seed_key(0))
+            draws = drawn, data
             state = problem.advance(lane.hyper, draws, problem.start(lane.hyper, draws), 0, lane.static.steps)
-            return state, problem.measure(lane.hyper, draws, state) | problem.test(lane.hyper, draws, state)
+            return drawn, state, problem.measure(lane.hyper, draws, state) | problem.test(lane.hyper, draws, state)
 
-        state, measured = run(data)
+        drawn, state, measured = run(data)
+        wanted = reference(lane, data, drawn)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-9), state.params, wanted["params"])
     for name in ("data_loss", "grad_norm_l2", "train_error", "test_error"):
         np.testing.assert_allclose(measured[name], wanted[name], rtol=1e-6, err_msg=name)
