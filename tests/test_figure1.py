@@ -81,12 +81,20 @@ def test_the_least_held_out_error_chooses_and_a_diverged_lane_never():
     etas = figure1.chosen_etas(tuned)
     assert etas.sel(optimizer="adam").values.tolist() == [1e-3, 1e-4, 1e-3]
     assert etas.sel(optimizer="sgd").values.tolist() == [0.01, 0.1, 0.1]
-    assert figure1.chosen_lams(tuned, etas) == {"adam": 0.01, "sgd": 0.1, "sgd_momentum": 0.0}
+    best = figure1.chosen_lams(tuned, etas)
+    assert best == {"adam": 0.01, "sgd": 0.1, "sgd_momentum": 0.0}
+    text = tables.tuning(figure1.held_out_errors(tuned), best)
+    assert "| Adam | **0.01** | **0.0001: 0.200** | 0.001: diverged |" in text
+    assert "| Adam | 0.1 | 0.0001: 0.500 | **0.001: 0.400** |" in text
 
 
-def test_without_a_training_that_came_to_an_end_nothing_is_chosen():
-    with pytest.raises(RuntimeError, match="came to an end"):
-        figure1.chosen_etas(made(np.full((3, 2, 3), np.nan)))
+def test_where_all_have_diverged_the_smallest_is_trained_and_shown_as_diverged():
+    tuned = made(np.full((3, 2, 3), np.nan))
+    assert (figure1.chosen_etas(tuned) == tuned.eta.isel(eta_index=0)).all()
+    lost = final({"adam": np.nan, "sgd": 0.5, "sgd_momentum": 0.5})
+    lost["status"][0] = STATUSES.index("diverged")
+    assert "undecided: λ = tuned" in tables.verdict(lost, BEST)
+    assert mosaic(np.full((4, 11, 11, 3), np.nan)).min() == 1
 
 
 def final(noise):

@@ -138,7 +138,7 @@ def tuning(errors: xr.DataArray, best: Mapping[str, float]) -> str:
     for label, name in NAMES.items():
         for lam in errors.lam.values:
             here = errors.sel(optimizer=label, lam=lam)
-            least = int(here.values.argmin()) if bool(here.notnull().any()) else -1
+            least = int(np.nanargmin(here.values)) if bool(here.notnull().any()) else -1
             cells = []
             for k, (eta, error) in enumerate(zip(here.eta.values, here.values, strict=True)):
                 text = f"{eta:g}: {error:.3f}" if np.isfinite(error) else f"{eta:g}: diverged"
