@@ -16,6 +16,7 @@ from adam_vs_gd.keys import (
     DEFAULT_RECORD,
     DEFAULT_SEEDS,
     DEFAULTS,
+    IMAGE_RECORD,
     IMAGE_SETS,
     KINDS,
     MEANINGLESS,
@@ -162,18 +163,23 @@ def model_of(given: Mapping[str, Any]) -> str:
 
 def sizes_of(data: Mapping[str, Any]) -> Sizes | None:
     """How many images there are of the set that a [data] section names; None where there is no such set."""
-    return IMAGE_SETS.get(str(data.get("images", next(iter(IMAGE_SETS)))).partition(":")[0])
+    name, _, rest = str(data.get("images", next(iter(IMAGE_SETS)))).partition(":")
+    sizes = IMAGE_SETS.get(name)
+    if sizes and name == "noise" and rest.isdecimal():
+        return sizes._replace(train=int(rest), test=max(1, int(rest) // 5))
+    return sizes
 
 
 def how_many(data: Mapping[str, Any]) -> dict[str, int]:
-    """{n, test_size} of all images that a [data] section has to train on and to test on."""
+    """{n, test_size} of all images that a [data] section has to train on and to test on, where they are left out."""
     sizes = sizes_of(data)
     if sizes is None:
         return {"n": 0, "test_size": 0}
+    if data.get("split") != "validation":
+        return {"n": sizes.train, "test_size": sizes.test}
+    n, tests = (max(values(data.get(key)), default=0) for key in ("n", "test_size"))
     held_out = sizes.train // VALIDATION
-    if data.get("split") == "validation":
-        return {"n": sizes.train - held_out, "test_size": held_out}
-    return {"n": sizes.train, "test_size": sizes.test}
+    return {"n": sizes.train - max(tests, held_out), "test_size": min(held_out, sizes.train - n)}
 
 
 def check_images(data: Mapping[str, Any], mistakes: list[str]) -> None:
@@ -258,8 +264,8 @@ def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) ->
     if batch and n and max(batch) > min(n):
         at = f" at data.n = {min(n)}" if len(n) > 1 else ""
         mistakes.append(
-            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, raise data.n, or "
-            "leave it out for full batch"
+            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, or raise data.n"
+            + ("" if "images" in data else ", or leave it out for full batch")
         )
     if "images" in data:
         check_images(data, mistakes)
@@ -302,7 +308,7 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
     spec["optimizers"] = {label: check_optimizer(label, table, mistakes) for label, table in optimizers.items()}
     record = given.get("record")
     if record is None:
-        record = min((DEFAULT_RECORD, *values(spec["steps"])))
+        record = min((IMAGE_RECORD if model in ON_IMAGES else DEFAULT_RECORD, *values(spec["steps"])))
     check_together(spec, record, mistakes)
     spec["record"] = record
     return spec, mistakes

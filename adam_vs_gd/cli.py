@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import signal
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adam_vs_gd.arguments import bytes_of, positive, seconds_of
 from adam_vs_gd.errors import (
     DamageError,
     DataError,
@@ -171,7 +171,8 @@ def parser() -> argparse.ArgumentParser:
         "reproduce", help="compute one of the paper's results and set it beside the paper's"
     )
     reproduce.add_argument("what", choices=EXPERIMENTS, help="which result")
-    reproduce.add_argument("--out", metavar="DIR", type=Path, help="folder of the results (default: runs/<what>)")
+    reproduce.add_argument("--out", metavar="DIR", type=Path, help="folder of the results "
+                           "(default: runs/<what>, of other images runs/<what>-<images>)")  # fmt: skip
     reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5; 2 with --quick)")
     reproduce.add_argument("--quick", action="store_true", help="a smaller, faster version: a try, not a reproduction")
     reproduce.add_argument("--data", metavar="IMAGES",
@@ -203,34 +204,6 @@ def machine_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-compile-cache", action="store_true",
                          help="keep no compiled programs in the user's cache folder")  # fmt: skip
     command.add_argument("--quiet", action="store_true", help="no progress on stderr")
-
-
-def bytes_of(text: str) -> int:
-    """A size such as 4GiB, 500MB or 1e9 for argparse."""
-    found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip(), re.IGNORECASE)
-    try:
-        number, unit, binary = float(found[1]), (found[2] or "").lower(), found[3]  # type: ignore[index]
-        count = int(number * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
-    except (TypeError, ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a size, for instance 4GiB, 500MB or 2e9") from None
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be at least one byte")
-    return count
-
-
-def seconds_of(text: str) -> float:
-    """A time such as 90s, 2m or 1h for argparse; a bare number is seconds."""
-    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(s|m|min|h)?", text.strip())
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a time, for instance 90s, 2m or 1h")
-    return float(found[1]) * {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}[found[2]]
-
-
-def positive(text: str) -> int:
-    """An integer >= 1 for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be an integer >= 1")
-    return int(text)
 
 
 def run_sweep(options: argparse.Namespace) -> int:
@@ -396,7 +369,8 @@ def run_reproduce(options: argparse.Namespace) -> int:
             raise SpecError("command line", [f"--{name}: means something only with figure1; leave it out"])
     given = {name: value for name, value in own.items() if value}
     seeds = options.seeds or (2 if options.quick else 5)
-    out = options.out or Path("runs") / options.what
+    of = "" if given.get("data", "textures") == "textures" else f"-{options.data.partition(':')[0]}"
+    out = options.out or Path("runs") / f"{options.what}{of}"
     if not own:  # figure1 looks at its images first
         out.mkdir(parents=True, exist_ok=True)
     print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet, **given))

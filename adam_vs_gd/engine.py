@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,12 +17,13 @@ import xarray as xr
 from adam_vs_gd import lock
 from adam_vs_gd.checkpoint import Checkpoints
 from adam_vs_gd.dataset import to_dataset
-from adam_vs_gd.errors import DiskError, FolderError, MachineError, UnfitError
+from adam_vs_gd.errors import DiskError, MachineError, UnfitError
 from adam_vs_gd.interruption import Interruption
 from adam_vs_gd.lanes import Maker, maker_of
 from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
+from adam_vs_gd.mixture import UNMIXED, refuse_mixture
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
@@ -34,8 +34,6 @@ from adam_vs_gd.types import Rows
 from adam_vs_gd.variables import STATUSES
 
 CHECKPOINT_SECONDS = 120.0
-UNMIXED = ("platform", "path", "image_digest")
-"""What all chunks of a folder should have in common, because roundings differ, or images."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +138,17 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
     everything = list(cells(spec))
     wanted = {lane.digest for _, lane in everything}
     survey = folder.survey()
-    if not (survey.damaged or folder.lost(wanted, survey)) and folder.zarr_says(folder.dataset(spec)) == "whole":
+    nothing_lost = not (survey.damaged or folder.lost(wanted, survey))
+    if nothing_lost and folder.zarr_says(folder.dataset(spec)) == "whole":
         return None
-    maker = maker_of(spec)
+    maker = None if nothing_lost else maker_of(spec)
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         found = start(spec.name, settings, progress)
         with holding(folder, settings, progress, interruption):
+            if maker is None:
+                with writing(folder):
+                    folder.consolidate(results := folder.dataset(spec))
+                return results
             lost = folder.lost(wanted, folder.survey())
             return compute(folder, spec, maker, everything, settings, found, progress, interruption, only=lost)
 
@@ -200,8 +203,7 @@ def compute(
 
     survey = folder.survey()
     about = provenance() | describe_machine(devices, settings) | maker.about
-    if not settings.allow_mixed:
-        refuse_mixture(folder, survey, about)
+    refuse_mixture(folder.path, survey.about, about, settings.allow_mixed)
     with writing(folder), log.warnings():
         folder.open(spec)
         log.add(f"start on {len(devices)} devices: {about}, {settings}")
@@ -286,7 +288,12 @@ def memory_of(devices: tuple[jax.Device, ...], settings: Settings) -> Callable[[
 
 
 def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings = Settings()) -> tuple[Plan, Limits]:
-    """The plan of what a sweep still has to compute on this machine, and what that allows."""
+    """The plan of what a sweep still has to compute on this machine, and what that allows.
+
+    Raises:
+        DataError: if images that it needs are not there.
+    """
+    maker_of(spec)
     done = folder.survey().done if folder else frozenset()
     limits = limits_of(use_devices(settings.devices), settings.memory, settings.path)
     return make_plan((lane for _, lane in cells(spec)), limits, done), limits
@@ -323,27 +330,6 @@ def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[
         "platform": platform, "device": device, "path": settings.path,
         "kernel": kernel.simd if kernel and kernel.simd else "XLA",
     }  # fmt: skip
-
-
-def refuse_mixture(folder: Folder, survey: Survey, about: Mapping[str, Any]) -> None:
-    """See that the folder's chunks come from one platform and one path.
-
-    Raises:
-        FolderError: if they would not.
-    """
-    for key in UNMIXED:
-        there = sorted({str(one[key]) for one in survey.about if key in one} - {about.get(key)})
-        if there and key == "image_digest":
-            raise FolderError(
-                f"{folder.path}: holds chunks computed on other images (SHA-256 {', '.join(there)}; here it is "
-                f"{about[key]}); use those, choose another folder with --out, or say --allow-mixed"
-            )
-        if there:
-            same = f"say --path {there[0]}, " if key == "path" and len(there) == 1 else ""
-            raise FolderError(
-                f"{folder.path}: holds chunks computed with {key} = {', '.join(there)}, and this run has {key} = "
-                f"{about[key]}, so their roundings differ; {same}choose another folder with --out, or say --allow-mixed"
-            )
 
 
 def what_it_held(damage: Damage, wanted: Set[str]) -> str:

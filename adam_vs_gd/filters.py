@@ -1,6 +1,6 @@
 """How noisy the filters of a first layer are: measures that know no scale, and their values for white noise.
 
-All are of one filter w [k, k, c], its channels together, and by all a constant is as smooth as can be:
+All are of one filter w [k, k, c], its channels together, and know a constant for smooth:
 
     high_frequency          share of its power at spatial frequencies above half of Nyquist's, |f| > 1/4 cycle a pixel,
                             in the discrete Fourier transform (low and high frequencies as in H. Wang et al.,
@@ -10,7 +10,7 @@ All are of one filter w [k, k, c], its channels together, and by all a constant 
     total_variation         mean |difference of neighbours|, over the root of the mean square: anisotropic total
                             variation (L. Rudin, S. Osher, E. Fatemi, Physica D 60, 1992, p. 259) at unit power
     neighbour_correlation   mean product of neighbours over the mean square: P. Moran's I (Biometrika 37, 1950, p. 17)
-                            about zero; 1 smooth, 0 white
+                            about zero; 1 of a constant, 0 of white noise
 
 The first three grow with noise, the last falls. A filter is a window of k×k points: its spectrum also has what its
 edges leak, which the last two measures have not.
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import digamma
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array
@@ -78,18 +79,18 @@ def frequencies(size: int) -> np.ndarray:
     return np.hypot(along[:, None], along[None, :])
 
 
-def of_white_noise(size: int) -> dict[str, float]:
-    """What the measures are, in the mean, for filters of independent normal weights and many channels.
+def of_white_noise(size: int, channels: int) -> dict[str, float]:
+    """What the measures are, in the mean, for filters of independent normal weights.
 
-    The entropy is that of a flat spectrum, which power summed over many channels comes to; a filter of c channels has
-    less, by about 1/(2 c ln k²).
+    The power at a frequency is then a Gamma variable of `channels` degrees, of which E[x ln x] gives the entropy.
 
     Args:
         size: k.
+        channels: c.
     """
     return {
         "high_frequency": float((frequencies(size) > HALF_NYQUIST).mean()),
-        "spectral_entropy": 1.0,
+        "spectral_entropy": float(1 - (digamma(channels + 1) - np.log(channels)) / np.log(size * size)),
         "total_variation": 2 / np.sqrt(np.pi),
         "neighbour_correlation": 0.0,
     }

@@ -93,20 +93,6 @@ KINDS: Mapping[str, Mapping[str, float]] = {
 LINEAR = frozenset({"gd", "momentum"})
 """The optimizers whose steps are linear in the gradients."""
 
-CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "data": {
-        "supports": ("independent", "disjoint"),
-        "images": ("textures", "cifar10", "fashion-mnist", "noise"),
-        "split": ("test", "validation"),
-        "augment": ("crop_flip", "none"),
-    },
-    "model": {"name": ("two_layer_cnn", "linear", "alexnet")},
-    "train": {"precision": ("float32", "float64")},
-}
-"""Keys that name one of several; the first is the default. What follows a colon in `images` says where they are."""
-
-SECTIONS: Mapping[str, Mapping[str, Number]] = {"data": DATA, "model": MODEL, "train": TRAIN}
-
 
 class Sizes(NamedTuple):
     """A set of images: how many there are to train on and to test on, their classes and channels."""
@@ -123,6 +109,20 @@ IMAGE_SETS: Mapping[str, Sizes] = {
     "fashion-mnist": Sizes(60_000, 10_000, 10, 1),
     "noise": Sizes(50_000, 10_000, 10, 3),
 }
+CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "data": {
+        "supports": ("independent", "disjoint"),
+        "images": tuple(IMAGE_SETS),
+        "split": ("test", "validation"),
+        "augment": ("crop_flip", "none"),
+    },
+    "model": {"name": ("two_layer_cnn", "linear", "alexnet")},
+    "train": {"precision": ("float32", "float64")},
+}
+"""Keys that name one of several; the first is the default. What follows a colon in `images` says where they are."""
+
+SECTIONS: Mapping[str, Mapping[str, Number]] = {"data": DATA, "model": MODEL, "train": TRAIN}
+
 IMAGE_SIDE = 32
 FILTER_SIDE = 11  # of AlexNet's first layer
 VALIDATION = 5  # split = "validation" holds out one in so many training images, the last ones
@@ -140,6 +140,6 @@ DEFAULTS: Mapping[str, Mapping[str, float]] = {"alexnet": {"width": 64, "sigma_0
 are all there are."""
 DEFAULT_NAME = "sweep"
 DEFAULT_SEEDS = 5
-DEFAULT_RECORD = 100
+DEFAULT_RECORD, IMAGE_RECORD = 100, 10  # of images fewer: a look at all of them costs as much as an epoch
 RANGE_DIGITS = 12  # significant digits of a range's values, so that 0.3 is 0.3
 BEST_EVERY = 10  # W* is looked for every so many steps, and at T

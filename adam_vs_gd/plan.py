@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from adam_vs_gd.keys import KINDS, NUMBERS, OPTIMIZER
+from adam_vs_gd.keys import KINDS, OPTIMIZER
 from adam_vs_gd.methods import (
     ALONE,
     BLOCK,
@@ -366,8 +366,12 @@ def describe(plan: Plan, limits: Limits) -> str:
     for group in plan.groups:
         each = group.width // group.devices
         shapes: Mapping[str, Any] = vars(group.static)
-        keys = ("steps", "n", "d", "width", "q", "batch_size")
-        named = ", ".join(f"{key}={shapes[key]}" for key in keys if key in NUMBERS and shapes[key])
+        of_images, of_patches = (
+            ("images", "steps", "n", "width", "batch_size"),
+            ("steps", "n", "d", "width", "q", "batch_size"),
+        )
+        keys = of_images if group.static.images else of_patches
+        named = ", ".join(f"{key}={shapes[key]}" for key in keys if shapes[key])
         devices = "1 device" if group.devices == 1 else f"{group.devices} devices"
         lines.append(
             f"  {group.static.optimizer} on {group.static.model} ({named}): {group.lanes} lanes in "

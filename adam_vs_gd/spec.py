@@ -25,7 +25,7 @@ class SweepSpec:
         record: trajectories are kept at `record` + 1 steps; 0 for none.
         data: n, d, s, sigma_p, alpha, supports, test_size; of a model of images n, test_size, images, split, augment.
         model: name, and width, q, sigma_0 as far as it has them.
-        train: lam, precision; batch_size, which is not there for full batch.
+        train: lam, precision; batch_size, which is not there for full batch (of a model of images 128, left out).
         optimizers: {label: {kind, eta, beta1, beta2, eps}}; the label is the kind unless `kind` names it.
 
     Raises:
@@ -99,7 +99,7 @@ def parse_override(text: str, option: str = "--set", example: str = "data.alpha=
     try:
         return path, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        if re.fullmatch(r"[\w-]+", value):
+        if re.fullmatch(r"[\w-]+(:\S+)?", value):
             return path, value
         raise SpecError(option, [f"{text}: {value} is not a TOML value"]) from None
 

@@ -184,6 +184,8 @@ def examples(results: xr.Dataset, name: str, values: xr.DataArray) -> np.ndarray
     """How many examples are behind the error rates of one seed; infinitely many where the results do not say."""
     one = values.isel(seed=0, drop=True)
     size = results.coords.get("n" if "train" in name else "test_size", xr.DataArray(np.inf))
+    if "images" in results.attrs:  # all seeds have the same images, which are no more than one set of them
+        size = size / results.sizes["seed"]
     return size.broadcast_like(one).transpose(*one.dims).values
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd import cli
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 SPEC = """
@@ -100,14 +99,14 @@ def test_verify_finds_nothing_wrong_and_repairs_nothing(swept):
     [("4GiB", 2**32), ("4G", 4 * 10**9), ("500MB", 5 * 10**8), ("1.5 kib", 1536), ("2e9", 2 * 10**9), ("77b", 77)],
 )
 def test_sizes(text, count):
-    assert cli.bytes_of(text) == count
+    assert arguments.bytes_of(text) == count
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("2m", 120), ("1.5h", 5400), ("0", 0), ("10", 10), (".5 m", 30)]
 )
 def test_times(text, seconds):
-    assert cli.seconds_of(text) == seconds
+    assert arguments.seconds_of(text) == seconds
 
 
 def test_show_tells_means_with_intervals(swept):

@@ -19,8 +19,8 @@ from adam_vs_gd import plot
 from adam_vs_gd.engine import run_sweep
 from adam_vs_gd.experiments import figure1_tables as tables
 from adam_vs_gd.experiments.figure1_picture import against_lambda, grids
-from adam_vs_gd.images import load_images
-from adam_vs_gd.keys import IMAGE_SETS
+from adam_vs_gd.images import ImageSet, load_images
+from adam_vs_gd.lanes import images_of
 from adam_vs_gd.plan import digest_of
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.statistics import counted
@@ -57,12 +57,11 @@ ETAS = {"adam": (3e-4, 1e-3, 3e-3), "sgd": (0.01, 0.03, 0.1), "sgd_momentum": (0
 TEXTURES = {"adam": (2e-4, 5e-4, 1.2e-3), "sgd": (0.02, 0.04, 0.08), "sgd_momentum": (0.001, 0.0025, 0.006)}
 LAMS = (0.0, 1e-5, 1e-4, 1e-3)
 SETTINGS: Mapping[str, Setting] = {
-    "textures": Setting(16, 40, 60, TEXTURES, (0.0, 3e-3, 2e-2), 540, 1080),
+    "textures": Setting(16, 40, 40, TEXTURES, (0.0, 3e-3, 2e-2), 540, 1620),
     "cifar10": Setting(64, 128, 100, ETAS, LAMS, 10_000, 50_000),
     "fashion-mnist": Setting(64, 128, 100, ETAS, LAMS, 10_000, 60_000),
     "noise": Setting(64, 128, 100, ETAS, LAMS, 10_000, 50_000),
 }
-"""With the textures, tuning and final trainings have as many images, so that they share their compiled programs."""
 
 
 def reproduce(
@@ -84,20 +83,23 @@ def reproduce(
     """
     if download and not quiet:
         print(f"figure1: {data}, fetched if it is not there", file=sys.stderr, flush=True)
-    images = load_images(data, download)
+    if download:
+        load_images(data, download)
+    images = images_of(data)
     out.mkdir(parents=True, exist_ok=True)
-    setting = SETTINGS[images.name]
+    setting = fitting(SETTINGS[images.name], images)
     if quick:
-        setting = setting._replace(width=8, epochs=QUICK_EPOCHS, lams=setting.lams[-1:], etas=middle(setting.etas))
+        last_two = {label: values[-2:] for label, values in setting.etas.items()}
+        setting = setting._replace(width=8, epochs=QUICK_EPOCHS, lams=setting.lams[-1:], etas=last_two)
     tuned = run_sweep(tuning_spec(data, setting), out / "tuning", quiet=quiet)
     etas = chosen_etas(tuned)
     specs = [final_spec(data, setting, lam, etas.sel(lam=lam), seeds) for lam in setting.lams]
     trained = [run_sweep(spec, out / f"lam-{spec.train['lam']:g}", quiet=quiet) for spec in specs]
     final = along_lambda(trained, etas)
-    best = chosen_lams(tuned, etas)
-    text = tables.report(held_out_errors(tuned), final, best, setting.epochs, images.about)
+    best = chosen_lams(tuned)
+    text = tables.report(tuned, held_out_errors(tuned), final, best, setting.epochs, images.about)
     if quick:
-        text += f"\n\nNOT a reproduction: a smaller network, {QUICK_EPOCHS} epochs, one η and λ (--quick)."
+        text += f"\n\nNOT a reproduction: a smaller network, {QUICK_EPOCHS} epochs, two η and one λ (--quick)."
     (out / "figure1.md").write_text(text + "\n", encoding="utf-8")
     for name, figure in (("figure1", grids(final, best)), ("figure1-lambda", against_lambda(final, best))):
         for ending in ("png", "pdf"):
@@ -105,9 +107,15 @@ def reproduce(
     return f"{text}\n\n{out / 'figure1.png'}"
 
 
-def middle(etas: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
-    """The last two of the learning rates."""
-    return {label: tuple(values[-2:]) for label, values in etas.items()}
+def fitting(setting: Setting, images: ImageSet) -> Setting:
+    """A setting that a set of images has enough images for."""
+    held_out = even(min(setting.held_out, len(images.train) // 3))
+    return setting._replace(held_out=held_out, n=even(min(setting.n, len(images.train))))
+
+
+def even(count: int) -> int:
+    """The largest even number up to a count: a spec's numbers of examples are even."""
+    return count // 2 * 2
 
 
 def tuning_spec(data: str, setting: Setting) -> SweepSpec:
@@ -125,13 +133,13 @@ def spec_of(
     name: str, data: str, split: str, setting: Setting, etas: Mapping[str, Any], lam: Any, seeds: int
 ) -> SweepSpec:
     """A sweep of this experiment."""
-    sizes = IMAGE_SETS[data.partition(":")[0]]
-    tuning = split == "validation"
-    n = min(setting.n, sizes.train - setting.held_out) if tuning else setting.n
-    images = {"images": data, "split": split, "n": n, "test_size": setting.held_out if tuning else sizes.test}
+    images, tuning = images_of(data), split == "validation"
+    n = min(setting.n, even(len(images.train) - setting.held_out)) if tuning else setting.n
+    tests = setting.held_out if tuning else even(len(images.test))
+    chosen = {"images": data, "split": split, "n": n, "test_size": tests}
     steps = setting.epochs * (n // setting.batch_size)
     return SweepSpec(
-        name=f"figure1-{name}", seeds=seeds, steps=steps, record=RECORD, data=images,
+        name=f"figure1-{name}", seeds=seeds, steps=steps, record=RECORD, data=chosen,
         model={"name": "alexnet", "width": setting.width},
         train={"lam": lam, "batch_size": setting.batch_size},
         optimizers={label: {"kind": kind, "eta": etas[label]} for label, kind in OPTIMIZERS.items()},
@@ -155,11 +163,11 @@ def chosen_etas(tuned: xr.Dataset) -> xr.DataArray:
     return tuned.eta.isel(eta_index=errors.argmin("eta_index")).drop_vars(["eta_index"], errors="ignore")
 
 
-def chosen_lams(tuned: xr.Dataset, etas: xr.DataArray) -> dict[str, float]:
+def chosen_lams(tuned: xr.Dataset) -> dict[str, float]:
     """The λ of each optimizer's least error on the held-out images; the largest of equal ones."""
     errors = held_out_errors(tuned).fillna(np.inf).min("eta_index")
     best = {}
-    for label in etas.optimizer.values:
+    for label in errors.optimizer.values:
         here = errors.sel(optimizer=label)
         best[str(label)] = float(here.lam.values[np.flatnonzero(here.values == here.min().item()).max()])
     return best

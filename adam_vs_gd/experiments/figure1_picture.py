@@ -74,7 +74,7 @@ def mosaic(filters: np.ndarray) -> np.ndarray:
     canvas = np.full((lines * step - GAP, columns * step - GAP, 3), PAPER)
     largest = np.abs(filters).max((1, 2, 3))
     for k, image in enumerate(filters):
-        if not norms[k] > 0 or norms[k] < LIVE * norms.max():  # of a diverged lane, too: its weights are not finite
+        if not np.isfinite(norms[k]) or norms[k] < LIVE * norms.max() or norms[k] == 0:
             continue
         i, j = divmod(k, columns)
         shown = 0.5 + 0.5 * image / largest[k]
@@ -92,7 +92,7 @@ def against_lambda(final: xr.Dataset, best: Mapping[str, float]) -> Figure:
     """
     panels = (*NOISIER, "test_error", "train_error")
     rows: list[dict[str, Any]] = []
-    white, images = of_white_noise(FILTER_SIDE), final.attrs["images"].partition(":")[0]
+    white, images = of_white_noise(FILTER_SIDE, final.sizes["channel"]), final.attrs["images"].partition(":")[0]
     looks: dict[str, dict[str, Any]] = {
         label: {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKERS[k], "markersize": 3}
         for k, label in enumerate(NAMES)

@@ -12,7 +12,7 @@ from adam_vs_gd.experiments.summary import over
 from adam_vs_gd.filters import of_white_noise
 from adam_vs_gd.keys import FILTER_SIDE
 from adam_vs_gd.show import number
-from adam_vs_gd.statistics import counted, over_seeds
+from adam_vs_gd.statistics import counted, difference_interval, examples, is_error, labelled, over_seeds
 from adam_vs_gd.variables import STATUSES
 
 NAMES: Mapping[str, str] = {"adam": "Adam", "sgd": "SGD", "sgd_momentum": "SGD with momentum"}
@@ -25,21 +25,25 @@ WHENCE = ("learned_high_frequency", "start_overlap")
 OTHERS = ("sgd", "sgd_momentum")
 
 
-def report(errors: xr.DataArray, final: xr.Dataset, best: Mapping[str, float], epochs: int, about: str) -> str:
+def report(
+    tuned: xr.Dataset, errors: xr.DataArray, final: xr.Dataset, best: Mapping[str, float], epochs: int, about: str
+) -> str:
     """All tables, and a line a claim.
 
     Args:
-        errors: (optimizer, lam, eta_index) errors on held-out images in the tuning, with `eta`.
+        tuned: the sweep of the tuning.
+        errors: (optimizer, lam, eta_index) its errors on held-out images, with `eta`.
         final: (optimizer, lam, seed) the trainings at the chosen η.
         best: the chosen λ of each optimizer.
         epochs: of each training.
         about: which images.
     """
     return "\n\n".join([
-        f"Images: {about}.",
+        f"Images: {about}. Trained on {final['n'].item()} of them ({tuned['n'].item()} in the tuning), "
+        f"tested on {final.test_size.item()}.",
         "## At the tuned η and λ", headline(final, best, epochs),
         "## Adam less SGD", differences(final, best), verdict(final, best),
-        "## At every λ", every_lambda(final), "## Tuning: errors on held-out images", tuning(errors, best),
+        "## At every λ", every_lambda(final), "## Tuning: errors on held-out images", tuning(tuned, errors, best),
         f"Means over {final.sizes['seed']} seeds, 95 % intervals over seeds in brackets; one seed in the tuning. "
         f"Measures of the {FILTER_SIDE}×{FILTER_SIDE} filters of the first layer as `adam_vs_gd.filters` defines them. "
         "Errors of the training images are without crops and flips.",
@@ -61,10 +65,8 @@ def headline(final: xr.Dataset, best: Mapping[str, float], epochs: int) -> str:
     shown, place = (*SIZES, *NOISIER, *WHENCE), {"optimizer": 0, "lam": 0, "record": 0, "test_record": 0}
     first = [number(over_seeds(final, f"{key}_path").isel(place, missing_dims="ignore")) for key in shown]
     rows.append(["at the start", "-", "-", "0", *first])
-    white = of_white_noise(FILTER_SIDE)
-    rows.append(
-        ["white noise", "-", "-", "-", *("-" for _ in SIZES), *(f"{white[key]:.3g}" for key in NOISIER), "-", "-"]
-    )
+    white = of_white_noise(FILTER_SIDE, final.sizes["channel"])
+    rows.append(["white noise", "-", "-", "-", *(f"{white[key]:.3g}" if key in white else "-" for key in shown)])
     return markdown.table(rows)
 
 
@@ -78,7 +80,7 @@ def differences(final: xr.Dataset, best: Mapping[str, float]) -> str:
     rows = [["Adam less", "λ", *words(final, ("test_error", *NOISIER, *WHENCE))]]
     for other in OTHERS:
         for place, (one, two) in pairs(final, best, other):
-            values = [number(over(counted(one, key) - counted(two, key))) for key in ("test_error", *NOISIER, *WHENCE)]
+            values = [number(apart(one, two, key)) for key in ("test_error", *NOISIER, *WHENCE)]
             rows.append([NAMES[other], place, *values])
     return markdown.table(rows)
 
@@ -94,24 +96,29 @@ def pairs(
         yield f"{lam:g}", (adam.sel(lam=lam, drop=True), rest.sel(lam=lam, drop=True))
 
 
+def apart(one: xr.Dataset, two: xr.Dataset, key: str) -> xr.Dataset:
+    """How much more of a variable the trainings of one have than those of another, pairs of a seed."""
+    first, second = counted(one, key), counted(two, key)
+    if not is_error(key):
+        return over(first - second)
+    return labelled(difference_interval(first.values, second.values, examples(one, key, first)), first)
+
+
 def verdict(final: xr.Dataset, best: Mapping[str, float]) -> str:
-    """What the intervals say: where Adam's filters are noisier, and whether all have fitted the training images."""
+    """What the intervals say: where Adam's filters are noisier, beside how well either fits the training images."""
     lines = []
     for other in OTHERS:
-        said: dict[str, list[str]] = {"noisier": [], "smoother": [], "undecided": []}
         for place, (one, two) in pairs(final, best, other):
-            signs = [sign(over(counted(one, key) - counted(two, key))) * way for key, way in NOISIER.items()]
+            signs = [sign(apart(one, two, key)) * way for key, way in NOISIER.items()]
             found = "noisier" if min(signs) > 0 else "smoother" if max(signs) < 0 else "undecided"
-            said[found].append(f"{place} (by {signs.count(1)} measures noisier, by {signs.count(-1)} smoother)")
-        for what, places in said.items():
-            if places:
-                lines.append(f"- Adam's filters against those of {NAMES[other]}, {what}: λ = {'; '.join(places)}")
-    errors = {label: over_seeds(at_best(final, label, best), "train_error").isel(optimizer=0) for label in NAMES}
-    lines.append(
-        "- training errors at the tuned η and λ: "
-        + ", ".join(f"{NAMES[label]} {number(interval)}" for label, interval in errors.items())
-    )
-    return "\n".join(["An interval that excludes 0 decides:", "", *lines])
+            errors = [float(counted(each, "train_error").mean()) for each in (one, two)]
+            lines.append(
+                f"- against {NAMES[other]}, λ = {place}: {found} ({signs.count(1)} of {len(signs)} measures noisier, "
+                f"{signs.count(-1)} smoother), at training errors {errors[0]:.3f} and {errors[1]:.3f}"
+            )
+    worst = max(float(over_seeds(at_best(final, label, best), "train_error")["mean"].max()) for label in NAMES)
+    lines.append(f"- at the tuned η and λ all train to an accuracy of at least {1 - worst:.3f}, means over seeds")
+    return "\n".join(["Adam's filters; an interval that excludes 0 decides:", "", *lines])
 
 
 def sign(interval: xr.Dataset) -> int:
@@ -132,16 +139,22 @@ def every_lambda(final: xr.Dataset) -> str:
     return markdown.table(rows)
 
 
-def tuning(errors: xr.DataArray, best: Mapping[str, float]) -> str:
+def tuning(tuned: xr.Dataset, errors: xr.DataArray, best: Mapping[str, float]) -> str:
     """Held-out errors: a line an optimizer and λ, a column an η; the chosen η in bold, the chosen λ too."""
     rows = [["", "λ", *(f"η {k + 1}" for k in range(errors.sizes["eta_index"]))]]
+    edges = []
     for label, name in NAMES.items():
         for lam in errors.lam.values:
             here = errors.sel(optimizer=label, lam=lam)
-            least = int(np.nanargmin(here.values)) if bool(here.notnull().any()) else -1
-            cells = []
-            for k, (eta, error) in enumerate(zip(here.eta.values, here.values, strict=True)):
-                text = f"{eta:g}: {error:.3f}" if np.isfinite(error) else f"{eta:g}: diverged"
-                cells.append(f"**{text}**" if k == least else text)
+            codes = tuned.status.sel(optimizer=label, lam=lam).isel(seed=0).transpose("eta_index").values.astype(int)
+            least = int(here.fillna(np.inf).values.argmin())
+            told = [f"{error:.3f}" if np.isfinite(error) else STATUSES[code]
+                    for error, code in zip(here.values, codes, strict=True)]  # fmt: skip
+            cells = [f"{eta:g}: {text}" for eta, text in zip(here.eta.values, told, strict=True)]
+            cells[least] = f"**{cells[least]}**"
             rows.append([name, f"**{lam:g}**" if lam == best[label] else f"{lam:g}", *cells])
-    return markdown.table(rows)
+            if least in (0, here.size - 1):
+                edges.append(f"η = {here.eta.values[least]:g} of {name} at λ = {lam:g}")
+    edges += [f"λ = {lam:g} of {NAMES[label]}" for label, lam in best.items() if lam == errors.lam.values[-1]]
+    said = f"Chosen at an edge of what was tried: {'; '.join(edges)}." if edges else "No choice is at an edge."
+    return f"{markdown.table(rows)}\n\n{said}"

@@ -33,6 +33,7 @@ SOURCES = {
 }
 """Class -> package, folders and file."""
 SIDE = 32
+GOLDEN = (5**0.5 - 1) / 2
 FIX = "pip install --force-reinstall scikit-image scikit-learn"
 
 
@@ -85,9 +86,14 @@ def crops_of(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def take_turns(classes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Images [n, ...] in which a first of each class is followed by a second of each, and labels [n] int32."""
+    """Images [n, ...] in which a first of each class is followed by a second of each, and labels [n] int32.
+
+    Those of a class come in the order of the multiples of the golden ratio, modulo 1: however many one takes, they are
+    spread evenly over the photograph.
+    """
     count = min(map(len, classes))
     if count == 0:
         raise DataError(f"textures: a photograph is smaller than a crop; {FIX}")
-    chosen = np.stack([images[np.arange(count) * len(images) // count] for images in classes], axis=1)
+    order = np.argsort(np.arange(1, count + 1) * GOLDEN % 1)
+    chosen = np.stack([images[order * len(images) // count] for images in classes], axis=1)
     return chosen.reshape(-1, *chosen.shape[2:]), np.tile(np.arange(len(classes), dtype=np.int32), count)

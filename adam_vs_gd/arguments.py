@@ -1,0 +1,34 @@
+"""Values of the command line, for argparse."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+
+def bytes_of(text: str) -> int:
+    """A size such as 4GiB, 500MB or 1e9 for argparse."""
+    found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*(?:([kmgt])(i?)b?|b)?", text.strip(), re.IGNORECASE)
+    try:
+        number, unit, binary = float(found[1]), (found[2] or "").lower(), found[3]  # type: ignore[index]
+        count = int(number * (1024 if binary else 1000) ** (" kmgt".index(unit) if unit else 0))
+    except (TypeError, ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a size, for instance 4GiB, 500MB or 2e9") from None
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be at least one byte")
+    return count
+
+
+def seconds_of(text: str) -> float:
+    """A time such as 90s, 2m or 1h for argparse; a bare number is seconds."""
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(s|m|min|h)?", text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a time, for instance 90s, 2m or 1h")
+    return float(found[1]) * {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}[found[2]]
+
+
+def positive(text: str) -> int:
+    """An integer >= 1 for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be an integer >= 1")
+    return int(text)
