@@ -12,7 +12,7 @@ from adam_vs_gd.variables import STATUSES
 
 LABELS = list(figure1.OPTIMIZERS)
 SMALL = figure1.Setting(
-    width=2, batch_size=36, epochs=2, held_out=540, n=72, lams=(0.0, 0.1),
+    width=2, batch_size=12, epochs=2, held_out=540, n=72, lams=(0.0, 0.1),
     etas={"adam": (1e-3, 1e30), "sgd": (0.01, 0.02), "sgd_momentum": (0.002, 0.005)},
 )  # fmt: skip
 
@@ -98,10 +98,10 @@ def test_where_all_have_diverged_the_smallest_is_trained_and_shown_as_diverged()
     assert mosaic(np.full((4, 11, 11, 3), np.nan)).min() == 1
 
 
-def final(noise):
+def final(noise, spread=1e-3):
     """Trainings in which a label's measures are `noise` of it, in the direction of noise, with little spread."""
     dims, rng = ("optimizer", "lam", "seed"), np.random.default_rng(0)
-    values = np.array([[[noise[label]] * 4] * 2 for label in LABELS]) + 1e-3 * rng.normal(size=(3, 2, 4))
+    values = np.array([[[noise[label]] * 4] * 2 for label in LABELS]) + spread * rng.normal(size=(3, 2, 4))
     names = (*tables.SIZES, *tables.WHENCE, *tables.NOISIER)
     found = {name: (dims, values * tables.NOISIER.get(name, 1)) for name in names}
     found["status"] = (dims, np.full(values.shape, STATUSES.index("fitted")))
@@ -116,9 +116,8 @@ def test_the_verdict_follows_the_intervals():
     assert "against SGD, λ = tuned: 0, 0.1: noisier (4 of 4 measures noisier, 0 smoother)" in text
     assert "against SGD with momentum, λ = tuned: 0, 0: smoother (0 of 4" in text
     assert "an accuracy of at least 0.199" in text or "an accuracy of at least 0.2" in text
-    same = tables.verdict(final({"adam": 0.5, "sgd": 0.5, "sgd_momentum": 0.5}), BEST)
-    assert "undecided" in same
-    assert ": noisier" not in same
+    same = tables.verdict(final({"adam": 0.5, "sgd": 0.5, "sgd_momentum": 0.5}, 0), BEST)
+    assert same.count(": undecided (0 of 4") == 6
 
 
 def test_filters_keep_their_places_colours_and_scale():

@@ -54,7 +54,7 @@ class Setting(NamedTuple):
 
 
 ETAS = {"adam": (3e-4, 1e-3, 3e-3), "sgd": (0.01, 0.03, 0.1), "sgd_momentum": (0.003, 0.01, 0.03)}
-TEXTURES = {"adam": (2e-4, 5e-4, 1.2e-3), "sgd": (0.02, 0.04, 0.08), "sgd_momentum": (0.001, 0.0025, 0.006)}
+TEXTURES = {"adam": (2e-4, 5e-4, 1.2e-3), "sgd": (0.02, 0.04, 0.08), "sgd_momentum": (0.0025, 0.006, 0.015)}
 LAMS = (0.0, 1e-5, 1e-4, 1e-3)
 SETTINGS: Mapping[str, Setting] = {
     "textures": Setting(16, 40, 40, TEXTURES, (0.0, 3e-3, 2e-2), 540, 1620),
@@ -110,7 +110,8 @@ def reproduce(
 def fitting(setting: Setting, images: ImageSet) -> Setting:
     """A setting that a set of images has enough images for."""
     held_out = even(min(setting.held_out, len(images.train) // 3))
-    return setting._replace(held_out=held_out, n=even(min(setting.n, len(images.train))))
+    n = even(min(setting.n, len(images.train)))
+    return setting._replace(held_out=held_out, n=n, batch_size=min(setting.batch_size, n - held_out))
 
 
 def even(count: int) -> int:
@@ -139,7 +140,7 @@ def spec_of(
     chosen = {"images": data, "split": split, "n": n, "test_size": tests}
     steps = setting.epochs * (n // setting.batch_size)
     return SweepSpec(
-        name=f"figure1-{name}", seeds=seeds, steps=steps, record=RECORD, data=chosen,
+        name=f"figure1-{name}", seeds=seeds, steps=steps, record=min(RECORD, steps), data=chosen,
         model={"name": "alexnet", "width": setting.width},
         train={"lam": lam, "batch_size": setting.batch_size},
         optimizers={label: {"kind": kind, "eta": etas[label]} for label, kind in OPTIMIZERS.items()},
