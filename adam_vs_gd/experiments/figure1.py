@@ -111,7 +111,8 @@ def fitting(setting: Setting, images: ImageSet) -> Setting:
     """A setting that a set of images has enough images for."""
     held_out = even(min(setting.held_out, len(images.train) // 3))
     n = even(min(setting.n, len(images.train)))
-    return setting._replace(held_out=held_out, n=n, batch_size=min(setting.batch_size, n - held_out))
+    batch_size = min(setting.batch_size, n, len(images.train) - held_out)
+    return setting._replace(held_out=held_out, n=n, batch_size=batch_size)
 
 
 def even(count: int) -> int:
