@@ -26,9 +26,7 @@ PATHS = ("fast", "reference")
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
 NATIVE = frozenset({"sparse", "products", "span"})
 MIN_WIDTH = 4  # lanes on a device at least where XLA steps them: it rounds narrower ones differently
-ALONE = (
-    "network",
-)  # methods whose lanes run alone on a CPU's device: one fills its cache, and rounds alike in any chunk
+ALONE = ("network",)  # methods whose lanes a CPU's device trains one by one: each fills its cache
 SHARING = ("dense", "gram")  # methods for which lanes of one seed and s stand in blocks
 LOOKED_AT = 250  # images that are measured at once
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
