@@ -1,6 +1,7 @@
 """AlexNet on images, as the engine trains it: against a convolution of NumPy's, and a loop of optax' on XLA's own."""
 
 import functools
+from dataclasses import replace
 
 import flax.linen as nn
 import jax
@@ -11,7 +12,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import adam_vs_gd as ag
-from adam_vs_gd import lanes, plan, runner, show
+from adam_vs_gd import cli, lanes, plan, runner, show
 from adam_vs_gd.batches import order_of
 from adam_vs_gd.chunk import numerics
 from adam_vs_gd.data import seed_key
@@ -20,9 +21,11 @@ from adam_vs_gd.image_problem import MARGIN, crop_and_flip, image_problem, margi
 from adam_vs_gd.images import load_images
 from adam_vs_gd.keys import IMAGE_SETS
 from adam_vs_gd.methods import lane_bytes, method_of, network_weights
+from adam_vs_gd.mixture import refuse_mixture
 from adam_vs_gd.models import AlexNet
 from adam_vs_gd.models.alexnet import convolve
 from adam_vs_gd.plan import Chunk, Group, Limits, Plan, cells, make_plan
+from adam_vs_gd.spec import parse_override
 from adam_vs_gd.store import Folder
 from adam_vs_gd.types import Hyper, Static
 
@@ -333,3 +336,53 @@ def test_defaults_are_all_images_and_the_usual_size():
     assert (held_out.data["n"], held_out.data["test_size"]) == (1296, 324)
     again = ag.SweepSpec(**held_out.to_dict())
     assert again == held_out
+
+
+def test_moments_are_exact_however_many_images_there_are():
+    images = np.random.default_rng(4).integers(0, 256, (20_000, 32, 32, 2), np.uint8)
+    images[..., 1] //= 3
+    mean, deviation = lanes.moments(images)
+    np.testing.assert_allclose(mean, images.mean((0, 1, 2), dtype=np.float64), rtol=1e-12)
+    np.testing.assert_allclose(deviation, images.std((0, 1, 2), dtype=np.float64), rtol=1e-12)
+    np.testing.assert_array_equal(lanes.moments(np.full((2, 4, 4, 1), 7, np.uint8))[1], [1.0])
+
+
+def test_images_are_never_mixed_even_where_platforms_may_be(tmp_path):
+    there = [{"platform": "gpu", "image_digest": "a"}]
+    refuse_mixture(tmp_path, there, {"platform": "cpu", "image_digest": "a"}, allowed=True)
+    with pytest.raises(FolderError, match="platform = gpu, and this run has platform = cpu"):
+        refuse_mixture(tmp_path, there, {"platform": "cpu", "image_digest": "a"}, allowed=False)
+    with pytest.raises(FolderError, match=r"on other images \(SHA-256 a; here it is b\)"):
+        refuse_mixture(tmp_path, there, {"platform": "gpu", "image_digest": "b"}, allowed=True)
+
+
+def test_the_images_that_are_left_are_what_is_left_out():
+    def sizes(**data):
+        spec = ag.SweepSpec(data=data, model={"name": "alexnet"}, train={"batch_size": 2}, optimizers={"adam": {}})
+        return spec.data["n"], spec.data["test_size"]
+
+    assert sizes(images="noise:1000") == (1000, 200)
+    assert sizes(split="validation", test_size=540) == (1080, 540)
+    assert sizes(split="validation", n=1500) == (1500, 120)
+    with pytest.raises(ag.SpecError, match="must be at most 1000, all that noise:1000 has"):
+        sizes(images="noise:1000", n=1002)
+
+
+def test_training_images_are_never_tested_on():
+    static = Static(model="alexnet", images="textures", split="validation", n=1080, test_size=540, width=2)
+    images = load_images("textures")
+    data = lanes.image_data(images, static)
+    assert not {image.tobytes() for image in data.train} & {image.tobytes() for image in data.test if image.std() > 0}
+    np.testing.assert_array_equal(data.test, images.train[1080:])
+    with pytest.raises(ag.DataError, match="too few for data"):
+        lanes.image_data(images, replace(static, n=1082))
+
+
+def test_what_a_sweep_cannot_read_is_told_before_a_plan_is_made(tmp_path, capsys):
+    path = tmp_path / "alexnet.toml"
+    path.write_text(f'[data]\nimages = "cifar10:{tmp_path / "absent"}"\n[model]\nname = "alexnet"\n[optimizers.adam]\n')
+    for options in ([], ["--dry-run"]):
+        assert cli.main(["sweep", str(path), "--out", str(tmp_path / "out"), "--quiet", *options]) == 2
+        assert str(tmp_path / "absent") in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert parse_override(f"data.images=cifar10:{tmp_path}") == ("data.images", f"cifar10:{tmp_path}")

@@ -162,7 +162,7 @@ def along_lambda(trained: Sequence[xr.Dataset], etas: xr.DataArray) -> xr.Datase
 def chosen_etas(tuned: xr.Dataset) -> xr.DataArray:
     """(optimizer, lam) the learning rate of the least error on the held-out images; the first if all have diverged."""
     errors = held_out_errors(tuned).fillna(np.inf)
-    return tuned.eta.isel(eta_index=errors.argmin("eta_index")).drop_vars(["eta_index"], errors="ignore")
+    return tuned.eta.isel(eta_index=errors.argmin("eta_index")).reset_coords(drop=True)
 
 
 def chosen_lams(tuned: xr.Dataset) -> dict[str, float]:

@@ -23,7 +23,7 @@ from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.show import number
 from adam_vs_gd.statistics import counted, over_seeds
 
-GRID_HEIGHT, LINES_HEIGHT = 3.3, 4.4  # inches
+GRID_HEIGHT, LINES_HEIGHT = 3.05, 4.4  # inches
 GAP = 1  # points between filters
 SMALL = 7
 PAPER = 1.0
@@ -52,6 +52,7 @@ def grids(final: xr.Dataset, best: Mapping[str, float], seed: int = 0) -> Figure
             filters = here.filters.isel(seed=seed).transpose("filter", "filter_y", "filter_x", "channel").values
             place.imshow(mosaic(filters), interpolation="nearest")
             place.set_axis_off()
+            place.set_anchor("S")  # room above, for the title
             share = over(counted(here, "high_frequency"))
             error = over_seeds(here.expand_dims("optimizer"), "test_error").isel(optimizer=0)
             place.set_title(

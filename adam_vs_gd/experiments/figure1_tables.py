@@ -88,12 +88,31 @@ def differences(final: xr.Dataset, best: Mapping[str, float]) -> str:
 def pairs(
     final: xr.Dataset, best: Mapping[str, float], other: str
 ) -> Iterator[tuple[str, tuple[xr.Dataset, xr.Dataset]]]:
-    """(λ in words, (Adam's trainings, the other's)) at each optimizer's tuned λ, and at every λ."""
+    """(λ in words, (Adam's trainings, the other's)) at each optimizer's tuned λ, and at every λ.
+
+    At the tuned λ they stand as they are at the end, and as each was when it first came to the training error that
+    both come to, as far as looks were taken along the training.
+    """
     adam, rest = (final.sel(optimizer=label, drop=True) for label in ("adam", other))
-    here = tuple(each.sel(lam=best[label], drop=True) for each, label in ((adam, "adam"), (rest, other)))
-    yield f"tuned: {best['adam']:g}, {best[other]:g}", (here[0], here[1])
+    one, two = (each.sel(lam=best[label], drop=True) for each, label in ((adam, "adam"), (rest, other)))
+    place = f"tuned: {best['adam']:g}, {best[other]:g}"
+    yield place, (one, two)
+    level = max(float(counted(each, "train_error").mean()) for each in (one, two))
+    looks = [int(np.argmax(counted(each, "train_error_path").mean("seed").values <= level)) for each in (one, two)]
+    steps = " and ".join(str(final.step.values[look]) for look in looks)
+    yield (
+        f"{place}, when first at training error ≤ {level:.3f} (steps {steps})",
+        (at_look(one, looks[0]), at_look(two, looks[1])),
+    )
     for lam in final.lam.values:
         yield f"{lam:g}", (adam.sel(lam=lam, drop=True), rest.sel(lam=lam, drop=True))
+
+
+def at_look(trained: xr.Dataset, look: int) -> xr.Dataset:
+    """Trainings as they were at one of the looks along them."""
+    names = ("train_error", "test_error", *NOISIER, *WHENCE)
+    place = {"record": look, "test_record": look}  # the same steps, as there are few
+    return trained.assign({name: trained[f"{name}_path"].isel(place, missing_dims="ignore") for name in names})
 
 
 def apart(one: xr.Dataset, two: xr.Dataset, key: str) -> xr.Dataset:
