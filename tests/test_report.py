@@ -96,8 +96,8 @@ def test_scales_of_colours():
     header, _ = unpacked(page(results), "finals")
     scales = {one["name"]: one["scales"] for one in header["variables"]}
     assert scales["test_error"] == [
-        {"map": "viridis", "kind": "error", "low": 0, "high": 1},
-        {"map": "viridis", "kind": "error", "low": 0, "high": 1},
+        {"map": "viridis", "kind": "error", "low": 0, "high": 1, "chance": 0.5},
+        {"map": "viridis", "kind": "error", "low": 0, "high": 1, "chance": 0.5},
         {"map": "RdBu_r", "kind": "linear", "low": -1, "high": 1},
     ]
     assert scales["grad_norm_l1"][0]["kind"] == "log"

@@ -171,7 +171,7 @@ def scale(name: str, means: np.ndarray, guessing: float, *, is_difference: bool)
     colour_map, norm = colours(means, error=is_error(name), difference=is_difference)
     kind = "log" if isinstance(norm, LogNorm) else "error" if is_error(name) and not is_difference else "linear"
     ends = {"low": float(norm.vmin or 0), "high": float(norm.vmax or 0)}
-    return {"map": colour_map, "kind": kind, **ends, "chance": guessing}
+    return {"map": colour_map, "kind": kind, **ends, **({"chance": guessing} if kind == "error" else {})}
 
 
 def shades(colour_map: str) -> str:
