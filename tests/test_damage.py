@@ -4,8 +4,8 @@ import faults
 import pytest
 
 FEW = {
-    "rotten_chunks": {"count": 100},
-    "rotten_checkpoints": {"count": 20},
+    "rotten_chunks": {"count": 200},
+    "rotten_checkpoints": {"count": 40},
     "full_disk": {"sizes": (4000,)},
     "bad_folders": {},
     "out_of_memory": {},

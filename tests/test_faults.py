@@ -6,8 +6,8 @@ import faults
 import pytest
 
 FEW = {
-    "kills": {"count": 18},
-    "births": {"count": 5},
+    "kills": {"count": 30},
+    "births": {"count": 8},
     "signals": {"count": 2},
     "two_at_once": {},
     "two_without_locks": {"count": 1},
