@@ -28,6 +28,7 @@ from adam_vs_gd.keys import (
     VALIDATION,
     Number,
     Sizes,
+    set_of,
 )
 
 Value: TypeAlias = float | int | tuple[float, ...] | tuple[int, ...]
@@ -140,7 +141,7 @@ def check_section(name: str, given: Any, model: str, mistakes: list[str]) -> dic
             mistakes.append(f"{path} = {show(value)}: means nothing to the {model} model; leave it out")
         elif key in choices:
             checked[key] = value
-            if (value.partition(":")[0] if key == "images" and isinstance(value, str) else value) not in choices[key]:
+            if (set_of(value) if key == "images" and isinstance(value, str) else value) not in choices[key]:
                 mistakes.append(f"{path} = {show(value)}: {nearest(str(value), choices[key])}")
         elif key in numbers:
             checked[key] = check_number(path, numbers[key], value, mistakes)

@@ -10,7 +10,7 @@ import tomli_w
 import xarray as xr
 
 from adam_vs_gd.errors import FolderError
-from adam_vs_gd.keys import CHOICES, FILTER_SIDE, IMAGE_SETS, NUMBERS, ON_IMAGES, OPTIMIZER
+from adam_vs_gd.keys import CHOICES, FILTER_SIDE, IMAGE_SETS, NUMBERS, ON_IMAGES, OPTIMIZER, set_of
 from adam_vs_gd.plan import cells, digest_of
 from adam_vs_gd.spec import SweepSpec, axes
 from adam_vs_gd.types import Rows, record_steps, test_steps
@@ -73,7 +73,7 @@ def layout(spec: SweepSpec, chunks: Iterable[Rows]) -> Iterable[tuple[str, dict[
     steps = spec.steps[0] if isinstance(spec.steps, tuple) else spec.steps
     on_images, sizes = spec.model["name"] in ON_IMAGES, {"class": len(CLASSES)}
     if on_images:
-        channels = IMAGE_SETS[spec.data["images"].partition(":")[0]].channels
+        channels = IMAGE_SETS[set_of(spec.data["images"])].channels
         sizes |= {"filter_y": FILTER_SIDE, "filter_x": FILTER_SIDE, "channel": channels, "filter": spec.model["width"]}
     for name, variable in variables_of(on_images).items():
         own = {dim: sizes[dim] for dim in variable.dims}

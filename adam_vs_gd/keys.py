@@ -123,6 +123,12 @@ CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 SECTIONS: Mapping[str, Mapping[str, Number]] = {"data": DATA, "model": MODEL, "train": TRAIN}
 
+
+def set_of(images: str) -> str:
+    """The name of a set in `images`, without where it is, or how many; empty for a model of two patches, of none."""
+    return images.partition(":")[0]
+
+
 IMAGE_SIDE = 32
 FILTER_SIDE = 11  # of AlexNet's first layer
 VALIDATION = 5  # split = "validation" holds out one in so many training images, the last ones

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from adam_vs_gd.keys import KINDS, OPTIMIZER
+from adam_vs_gd.keys import KINDS, OPTIMIZER, set_of
 from adam_vs_gd.methods import (
     ALONE,
     BLOCK,
@@ -226,7 +226,7 @@ def cells(spec: SweepSpec) -> Iterator[Cell]:
                 q=number("q") or 1,
                 test_size=number("test_size"),
                 batch_size=number("batch_size") or 0,
-                images=spec.data.get("images", "").partition(":")[0],
+                images=set_of(spec.data.get("images", "")),
                 split=spec.data.get("split", ""),
                 augment=spec.data.get("augment", ""),
             )

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from adam_vs_gd.keys import IMAGE_SETS
+from adam_vs_gd.keys import IMAGE_SETS, set_of
 from adam_vs_gd.variables import ERRORS, STATUSES
 
 LEVEL = 0.95
@@ -167,7 +167,7 @@ def is_error(name: str) -> bool:
 
 def chance(results: xr.Dataset) -> float:
     """The error rate of guessing: 1/2, or 1 − 1/classes of a set of images."""
-    sizes = IMAGE_SETS.get(results.attrs.get("images", "").partition(":")[0])
+    sizes = IMAGE_SETS.get(set_of(results.attrs.get("images", "")))
     return 1 - 1 / sizes.classes if sizes else 0.5
 
 

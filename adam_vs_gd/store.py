@@ -24,6 +24,7 @@ from adam_vs_gd.checks import show
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
 from adam_vs_gd.files import STAGING, move, publish, sealed, staging, suffixes, unsealed
+from adam_vs_gd.keys import set_of
 from adam_vs_gd.lock import HOLDER, LOCK
 from adam_vs_gd.plan import digest_of
 from adam_vs_gd.spec import SweepSpec, load_spec
@@ -338,15 +339,10 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
     shared = [label for label in before["optimizers"] if label in now["optimizers"]]
     tables += [(f"optimizers.{label}", before["optimizers"][label], now["optimizers"][label]) for label in shared]
     pairs += [(f"{name}.{key}", a.get(key), b.get(key)) for name, a, b in tables for key in a | b if key != "images"]
-    pairs += [("data.images", named_images(before), named_images(now))]
+    pairs += [("data.images", set_of(before["data"].get("images", "")), set_of(now["data"].get("images", "")))]
     for key, a, b in pairs:
         if a is None or b is None or not (isinstance(a, list) or isinstance(b, list) or a == b):
             yield key, told(a), told(b)
-
-
-def named_images(spec: Mapping[str, Any]) -> str:
-    """Which images; where they are may change. Empty for a model of two patches."""
-    return spec["data"].get("images", "").partition(":")[0]
 
 
 def told(value: Any) -> str:

@@ -81,9 +81,9 @@ def reproduce(
     Raises:
         DataError: if the images are not there, or not what they should be.
     """
-    if download and not quiet:
-        print(f"figure1: {data}, fetched if it is not there", file=sys.stderr, flush=True)
     if download:
+        if not quiet:
+            print(f"figure1: {data}, fetched if it is not there", file=sys.stderr, flush=True)
         load_images(data, download)
     images = images_of(data)
     out.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from adam_vs_gd.axis import axis_of
 from adam_vs_gd.experiments.figure1_tables import NAMES, NOISIER, at_best
 from adam_vs_gd.experiments.summary import numbers, over
 from adam_vs_gd.filters import LIVE, of_white_noise
-from adam_vs_gd.keys import FILTER_SIDE
+from adam_vs_gd.keys import FILTER_SIDE, set_of
 from adam_vs_gd.plot.layout import own_layout
 from adam_vs_gd.plot.lines import MARKERS, draw_curve
 from adam_vs_gd.plot.style import COLOURS, DASHES, styled
@@ -44,7 +44,7 @@ def grids(final: xr.Dataset, best: Mapping[str, float], seed: int = 0) -> Figure
     rows: list[dict[str, Any]] = []
     with styled():
         layout = own_layout("figure1", final.attrs.get("digest", ""), rows, len(NAMES), len(NAMES), GRID_HEIGHT)
-        images = final.attrs["images"].partition(":")[0]
+        images = set_of(final.attrs["images"])
         which = f"first-layer filters, seed {final.seed.values[seed]}, trained on {images}"
         layout.figure.supxlabel(f"{which}; each scaled by its own largest weight, grey is 0", fontsize=SMALL)
         for place, (label, name) in zip(layout.places, NAMES.items(), strict=True):
@@ -93,7 +93,7 @@ def against_lambda(final: xr.Dataset, best: Mapping[str, float]) -> Figure:
     """
     panels = (*NOISIER, "test_error", "train_error")
     rows: list[dict[str, Any]] = []
-    white, images = of_white_noise(FILTER_SIDE, final.sizes["channel"]), final.attrs["images"].partition(":")[0]
+    white, images = of_white_noise(FILTER_SIDE, final.sizes["channel"]), set_of(final.attrs["images"])
     looks: dict[str, dict[str, Any]] = {
         label: {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKERS[k], "markersize": 3}
         for k, label in enumerate(NAMES)

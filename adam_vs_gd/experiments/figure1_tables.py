@@ -22,6 +22,7 @@ NOISIER: Mapping[str, int] = {
 """The measures, and whether a larger or a smaller value is a noisier filter."""
 SIZES = ("train_error", "test_error", "weight_norm", "filter_norm", "live_filters")
 WHENCE = ("learned_high_frequency", "start_overlap")
+SHOWN = (*SIZES, *NOISIER, *WHENCE)
 OTHERS = ("sgd", "sgd_momentum")
 
 
@@ -57,16 +58,16 @@ def at_best(final: xr.Dataset, label: str, best: Mapping[str, float]) -> xr.Data
 
 def headline(final: xr.Dataset, best: Mapping[str, float], epochs: int) -> str:
     """A line an optimizer at its tuned λ, one of the start, and one of white noise."""
-    rows = [["", "η", "λ", "epochs", *words(final, (*SIZES, *NOISIER, *WHENCE))]]
+    rows = [["", "η", "λ", "epochs", *words(final, SHOWN)]]
     for label, name in NAMES.items():
         here = at_best(final, label, best)
-        values = [number(over_seeds(here, key).isel(optimizer=0)) for key in (*SIZES, *NOISIER, *WHENCE)]
+        values = [number(over_seeds(here, key).isel(optimizer=0)) for key in SHOWN]
         rows.append([name, f"{here.eta.item():g}", f"{best[label]:g}", str(epochs), *values])
-    shown, place = (*SIZES, *NOISIER, *WHENCE), {"optimizer": 0, "lam": 0, "record": 0, "test_record": 0}
-    first = [number(over_seeds(final, f"{key}_path").isel(place, missing_dims="ignore")) for key in shown]
+    place = {"optimizer": 0, "lam": 0, "record": 0, "test_record": 0}
+    first = [number(over_seeds(final, f"{key}_path").isel(place, missing_dims="ignore")) for key in SHOWN]
     rows.append(["at the start", "-", "-", "0", *first])
     white = of_white_noise(FILTER_SIDE, final.sizes["channel"])
-    rows.append(["white noise", "-", "-", "-", *(f"{white[key]:.3g}" if key in white else "-" for key in shown)])
+    rows.append(["white noise", "-", "-", "-", *(f"{white[key]:.3g}" if key in white else "-" for key in SHOWN)])
     return markdown.table(rows)
 
 
@@ -147,11 +148,11 @@ def sign(interval: xr.Dataset) -> int:
 
 def every_lambda(final: xr.Dataset) -> str:
     """A line an optimizer and λ."""
-    rows = [["", "λ", "η", *words(final, (*SIZES, *NOISIER, *WHENCE)), "not fitted"]]
+    rows = [["", "λ", "η", *words(final, SHOWN), "not fitted"]]
     for label, name in NAMES.items():
         for lam in final.lam.values:
             here = final.sel(optimizer=[label]).sel(lam=lam)
-            values = [number(over_seeds(here, key).isel(optimizer=0)) for key in (*SIZES, *NOISIER, *WHENCE)]
+            values = [number(over_seeds(here, key).isel(optimizer=0)) for key in SHOWN]
             codes = here.status.values.ravel().astype(int)
             odd = [f"{(codes == k).sum()} {word}" for k, word in enumerate(STATUSES) if word != "fitted" and k in codes]
             rows.append([name, f"{lam:g}", f"{here.eta.item():g}", *values, ", ".join(odd)])
