@@ -1,5 +1,4 @@
 from . import plot, report, theory
-from .chunk import numerics
 from .data import Dataset, sample_dataset, seed_key
 from .engine import run_sweep
 from .errors import (
@@ -15,6 +14,7 @@ from .errors import (
 )
 from .measurements import Status, measure
 from .models import AlexNet, Linear, TwoLayerCNN
+from .numerics import numerics
 from .optimizers import make_optimizer
 from .problem import Problem
 from .spec import SweepSpec, load_spec

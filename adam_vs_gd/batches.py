@@ -53,7 +53,11 @@ def order_at(batches: Batches, order: Array, t: Array | int) -> Array:
     """
     (n,) = order.shape
     epoch, place = jnp.divmod(t, n // batches.size)
-    return jax.lax.cond(place == 0, lambda order: order_of(batches.key, epoch, n), lambda order: order, order)
+
+    def fresh(order: Array) -> Array:
+        return jnp.where(order < 0, order, order_of(batches.key, epoch, n))  # in form as the old one: see `tied`
+
+    return jax.lax.cond(place == 0, fresh, lambda order: order, order)
 
 
 def batch_at(order: Array, t: Array | int, size: int) -> Array:

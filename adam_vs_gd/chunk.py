@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from adam_vs_gd.data import seed_key
+from adam_vs_gd.numerics import compiler_options
 from adam_vs_gd.problem import Batch, Problem
 
 if TYPE_CHECKING:
@@ -222,31 +222,3 @@ class SeedDraws:
 def part(drawn: Draws, k: int) -> Draws:
     """The k-th of draws [devices, ...], in host memory."""
     return jax.tree.map(lambda a: np.asarray(a)[k], drawn)
-
-
-@functools.cache
-def compiler_options(platform: str) -> dict[str, str]:
-    """What keeps rounding independent of a chunk's width.
-
-    XLA hands reductions on a CPU to a library from a certain total size on, and they then add up in another order: a
-    lane's norms would depend on how many lanes run beside it. Matrix products may be handed over; they do not.
-    """
-    wanted = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
-    if platform != "cpu":
-        return {}
-    try:
-        jax.jit(lambda x: x, compiler_options=wanted).trace(np.float32(0)).lower().compile()
-    except jax.errors.JaxRuntimeError:  # an XLA without the option
-        return {}
-    return wanted
-
-
-@contextlib.contextmanager
-def numerics(precision: str) -> Iterator[None]:
-    """The settings of JAX that numbers depend on, whatever the process around us has chosen.
-
-    Args:
-        precision: "float32" or "float64".
-    """
-    with jax.enable_x64(precision == "float64"), jax.threefry_partitionable(True):
-        yield

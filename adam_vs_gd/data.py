@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
+
+from adam_vs_gd.numerics import arithmetic
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
@@ -74,8 +77,22 @@ class Dataset(NamedTuple):
 
 
 def seed_key(seed: ArrayLike) -> Key:
-    """The root key of a seed, 0 <= seed < 2³². Threefry, because rbg keys are not invariant under vmap."""
-    return jax.random.key(seed, impl="threefry2x32")
+    """The root key of a seed: `jax.random.key(seed)` with Threefry, whatever this process has set.
+
+    Threefry, because rbg keys are not invariant under vmap; put together here, because `jax.random.key` adds
+    `jax_random_seed_offset` to the seed.
+
+    Args:
+        seed: an integer, 0 <= seed < 2³²; may be traced.
+
+    Raises:
+        TypeError: if it is not one integer.
+    """
+    given = np.asarray(seed) if isinstance(seed, int) else jnp.asarray(seed)
+    if given.ndim or not jnp.issubdtype(given.dtype, jnp.integer):
+        raise TypeError(f"seed = {seed}: must be one integer, 0 <= seed < 2^32, or a key of jax.random.key")
+    low = given.astype(np.uint32)
+    return jax.random.wrap_key_data(jnp.stack([low ^ low, low]), impl="threefry2x32")  # sharded as the seed is
 
 
 def stream(key: Key, name: Stream) -> Key:
@@ -189,6 +206,7 @@ def make_dataset(noise: NoiseRanks, y: Array, d: int, s: ArrayLike, sigma_p: Arr
     return Dataset(jax.vmap(patch)(noise.coordinate, values, y), y)
 
 
+@arithmetic()
 def sample_dataset(
     key: Key,
     *,

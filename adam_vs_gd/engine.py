@@ -24,6 +24,7 @@ from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
 from adam_vs_gd.mixture import UNMIXED, refuse_mixture
+from adam_vs_gd.numerics import refuse_settings, surroundings
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
@@ -47,7 +48,7 @@ class Settings:
         checkpoint_every: seconds between checkpoints within a chunk.
         wait: wait for another process in the folder, and do not give up.
         compile_cache: keep compiled programs in the user's cache folder.
-        allow_mixed: let a folder hold chunks of different platforms or paths.
+        allow_mixed: let a folder hold chunks that round differently: of other platforms, paths, kernels or settings.
         quiet: no progress on stderr.
     """
 
@@ -101,7 +102,7 @@ def run_sweep(
         checkpoint_every: seconds between checkpoints within a chunk.
         wait: wait while another process runs a sweep in the folder.
         compile_cache: keep compiled programs in the user's cache folder (or wherever JAX is told to keep them).
-        allow_mixed: let the folder hold chunks of different platforms or paths.
+        allow_mixed: let the folder hold chunks that round differently: of other platforms, paths, kernels or settings.
         quiet: no progress on stderr.
 
     Returns:
@@ -154,7 +155,8 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
 
 
 def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
-    """Start JAX's backend."""
+    """Start JAX's backend, unless it is set to what would change results."""
+    refuse_settings()
     if settings.compile_cache:
         keep_compiled()
     found = use_devices(settings.devices)
@@ -203,12 +205,13 @@ def compute(
 
     survey = folder.survey()
     about = provenance() | describe_machine(devices, settings) | maker.about
-    refuse_mixture(folder.path, survey.about, about, settings.allow_mixed)
+    labels = labels_of(spec, everything)
+    wanted = labels.keys()
+    if wanted - survey.done:
+        refuse_mixture(folder.path, survey.about, about, settings.allow_mixed)
     with writing(folder), log.warnings():
         folder.open(spec)
         log.add(f"start on {len(devices)} devices: {about}, {settings}")
-        labels = labels_of(spec, everything)
-        wanted = labels.keys()
         for damage in survey.damaged:
             aside = folder.set_damaged_aside(damage.path)
             tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
@@ -293,6 +296,7 @@ def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings
     Raises:
         DataError: if images that it needs are not there.
     """
+    refuse_settings()
     maker_of(spec)
     done = folder.survey().done if folder else frozenset()
     limits = limits_of(use_devices(settings.devices), settings.memory, settings.path)
@@ -326,9 +330,11 @@ def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[
     platform = devices[0].platform
     device = processor() if platform == "cpu" else devices[0].device_kind
     kernel = kernel_of(devices, settings.path)
+    around = surroundings(platform)
     return {
         "platform": platform, "device": device, "path": settings.path,
         "kernel": kernel.simd if kernel and kernel.simd else "XLA",
+        **({"settings": around} if around else {}),
     }  # fmt: skip
 
 

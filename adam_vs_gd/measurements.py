@@ -13,6 +13,7 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd.data import Dataset
+from adam_vs_gd.numerics import arithmetic
 
 if TYPE_CHECKING:
     from adam_vs_gd.models import Model
@@ -86,6 +87,7 @@ def is_finite(loss: Array, params: Params) -> Array:
     return jnp.isfinite(loss) & jax.tree.reduce(lambda ok, w: ok & jnp.isfinite(w).all(), params, jnp.array(True))
 
 
+@arithmetic()
 def measure(model: Model, params: Params, data: Dataset, lam: ArrayLike = 0.0) -> dict[str, Array]:
     """Everything but the test error, at one iterate.
 
@@ -172,8 +174,8 @@ def classify(
     separated = jnp.asarray(train_error) <= fit_error
     fitted = separated & ((data_loss <= FITTED_LOSS) | ((data_loss <= STALLED_LOSS * chance) & stalled))
     underfit = (data_loss <= UNDERFIT_LOSS * chance) & ~separated & stalled
-    return jnp.select(
-        [~jnp.asarray(finite), collapsed, fitted, underfit],
-        [jnp.int8(s) for s in (Status.DIVERGED, Status.COLLAPSED, Status.FITTED, Status.UNDERFIT)],
-        jnp.int8(Status.UNDERTRAINED),
-    )
+    status = jnp.full_like(collapsed, Status.UNDERTRAINED, jnp.int8)
+    found = {Status.UNDERFIT: underfit, Status.FITTED: fitted, Status.COLLAPSED: collapsed}
+    for name, holds in (found | {Status.DIVERGED: ~jnp.asarray(finite)}).items():  # the last one counts
+        status = jnp.where(holds, jnp.int8(name), status)
+    return status

@@ -8,35 +8,47 @@ from typing import Any
 
 from adam_vs_gd.errors import FolderError
 
-UNMIXED = ("platform", "path", "image_digest")
+NONE = "none"
+UNMIXED = ("platform", "path", "kernel", "settings", "image_digest")
 """Chunks that differ in one of these are not of one experiment: their roundings differ, or their images."""
 
 
 def refuse_mixture(folder: Path, there: Iterable[Mapping[str, Any]], here: Mapping[str, Any], allowed: bool) -> None:
-    """See that the chunks of a folder come from one platform, one path and one set of images.
+    """See that the chunks of a folder round alike, and come from one set of images.
 
     Args:
         folder: it.
         there: what each of its chunks was computed with.
         here: what this run computes with.
-        allowed: whether platforms and paths may be mixed; images never.
+        allowed: whether what rounds differently may be mixed; images never.
 
     Raises:
         FolderError: if they would not.
     """
     about = list(there)
     for key in UNMIXED:
-        others = ", ".join(sorted({str(one[key]) for one in about if key in one} - {here.get(key)}))
+        mine = str(here.get(key, NONE))
+        others = {str(one.get(key, NONE)) for one in about if key in one or key == "settings"} - {mine}
         if not others:
             continue
+        found = ", ".join(sorted(others))
         if key == "image_digest":
             raise FolderError(
-                f"{folder}: holds chunks computed on other images (SHA-256 {others}; here it is {here.get(key)}); "
+                f"{folder}: holds chunks computed on other images (SHA-256 {found}; here it is {mine}); "
                 "use those, or choose another folder with --out"
             )
         if not allowed:
-            same = f"say --path {others}, " if key == "path" and ", " not in others else ""
+            alike = f"{how_to_be(key, found)}, " if len(others) == 1 and key != "platform" else ""
             raise FolderError(
-                f"{folder}: holds chunks computed with {key} = {others}, and this run has {key} = {here[key]}, so "
-                f"their roundings differ; {same}choose another folder with --out, or say --allow-mixed"
+                f"{folder}: holds chunks computed with {key} = {found}, and this run has {key} = {mine}, so "
+                f"their roundings differ; {alike}choose another folder with --out, or say --allow-mixed"
             )
+
+
+def how_to_be(key: str, value: str) -> str:
+    """How to compute as the chunks that are there were computed."""
+    if key == "path":
+        return f"say --path {value}"
+    if key == "kernel":
+        return "set ADAM_VS_GD_NATIVE=off" if value == "XLA" else f"set ADAM_VS_GD_SIMD={value} where there is that"
+    return "set the environment as it was"

@@ -19,12 +19,12 @@ from adam_vs_gd.chunk import (
     SeedDraws,
     compile_draw,
     compile_programs,
-    numerics,
     program_bytes,
     sharding,
 )
 from adam_vs_gd.errors import UnfitError
 from adam_vs_gd.fast import make_batch
+from adam_vs_gd.numerics import numerics
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, halved, laid_out, size
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.progress import Meter, duration

@@ -32,8 +32,9 @@ from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
 ZARR_CHUNK_BYTES = 2**24
-PROVENANCE = ("platform", "device", "path", "kernel", "versions", "python", "commit", "image_set", "image_digest")
-"""What a chunk was computed with, as far as it is told in the Dataset's attributes."""
+PROVENANCE = ("platform", "device", "path", "kernel", "versions", "python", "commit")
+"""What a chunk was computed with, as far as it is told in the Dataset's attributes; and if there was such a thing:"""
+OCCASIONAL = ("settings", "image_set", "image_digest")
 
 
 class Damage(NamedTuple):
@@ -311,9 +312,8 @@ def combined(about: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What chunks were computed with, as attributes: every different value, in order."""
     found: dict[str, dict[str, None]] = {}
     for one in about:
-        for key in PROVENANCE:
-            if key in one or not key.startswith("image"):
-                found.setdefault(key, {})[str(one.get(key, "unknown"))] = None
+        for key in (*PROVENANCE, *(key for key in OCCASIONAL if key in one)):
+            found.setdefault(key, {})[str(one.get(key, "unknown"))] = None
     return {key: "; ".join(values) for key, values in found.items()}
 
 

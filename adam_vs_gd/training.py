@@ -14,6 +14,7 @@ from adam_vs_gd import measurements
 from adam_vs_gd.batches import batch_at, order_at
 from adam_vs_gd.data import Dataset
 from adam_vs_gd.keys import BEST_EVERY
+from adam_vs_gd.numerics import arithmetic
 from adam_vs_gd.optimizers import COMPENSATED, GRADIENT_NORM, make_optimizer
 from adam_vs_gd.types import Best, Hyper, TrainState, Windows
 
@@ -51,6 +52,7 @@ def make_train_step(
         optimizer: an optax transformation of the data loss's gradient; `make_optimizer(..., lam=λ)` adds the λ term.
     """
 
+    @arithmetic()
     def train_step(params: Params, opt_state: Any, data: Dataset) -> tuple[Params, Any, StepInfo]:
         info = step_info(model, params, data)
         updates, opt_state = optimizer.update(info.grads, opt_state, params)
@@ -91,6 +93,16 @@ def start(optimizer: str, hyper: Hyper, weights: Params, order: Any = ()) -> Tra
     opt_state = lane_optimizer(optimizer, hyper).init(params)
     rest = no_rest(optimizer, params)
     return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero), rest, order)
+
+
+def tied(tree: Any, to: Any) -> Any:
+    """The same arrays, which now depend on those of `to`, if only in form.
+
+    A loop wants what it carries to be mapped and sharded alike from its first step to its last: `vmap` sees to that,
+    `shard_map` and inputs sharded over a mesh do not, and a constant that a loop begins with is neither.
+    """
+    any_of_them = jax.tree.reduce(jnp.logical_or, jax.tree.map(lambda a: (a == a).any(), to))
+    return jax.tree.map(lambda a: jnp.where(any_of_them, a, a), tree)
 
 
 def consider(optimizer: str, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:

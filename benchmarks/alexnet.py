@@ -15,7 +15,8 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from adam_vs_gd.chunk import SeedDraws, numerics
+from adam_vs_gd.chunk import SeedDraws
+from adam_vs_gd.numerics import numerics
 from adam_vs_gd.lanes import maker_of
 from adam_vs_gd.machine import limits_of, use_devices
 from adam_vs_gd.plan import Chunk, cells, make_plan

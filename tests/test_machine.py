@@ -76,7 +76,7 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     from adam_vs_gd.machine import use_devices
     devices = use_devices(2)
     (group, *_) = plan.make_plan((lane for _, lane in plan.cells(spec)), plan.Limits(2, 2**40, 2**40, 64)).groups
-    with chunk.numerics("float32"):
+    with ag.numerics("float32"):
         programs = runner.programs_of(runner.batch_of(group), group, devices)
     for name in ("start", "advance", "measure", "test", "finish"):
         program = getattr(programs, name)

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from adam_vs_gd.bench.work import ALPHAS
-from adam_vs_gd.chunk import SeedDraws, numerics
+from adam_vs_gd.chunk import SeedDraws
+from adam_vs_gd.numerics import numerics
 from adam_vs_gd.engine import plan_sweep, run_sweep
 from adam_vs_gd.machine import use_devices
 from adam_vs_gd.plan import Plan

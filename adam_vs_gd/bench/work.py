@@ -8,7 +8,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from adam_vs_gd.chunk import SeedDraws, numerics
+from adam_vs_gd.chunk import SeedDraws
+from adam_vs_gd.numerics import numerics
 from adam_vs_gd.data import balanced_labels, make_dataset
 from adam_vs_gd.keys import KINDS, NUMBERS, TRAIN
 from adam_vs_gd.models import make_model

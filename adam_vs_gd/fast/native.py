@@ -13,6 +13,7 @@ import numpy as np
 from adam_vs_gd import training
 from adam_vs_gd.keys import BEST_EVERY
 from adam_vs_gd.measurements import FITTED_LOSS
+from adam_vs_gd.numerics import numerics
 
 if TYPE_CHECKING:
     from adam_vs_gd.data import NoiseRanks
@@ -64,7 +65,7 @@ def works() -> None:
     Raises:
         Exception: if this XLA cannot call it, or it computes something else.
     """
-    with jax.enable_x64(False), jax.default_device(jax.devices("cpu")[0]):
+    with numerics("float32"), jax.default_device(jax.devices("cpu")[0]):
         coordinate = jnp.array([[[1]]], jnp.int32)
         found = call(
             "project", (1, 1), coordinate, 2 * jnp.ones((1, 1, 1)), np.int32(0), np.int32(1), jnp.array([[0, 3.0]])
