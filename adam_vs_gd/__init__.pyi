@@ -14,11 +14,11 @@ from .errors import (
 )
 from .measurements import Status, measure
 from .models import AlexNet, Linear, TwoLayerCNN
-from .numerics import numerics
 from .optimizers import make_optimizer
 from .problem import Problem
 from .spec import SweepSpec, load_spec
 from .store import load_results
+from .surroundings import numerics
 from .training import make_train_step
 from .transition import boundary, fit_exponent
 from .two_patch import Training, train

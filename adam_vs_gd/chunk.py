@@ -14,8 +14,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from adam_vs_gd.data import seed_key
-from adam_vs_gd.numerics import compiler_options
 from adam_vs_gd.problem import Batch, Problem
+from adam_vs_gd.surroundings import CPU_OPTIONS, numerics
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Draws, Key
@@ -222,3 +222,20 @@ class SeedDraws:
 def part(drawn: Draws, k: int) -> Draws:
     """The k-th of draws [devices, ...], in host memory."""
     return jax.tree.map(lambda a: np.asarray(a)[k], drawn)
+
+
+@functools.cache
+def compiler_options(platform: str) -> dict[str, str | int | bool]:
+    """The flags of XLA that every program for a platform is compiled with, as far as this XLA knows them."""
+    options = CPU_OPTIONS if platform == "cpu" else {}
+    return {name: value for name, value in options.items() if is_known({name: value})}
+
+
+def is_known(options: dict[str, str | int | bool]) -> bool:
+    """Whether XLA takes these flags."""
+    try:
+        with numerics("float32"):
+            jax.jit(lambda x: x, compiler_options=options).trace(np.float32(0)).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

@@ -199,8 +199,11 @@ def machine_options(command: argparse.ArgumentParser) -> None:
                               "reference: the plain step")  # fmt: skip
     command.add_argument("--checkpoint-every", metavar="TIME", type=seconds_of, default=120.0,
                          help="time between checkpoints within a chunk: 90s, 2m, 1h (default: 2m)")  # fmt: skip
-    command.add_argument("--allow-mixed", action="store_true", help="mix chunks that round differently: "
-                         "of other platforms, paths, instruction sets or flags of XLA")
+    command.add_argument(
+        "--allow-mixed",
+        action="store_true",
+        help="mix chunks that round differently: of other platforms, paths, instruction sets or flags of XLA",
+    )
     command.add_argument("--wait", action="store_true", help="wait while another process runs in the folder")
     command.add_argument("--no-compile-cache", action="store_true",
                          help="keep no compiled programs in the user's cache folder")  # fmt: skip

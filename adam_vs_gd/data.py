@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from adam_vs_gd.numerics import arithmetic
+from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key

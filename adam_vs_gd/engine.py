@@ -24,13 +24,13 @@ from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
 from adam_vs_gd.mixture import UNMIXED, refuse_mixture
-from adam_vs_gd.numerics import refuse_settings, surroundings
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
 from adam_vs_gd.runner import Hooks, Snapshot, group_name, is_out_of_memory, run_plan, time_group
 from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.store import Damage, Folder, Survey
+from adam_vs_gd.surroundings import recorded, refuse_settings
 from adam_vs_gd.types import Rows
 from adam_vs_gd.variables import STATUSES
 
@@ -330,7 +330,7 @@ def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[
     platform = devices[0].platform
     device = processor() if platform == "cpu" else devices[0].device_kind
     kernel = kernel_of(devices, settings.path)
-    around = surroundings(platform)
+    around = recorded(platform)
     return {
         "platform": platform, "device": device, "path": settings.path,
         "kernel": kernel.simd if kernel and kernel.simd else "XLA",

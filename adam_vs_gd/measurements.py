@@ -13,7 +13,7 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd.data import Dataset
-from adam_vs_gd.numerics import arithmetic
+from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
     from adam_vs_gd.models import Model

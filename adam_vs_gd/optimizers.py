@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from adam_vs_gd.surroundings import arithmetic
+
 if TYPE_CHECKING:
     from adam_vs_gd.types import Params
 
@@ -92,8 +94,9 @@ def make_optimizer(
     """
     if name not in DIRECTIONS:
         raise ValueError(f"optimizer {name!r}: must be one of {', '.join(DIRECTIONS)}")
-    return optax.chain(
+    whole = optax.chain(
         optax.identity() if lam is None else optax.add_decayed_weights(lam),
         DIRECTIONS[name](beta1, beta2, eps),
         optax.scale_by_learning_rate(eta),
     )
+    return optax.GradientTransformation(*map(arithmetic(), whole))  # optax's bias correction promotes

@@ -24,10 +24,10 @@ from adam_vs_gd.chunk import (
 )
 from adam_vs_gd.errors import UnfitError
 from adam_vs_gd.fast import make_batch
-from adam_vs_gd.numerics import numerics
 from adam_vs_gd.plan import Chunk, Group, Lane, Plan, halved, laid_out, size
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.progress import Meter, duration
+from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import Rows, Static, record_steps, test_steps
 
 SEGMENT_SECONDS = 1.0  # a segment is cut so that it takes about so long, and an interruption is answered as fast

@@ -14,8 +14,8 @@ from adam_vs_gd import measurements
 from adam_vs_gd.batches import batch_at, order_at
 from adam_vs_gd.data import Dataset
 from adam_vs_gd.keys import BEST_EVERY
-from adam_vs_gd.numerics import arithmetic
 from adam_vs_gd.optimizers import COMPENSATED, GRADIENT_NORM, make_optimizer
+from adam_vs_gd.surroundings import arithmetic
 from adam_vs_gd.types import Best, Hyper, TrainState, Windows
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from adam_vs_gd import measurements, training
 from adam_vs_gd.batches import Batches, no_order, raw
 from adam_vs_gd.data import Dataset, NoiseRanks, Stream, balanced_labels, draw_noise, make_dataset, seed_key, stream
 from adam_vs_gd.models import make_model
-from adam_vs_gd.numerics import arithmetic
 from adam_vs_gd.optimizers import GRADIENT_NORM
 from adam_vs_gd.problem import Problem
+from adam_vs_gd.surroundings import arithmetic
 from adam_vs_gd.types import Hyper, Static, TrainState, Windows, record_steps
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def train(
         raise ValueError(f"record = {record}: must be in 0 .. steps = {steps}")
     if batch_size is not None and not 1 <= batch_size <= n:
         raise ValueError(f"batch_size = {batch_size}: must be in 1 .. n = {n}; None is full batch")
-    is_key = jnp.issubdtype(getattr(key, "dtype", None), jax.dtypes.prng_key)
+    is_key = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     root: Key = key if is_key else seed_key(key)  # type: ignore[assignment]
     if ranks is None:
         most = (d - 1) // n if supports == "disjoint" else d - 1
@@ -273,8 +273,8 @@ def train(
     hyper = Hyper(*(jnp.asarray(v, dtype) for v in (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)))
 
     draws = problem.draw(root)
-    state = training.tied(problem.start(hyper, draws), (jax.random.key_data(root), hyper))
     data = make_dataset(draws.train, balanced_labels(n), d, hyper.s, hyper.sigma_p, hyper.alpha)
+    state, data = training.tied((problem.start(hyper, draws), data), (jax.random.key_data(root), hyper))
     grid = record_steps(steps, record) if record else np.array([0, steps])
     length, batches = int(np.diff(grid).max()), batches_of(static, draws)
 

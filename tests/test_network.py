@@ -14,7 +14,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 import adam_vs_gd as ag
 from adam_vs_gd import cli, lanes, plan, runner, show
 from adam_vs_gd.batches import order_of
-from adam_vs_gd.numerics import numerics
 from adam_vs_gd.data import seed_key
 from adam_vs_gd.errors import FolderError
 from adam_vs_gd.image_problem import MARGIN, crop_and_flip, image_problem, margins
@@ -27,6 +26,7 @@ from adam_vs_gd.models.alexnet import convolve
 from adam_vs_gd.plan import Chunk, Group, Limits, Plan, cells, make_plan
 from adam_vs_gd.spec import parse_override
 from adam_vs_gd.store import Folder
+from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import Hyper, Static
 
 TINY = {

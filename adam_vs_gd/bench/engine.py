@@ -11,12 +11,12 @@ import numpy as np
 
 from adam_vs_gd.bench.work import ALPHAS, SETTINGS, SIGMA_0, SIGMA_P, WIDTH, D, N, Q, S, table1_work
 from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.numerics import numerics
 from adam_vs_gd.fast.span import SpanState
 from adam_vs_gd.keys import KINDS
 from adam_vs_gd.machine import limits_of, use_devices
 from adam_vs_gd.plan import Group, Lane, make_plan
 from adam_vs_gd.runner import batch_of, placed, places_of, programs_of
+from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import Hyper, Static
 
 

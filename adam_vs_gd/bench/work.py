@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.numerics import numerics
 from adam_vs_gd.data import balanced_labels, make_dataset
 from adam_vs_gd.keys import KINDS, NUMBERS, TRAIN
 from adam_vs_gd.models import make_model
+from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.two_patch import draw_function
 
 N, D, S, WIDTH, Q = (int(NUMBERS[name].default or 0) for name in ("n", "d", "s", "width", "q"))

@@ -13,7 +13,7 @@ import numpy as np
 from adam_vs_gd import training
 from adam_vs_gd.keys import BEST_EVERY
 from adam_vs_gd.measurements import FITTED_LOSS
-from adam_vs_gd.numerics import numerics
+from adam_vs_gd.surroundings import numerics
 
 if TYPE_CHECKING:
     from adam_vs_gd.data import NoiseRanks

@@ -3,19 +3,17 @@
 A lane's digest says all that determines its result, so nothing of the process around it may do so too:
 
     ARITHMETIC        settings of JAX that numbers depend on, and
-    DEBUGGING         those that would stop a program for what is a result here: set while programs of ours are made and run
-    compiler_options  what every program of ours is compiled with
+    DEBUGGING         those that stop a program for what is a result here: set while our programs are made and run
+    CPU_OPTIONS       flags of XLA that our programs for a CPU are compiled with
     REFUSED           settings of JAX that hold for a whole process
-    surroundings      the rest, environment variables: recorded with what is computed, and not mixed in one folder
+    recorded          the rest, environment variables: told with what is computed, and not mixed in one folder
 
-What is not here changes no bit of a result, or is not there for our programs; tests/test_numerics.py goes through all
-settings of JAX.
+What is not here changes no bit of a result; tests/test_surroundings.py goes through all settings of JAX.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from adam_vs_gd.errors import MachineError
 
@@ -40,6 +37,7 @@ DEBUGGING: Settings = {
     "jax_transfer_guard": lambda: jax.transfer_guard("allow"),
     "jax_debug_nans": lambda: jax.debug_nans(False),
     "jax_debug_infs": lambda: jax.debug_infs(False),
+    "jax_debug_key_reuse": lambda: jax.debug_key_reuse(False),
     "jax_disable_jit": lambda: jax.disable_jit(False),
     "jax_no_tracing": lambda: jax.no_tracing(False),
     "jax_no_execution": lambda: jax.no_execution(False),
@@ -48,7 +46,7 @@ DEBUGGING: Settings = {
 
 @contextlib.contextmanager
 def arithmetic() -> Iterator[None]:
-    """`ARITHMETIC`, for pieces that run in a caller's own program, in the caller's dtype of floats; also a decorator."""
+    """`ARITHMETIC`, for pieces of a caller's own program, in the caller's dtype of floats; also a decorator."""
     with entered(ARITHMETIC):
         yield
 
@@ -86,25 +84,6 @@ The first keeps rounding independent of a chunk's width: XLA hands reductions on
 size on, and they then add up in another order; a lane's norms would depend on how many lanes run beside it. (Matrix
 products may be handed over; they do not.) The others are XLA's own defaults.
 """
-
-
-@functools.cache
-def compiler_options(platform: str) -> dict[str, str | int | bool]:
-    """The flags of XLA that every program for a platform is compiled with, as far as this XLA knows them."""
-    options = CPU_OPTIONS if platform == "cpu" else {}
-    return {name: value for name, value in options.items() if is_known({name: value})}
-
-
-def is_known(options: dict[str, str | int | bool]) -> bool:
-    """Whether XLA takes these flags."""
-    try:
-        with numerics("float32"):
-            jax.jit(lambda x: x, compiler_options=options).trace(np.float32(0)).lower().compile()
-    except jax.errors.JaxRuntimeError:
-        return False
-    return True
-
-
 REFUSED: Mapping[str, Any] = {
     "jax_error_checking_behavior_nan": "ignore",
     "jax_error_checking_behavior_divide": "ignore",
@@ -141,8 +120,9 @@ def refuse_settings() -> None:
         raise MachineError("JAX is set to what would change results that keep their names\n" + "\n".join(lines))
 
 
-HARMLESS = ("xla_force_host_platform_device_count", "xla_dump_")
-"""How flags of XLA begin that change no bit: how many devices there are, and what is written down for debugging."""
+HARMLESS = ("xla_force_host_platform_device_count", "xla_dump_", "xla_cpu_fast_math_honor_")
+"""How flags of XLA begin that change no bit: how many devices there are, what is written down for debugging, and what
+fast math would leave alone, which is off."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "gpu": ("NVIDIA_TF32_OVERRIDE", "CUBLAS", "CUDNN_", "TF_CUDNN_", "ROCBLAS_", "HIPBLASLT_", "MIOPEN_"),
     "tpu": ("LIBTPU_INIT_ARGS",),
@@ -150,15 +130,15 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 """How environment variables begin that the libraries under XLA take their rounding from, by platform."""
 
 
-def surroundings(platform: str) -> str:
+def recorded(platform: str) -> str:
     """Flags of XLA and other variables of the environment that can change how programs round; "" without any.
 
     Args:
         platform: "cpu", "gpu" or "tpu".
     """
-    fixed = compiler_options(platform)
+    fixed = CPU_OPTIONS if platform == "cpu" else {}
     flags = {name: text for name, text in xla_flags().items() if name not in fixed and not name.startswith(HARMLESS)}
-    names = sorted(name for name in os.environ if name.startswith(VARIABLES.get(platform, ("LIBTPU_INIT_ARGS",))))
+    names = sorted(name for name in os.environ if name.startswith(VARIABLES.get(platform, ())))
     return " ".join([*(flags[name] for name in sorted(flags)), *(f"{name}={os.environ[name]}" for name in names)])
 
 
