@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adam_vs_gd import terminal
 from adam_vs_gd.arguments import bytes_of, positive, seconds_of
 from adam_vs_gd.errors import (
     DamageError,
@@ -40,23 +40,37 @@ EXPERIMENTS = ("table1", "figure1", "figure2", "theorem41", "theorem42", "closen
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    options = parser().parse_args(one_value_each(sys.argv[1:] if arguments is None else arguments))
+    with terminal.lasting() as stdout:
+        status = carry_out(one_value_each(sys.argv[1:] if arguments is None else arguments))
+        stdout.flush()
+        if isinstance(stdout.trouble, BrokenPipeError):  # whoever read our output has read enough
+            return status or SIGNALLED + signal.SIGPIPE
+        if stdout.trouble:
+            print(
+                f"adam-vs-gd: what it prints is lost ({stdout.trouble.strerror}); what it computed is kept",
+                file=sys.stderr,
+            )
+            return status or FAILED
+        return status
+
+
+def carry_out(arguments: Sequence[str]) -> int:
+    """Parse and run a command, and say what went wrong; returns the exit status."""
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as said:  # help, or what is wrong with the arguments
+        return int(said.code or DONE)
     signal.signal(signal.SIGTERM, terminated)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"adam-vs-gd: {message}", file=sys.stderr)
-            status = options.run(options)
-        sys.stdout.flush()
-        return status
+            return options.run(options)
     except (SpecError, FolderError, MachineError, PlotError, TheoryError, DataError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return BAD_INPUT
     except (DamageError, DiskError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return FAILED
-    except BrokenPipeError:  # whoever read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SIGNALLED + signal.SIGPIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"adam-vs-gd: {where}{error.strerror or error}", file=sys.stderr)
@@ -96,8 +110,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="adam-vs-gd",
         description="Sweeps of Adam against gradient descent, and the phase diagrams of their test error.",
-        epilog="Exit status: 0 done; 1 something could not be computed, or is damaged; 2 bad input, nothing started; "
-        "130 or 143 interrupted, and resumable.",
+        epilog="Exit status: 0 done; 1 something could not be computed or printed, or is damaged; 2 bad input, nothing "
+        "started; 130 or 143 interrupted, and resumable.",
     )
     commands = top.add_subparsers(required=True, metavar="command")
 

@@ -15,6 +15,7 @@ from adam_vs_gd.errors import Interrupted
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 SHOW_CURSOR = "\x1b[?25h"
+STOPPED = "stopped at once; what was committed is kept, and the same command goes on from there"
 
 
 class Interruption:
@@ -50,9 +51,10 @@ class Interruption:
             with contextlib.suppress(RuntimeError):  # the signal came in the middle of another line
                 self.say(f"{signal.Signals(number).name}: stopping after this segment; once more stops at once")
             return
-        if sys.stderr.isatty():
-            os.write(sys.stderr.fileno(), SHOW_CURSOR.encode())
-        os.write(2, b"stopped at once; what was committed is kept, and the same command goes on from there\n")
+        if sys.stderr is not None:  # or 2 may be the number of another file
+            with contextlib.suppress(OSError):
+                cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
+                os.write(2, f"{cursor}{STOPPED}\n".encode())
         os._exit(128 + number)
 
     def check(self) -> None:

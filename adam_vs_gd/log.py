@@ -19,7 +19,7 @@ class Log:
     def add(self, text: str) -> None:
         """One more."""
         stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             print(f"{stamp} {text}", file=file)
 
     @contextlib.contextmanager

@@ -6,9 +6,10 @@ import sys
 import time
 from collections import Counter, deque
 from types import TracebackType
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, cast
 
 from adam_vs_gd.plan import Group, Plan
+from adam_vs_gd.terminal import Lasting
 
 SECONDS_BETWEEN_LINES = 5.0
 SPEED_SECONDS = 30.0  # of stepping that the speed is averaged over
@@ -171,9 +172,9 @@ class Bar:
 
 def progress_on(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:
     """What suits a stream; stderr unless another is given."""
-    stream = sys.stderr if stream is None else stream
     if quiet:
         return Silent()
+    stream = cast(TextIO, Lasting(sys.stderr if stream is None else stream))
     return Bar(stream) if stream.isatty() else Lines(stream)
 
 

@@ -111,7 +111,7 @@ def contend(
     work = {"contender": name, "optimizer": optimizer, "lanes": lanes, "seeds": seeds, "steps": steps}
     with tempfile.TemporaryDirectory() as folder:
         given, taken = Path(folder, "work.json"), Path(folder, "out.npz")
-        given.write_text(json.dumps(work))
+        given.write_text(json.dumps(work), encoding="utf-8")
         command = [sys.executable, "-m", "adam_vs_gd.bench.contender", str(given), str(taken)]
         done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
         if done.returncode:

@@ -34,5 +34,5 @@ def run(work: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    weights, figures = run(json.loads(Path(sys.argv[1]).read_text()))
+    weights, figures = run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     np.savez(sys.argv[2], weights=weights, figures=json.dumps(figures))

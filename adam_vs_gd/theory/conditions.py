@@ -75,7 +75,7 @@ CONDITIONS: Mapping[str, Condition] = {
         lambda p: p.d**-0.25, lambda p: p.sigma_0, theta=True, log_power=0,
     ),
     "supports": Condition(
-        "Lemma A.1", "s ≤ √d/(2n²)", "supports are disjoint with probability 1 − n⁻²",
+        "Lemma A.1", "s ≤ √d/(2n²)", "supports are disjoint with probability 1 − 1/n²",
         lambda p: np.sqrt(p.d) / (2 * p.n**2), lambda p: p.s, log_power=0,
     ),
     "lam_0": Condition(
