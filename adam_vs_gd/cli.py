@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -35,11 +36,15 @@ if TYPE_CHECKING:
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 SIGNALLED = 128  # and the number of the signal
+FILES_ONLY = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+"""What matplotlib is told: the command line draws files, whatever a notebook or a user's style asks for on a screen."""
 EXPERIMENTS = ("table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status."""
+    """Run a command; returns the exit status. Without `arguments` it is the process's own, and so is the process."""
+    if arguments is None:
+        os.environ.update(FILES_ONLY)
     with terminal.lasting() as stdout:
         status = carry_out(one_value_each(sys.argv[1:] if arguments is None else arguments))
         stdout.flush()
