@@ -89,6 +89,21 @@ def carry_out(arguments: Sequence[str]) -> int:
         return SIGNALLED + (error.signal if isinstance(error, Interrupted) else signal.SIGINT)
 
 
+def load_jax() -> None:
+    """Import JAX, which reads its environment variables then.
+
+    Raises:
+        MachineError: if it cannot, with what it says.
+    """
+    try:
+        import jax  # noqa: F401
+    except Exception as error:  # whatever it raises at a value that it does not know, or without its other half
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise MachineError(
+            f"JAX cannot be loaded: {said}; mend its environment variables, or install it again"
+        ) from None
+
+
 def one_value_each(arguments: Sequence[str]) -> list[str]:
     """`--set a=1 b=2 FILE` as `--set a=1 --set b=2 FILE`: values end where no = is, so that a file may follow them."""
     spread: list[str] = []
@@ -247,6 +262,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     if not options.overwrite:
         folder.check(spec)
 
+    load_jax()
     from adam_vs_gd import engine, plan
 
     settings = settings_of(options)
@@ -309,6 +325,7 @@ def run_verify(options: argparse.Namespace) -> int:
     if not options.repair:
         return DONE if whole else FAILED
 
+    load_jax()
     from adam_vs_gd import engine
 
     if engine.repair(folder, settings_of(options)) is not None:
@@ -376,6 +393,7 @@ def run_theory(options: argparse.Namespace) -> int:
 
 def run_bench(options: argparse.Namespace) -> int:
     """`adam-vs-gd bench`."""
+    load_jax()
     from adam_vs_gd.bench import bench
 
     print(bench.run(options.out, quick=options.quick, say=lambda text: print(text, file=sys.stderr, flush=True)))
@@ -384,6 +402,7 @@ def run_bench(options: argparse.Namespace) -> int:
 
 def run_reproduce(options: argparse.Namespace) -> int:
     """`adam-vs-gd reproduce`."""
+    load_jax()
     from adam_vs_gd import experiments
 
     own = {"data": options.data, "download": options.download} if options.what == "figure1" else {}

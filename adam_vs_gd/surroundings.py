@@ -103,21 +103,35 @@ REFUSED: Mapping[str, Any] = {
 defaults. A version of JAX need not have all of them."""
 
 
+PREFIX = "ADAM_VS_GD_"
+OURS: Mapping[str, tuple[str, ...]] = {
+    "ADAM_VS_GD_NATIVE": ("on", "1", "off", "0"),
+    "ADAM_VS_GD_SIMD": ("avx512", "avx2", "baseline"),
+}
+"""Our own environment variables, and what they may say; the empty word is as good as none."""
+
+
 def refuse_settings() -> None:
-    """See that no setting of JAX can make these results other than those of the same name.
+    """See that no setting can make these results other than those of the same name, and that ours are understood.
 
     Raises:
-        MachineError: naming each that could, and the fix.
+        MachineError: naming each that is wrong, and the fix.
     """
     held = jax.config.values
-    wrong = {name: found for name, value in REFUSED.items() if (found := held.get(name, value)) != value}
-    if wrong:
-        lines = (
-            f"  {name} = {found!r}: must be {REFUSED[name]!r}; unset {name.upper()}, or call "
-            f"jax.config.update({name!r}, {REFUSED[name]!r})"
-            for name, found in wrong.items()
-        )
-        raise MachineError("JAX is set to what would change results that keep their names\n" + "\n".join(lines))
+    lines = [
+        f"{name} = {found!r}: must be {value!r}, or results would change that keep their names; unset {name.upper()}, "
+        f"or call jax.config.update({name!r}, {value!r})"
+        for name, value in REFUSED.items()
+        if (found := held.get(name, value)) != value
+    ]
+    for name in sorted(name for name in os.environ if name.startswith(PREFIX)):
+        word = os.environ[name]
+        if name not in OURS:
+            lines.append(f"{name} = {word}: there is no such variable; there are {', '.join(OURS)}")
+        elif word and word not in OURS[name]:
+            lines.append(f"{name} = {word}: must be one of {', '.join(OURS[name])}; or unset it")
+    if lines:
+        raise MachineError("\n".join(lines))
 
 
 HARMLESS = ("xla_force_host_platform_device_count", "xla_dump_", "xla_cpu_fast_math_honor_")

@@ -73,7 +73,7 @@ constexpr Functions functions = FUNCTIONS;
 const std::pair<const char *, Functions> &chosen() {
   static const std::pair<const char *, Functions> found = [] {
     const char *asked = std::getenv("ADAM_VS_GD_SIMD");
-    std::string most = asked ? asked : "avx512";
+    std::string most = asked && *asked ? asked : "avx512";
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (most == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&

@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
+import matplotlib as mpl
 import numpy as np
 import pytest
 import small
 
 import adam_vs_gd as ag
-from adam_vs_gd import mixture, surroundings
+from adam_vs_gd import cli, mixture, surroundings
 
 OTHERWISE = {
     "jax_threefry_partitionable": False, "jax_default_matmul_precision": "bfloat16",
@@ -199,8 +200,10 @@ def test_a_sweep_in_a_hostile_environment_is_the_same_bits(spec_file, plain, tmp
     others = {
         "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MKL_CBWR": "COMPATIBLE", "OPENBLAS_CORETYPE": "Prescott",
         "ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "NVIDIA_TF32_OVERRIDE": "1", "TF_ENABLE_ONEDNN_OPTS": "1",
-        "PYTHONHASHSEED": "5", "LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Kathmandu", "MALLOC_PERTURB_": "165",
+        "MPLBACKEND": "module://nobody.has.this", "MATPLOTLIBRC": str(tmp_path), "PYTHONHASHSEED": "5",
+        "LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Kathmandu", "MALLOC_PERTURB_": "165",
     }  # fmt: skip
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nbackend: nonsense\n")
     text = " ".join(f"--{name}={value}" for name, value in flags.items())
     command = [sys.executable, "-m", "adam_vs_gd", "sweep", spec_file, "--out", tmp_path / "out", "--no-compile-cache"]
     environment = os.environ | settings | others | {"XLA_FLAGS": text}
@@ -227,6 +230,36 @@ def test_settings_that_are_refused_are_named_before_anything_is_done(name, spec_
                 ag.run_sweep(ag.load_spec(spec_file), path, quiet=True)
     finally:
         jax.config.update(name, before)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "says"),
+    [
+        ("ADAM_VS_GD_SIMD", "avx-2", "ADAM_VS_GD_SIMD = avx-2: must be one of avx512, avx2, baseline; or unset it"),
+        ("ADAM_VS_GD_NATIVE", "maybe", "ADAM_VS_GD_NATIVE = maybe: must be one of on, 1, off, 0"),
+        ("ADAM_VS_GD_NATVE", "off", "ADAM_VS_GD_NATVE = off: there is no such variable"),
+    ],
+)
+def test_a_variable_of_ours_that_is_not_understood_is_refused(name, word, says, monkeypatch, tmp_path):
+    monkeypatch.setenv(name, word)
+    with pytest.raises(ag.MachineError, match=says):
+        ag.run_sweep(small.spec(), tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setenv(name, "")
+    if name in surroundings.OURS:
+        surroundings.refuse_settings()
+
+
+@pytest.mark.parametrize("variable", ["JAX_ENABLE_X64=maybe", "JAX_NUM_CPU_DEVICES=many"])
+def test_a_variable_that_jax_does_not_understand_is_no_traceback(variable, spec_file, tmp_path):
+    name, _, word = variable.partition("=")
+    command = [sys.executable, "-m", "adam_vs_gd", "sweep", spec_file, "--out", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=os.environ | {name: word})
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("adam-vs-gd: JAX cannot be loaded: ")
+    assert word in last
     assert not (tmp_path / "out").exists()
 
 
@@ -264,6 +297,16 @@ def test_a_thread_that_flushes_denormals_trains_the_same_bits(spec_file, plain):
     same_bits(
         {name: v.values for name, v in found.data_vars.items()}, {n: v.values for n, v in plain.data_vars.items()}
     )
+
+
+def test_a_command_called_from_python_leaves_the_callers_backend_alone(plain, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "svg")
+    before = dict.get(mpl.rcParams, "backend")  # without having it chosen
+    picture = ag.plot.suitable(plain)
+    ag.plot.save(picture, tmp_path / "picture.png")
+    assert cli.main(["show", str(tmp_path / "nothing")]) == cli.BAD_INPUT
+    assert os.environ["MPLBACKEND"] == "svg"
+    assert dict.get(mpl.rcParams, "backend") == before
 
 
 SETS = {

@@ -42,7 +42,7 @@ SWITCH = "ADAM_VS_GD_NATIVE"
 @functools.cache
 def load() -> Kernel:
     """Register the targets, once."""
-    if os.environ.get(SWITCH, "").lower() in ("0", "off"):
+    if os.environ.get(SWITCH) in ("0", "off"):
         return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}; unset it to use the kernel")
     try:
         from adam_vs_gd import _native
