@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adam_vs_gd.errors import DamageError
-from adam_vs_gd.files import sealed, unsealed
+from adam_vs_gd.files import is_utf8, sealed, unsealed
 from adam_vs_gd.plan import Chunk, digest_of
 from adam_vs_gd.runner import Snapshot
 
@@ -44,6 +45,7 @@ class Checkpoints:
         self.last = time.monotonic()
         self.lanes: dict[str, tuple[str, ...]] = {}
         self.managers: dict[str, Any] = {}
+        self.opened: int | None = None
 
     def __enter__(self) -> Checkpoints:
         logging.getLogger("absl").addFilter(not_of_orbax)
@@ -51,7 +53,18 @@ class Checkpoints:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+        if self.opened is not None:
+            os.close(self.opened)
         logging.getLogger("absl").removeFilter(not_of_orbax)
+
+    def reachable(self) -> Path:
+        """`path` as orbax's tensorstore takes it: where it is not UTF-8, by the number it is open under, in Linux."""
+        if is_utf8(self.path.absolute()):
+            return self.path.absolute()
+        if self.opened is None:
+            self.path.mkdir(exist_ok=True)
+            self.opened = os.open(self.path, os.O_RDONLY)
+        return Path(f"/proc/self/fd/{self.opened}")
 
     def between(self, snapshot: Callable[[], Snapshot]) -> None:
         """Write one if the last is long enough ago."""
@@ -70,7 +83,7 @@ class Checkpoints:
         try:
             if name not in self.managers:
                 options = ocp.CheckpointManagerOptions(max_to_keep=1)
-                self.managers[name] = ocp.CheckpointManager((self.path / name).absolute(), options=options)
+                self.managers[name] = ocp.CheckpointManager(self.reachable() / name, options=options)
             manager = self.managers[name]
             if snapshot.step not in manager.all_steps():
                 content = np.frombuffer(packed(snapshot, self.made), np.uint8)
@@ -102,7 +115,7 @@ class Checkpoints:
             import orbax.checkpoint as ocp
 
             try:
-                with ocp.CheckpointManager(folder.absolute()) as manager:
+                with ocp.CheckpointManager(self.reachable() / folder.name) as manager:
                     restored = manager.restore(step, args=ocp.args.PyTreeRestore())
                 snapshot, made = unpacked(restored[CONTENT].tobytes())
                 if made == self.made:

@@ -24,6 +24,14 @@ def staging(path: Path) -> Path:
     return path.with_name(f"{STAGING}{uuid.uuid4().hex}-{path.name}")
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether a path's bytes are its text in UTF-8, as libraries assume that do not ask how Python names files."""
+    try:
+        return os.fsencode(path) == str(path).encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def suffixes() -> Iterator[str]:
     """Endings that tell files of one name apart: none, -2, -3 and so on."""
     return itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
