@@ -10,8 +10,9 @@ import small
 import adam_vs_gd as ag
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.experiments import lemmas as experiment
-from adam_vs_gd.experiments import theorem41
+from adam_vs_gd.experiments import observing, theorem41, waking
 from adam_vs_gd.experiments.watch import watch
+from adam_vs_gd.plan import cells
 from adam_vs_gd.theory import lemmas, scales
 from adam_vs_gd.theory.claims import CLAIMS, GD, Observed
 from adam_vs_gd.theory.conditions import SIGNED
@@ -41,6 +42,7 @@ def reproduced(tmp_path_factory):
         patch.setattr(experiment, "regime_steps", lambda regime, quick: STEPS)
         patch.setattr(experiment, "regime_spec", spec)
         patch.setattr(experiment, "watch", watched)
+        patch.setattr(waking, "STEPS", 100)
         text = experiment.reproduce(folder, 1, True, True)
     return text, folder, kept
 
@@ -48,8 +50,11 @@ def reproduced(tmp_path_factory):
 def test_the_table_of_claims(reproduced):
     text, folder, _ = reproduced
     assert (folder / "lemmas.md").read_text() == text + "\n"
-    rows = [line for line in text.splitlines() if line.startswith("|")]
+    claims, heading, wakings = text.partition(waking.HEADING)
+    rows = [line for line in claims.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + sum(len(claim.of) for claim in CLAIMS)
+    assert heading
+    assert len([line for line in wakings.splitlines() if line.startswith("|")]) == 2 + 2 * len(SIGNED)  # two λ
     assert "| 5.1, A.1 | supports are disjoint | signgd |" in text
     assert "NOT the whole training" in text
     assert {kind for claim in CLAIMS for kind in claim.of} == {*SIGNED, *GD}
@@ -228,8 +233,8 @@ def test_signgd_does_what_section_5_says_where_its_premises_hold():
         seeds=1, steps=400, record=400, optimizers={"signgd": {"eta": 2e-4}}, model={"width": 4},
         data={"n": 4, "d": 1700, "s": 400, "sigma_p": 0.05, "alpha": 0.2, "supports": "disjoint", "test_size": 100},
     )  # fmt: skip
-    ((_, lane, rows),) = watch(spec, experiment.often, experiment.rarely)
-    o = experiment.observed(lane, rows)
+    ((_, lane, rows),) = watch(spec, observing.often, observing.rarely)
+    o = observing.observed(lane, rows)
     assert 100 < o.t_0 < 400
     found = {(claim.lemma, claim.text): claim.check(o) for claim in CLAIMS if "signgd" in claim.of}
     share = {lemma: [check.share for key, check in found.items() if lemma in key[0]] for lemma in ("5.1", "5.2", "5.5")}
@@ -307,6 +312,7 @@ def test_every_claim_checks_what_it_says():
     expected = [
         (1, 1, 6), (1, 0.5 / float(scales.adam_bound(0.9, 0.999)), 64), (1, 0.5, 8), (1, 0.5, 24), (1, 0.5, 8),
         (0, 8, 1), (1, 1, 240), (0.5, 0, 320), (1, 1, 160), (1, 1, 160),  # 5.2: T_0 = 40, 1/(ηsσ_p) = 5
+        (0, -0.01, 4),  # ours: those that sleep at −0.01 stay there
         (1, 1, 6), (1, 1, 180), (1, 4, 6), (11 / 12, -1.2, 12), (0.75, 6, 16),  # 5.3: turns at T_r = 10
         (0, 10.01, 44), (1, 1, 44), (0, 10, 66), (1, 0, 66), (1, 0, 50),  # 5.4, A.5: nα/(sσ_p²) = 0.3; 5.5
         (0, 50 * 0.1 * 2 * 0.2**0.5, 1), (1, 0.01 / (2 * 0.2**0.5), 102), (1, 1, 27),  # A.8: T_j = 50 and 25
@@ -330,5 +336,48 @@ def test_what_is_not_finite_or_not_reached_never_holds():
     short = Observed(scales.Point(), trajectory(), seen._replace(residual=np.full((51, 4), 0.5)), [one], [0])
     assert short.t_0 == 51
     at_t_0 = [claim.check(short) for claim in CLAIMS if "at T_0" in claim.text or "from T_0 on" in claim.text]
-    assert len(at_t_0) == 7
+    assert len(at_t_0) == 8
     assert all(check.cases == 0 for check in at_t_0)
+
+
+def asleep_and_awake(spec, index):
+    """(⟨w, ξ_i⟩ at the start, at T_0) [n, m] of an example's own filters: signGD in NumPy's float64, on its own."""
+    _, lane = list(cells(spec))[index]
+    h, static = lane.hyper, lane.static
+    w, xi, y, _ = small.draws_of(spec, index)
+    own = (y > 0).astype(int)
+    products = lambda: np.einsum("nmd,nd->nm", w[own], xi)  # noqa: E731
+    first = products()
+    for _ in range(static.steps):
+        feature, noise = w[:, :, 0][..., None] * y, np.einsum("jmd,nd->jmn", w, xi)
+        outputs = sum(np.maximum(z, 0) ** 3 for z in (feature, noise)).sum(1)
+        doubt = 1 / (1 + np.exp(y * (outputs[1] - outputs[0])))
+        if doubt.mean() < 0.25:
+            break
+        pull = -np.where(np.arange(2)[:, None] == own, doubt, -doubt)[:, None] / static.n
+        gradient = h.lam * w + np.einsum("jmn,nd->jmd", pull * 3 * np.maximum(noise, 0) ** 2, xi)
+        gradient[..., 0] += (pull * 3 * np.maximum(feature, 0) ** 2 * y).sum(-1)
+        w = w - h.eta * np.sign(gradient)
+    return first, products()
+
+
+@pytest.mark.parametrize(("alpha", "lam", "least"), [(0.0, 0.0, 0.0), (0.2, 0.0, 0.3), (0.0, 1e-5, 0.1)])
+def test_filters_that_start_asleep_are_woken_by_the_feature_noise_or_by_decay(alpha, lam, least):
+    spec = small.spec(
+        seeds=1, steps=1500, record=1500, optimizers={"signgd": {"eta": 2e-4}}, model={"width": 10}, train={"lam": lam},
+        data={"n": 8, "d": 801, "s": 50, "sigma_p": 0.1, "alpha": alpha, "supports": "disjoint", "test_size": 2},
+    )  # fmt: skip
+    first, last = asleep_and_awake(spec, 0)
+    share = (last[first < 0] >= 1 / lemmas.WITHIN).mean()
+    ((_, _, rows),) = watch(spec, observing.often)
+    seen = observing.filters(rows)
+    found = lemmas.woken(seen, seen.end_of_stage_one())
+    assert found.cases == (first < 0).sum()
+    assert found.share == pytest.approx(share, abs=0.05)  # signs of what is nearly 0 differ between float32 and float64
+    times = waking.waking_times(seen)
+    assert ((times > 0) & (times <= 1)).all()
+    if least == 0:
+        assert found.share == share == 0
+        assert not len(times)
+    else:
+        assert share > least

@@ -6,33 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from adam_vs_gd import training
-from adam_vs_gd.data import balanced_labels, make_dataset
-from adam_vs_gd.experiments import markdown
+from adam_vs_gd.experiments import markdown, waking
 from adam_vs_gd.experiments.kept import kept
+from adam_vs_gd.experiments.observing import observed, often, rarely
 from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_steps
 from adam_vs_gd.experiments.watch import watch
-from adam_vs_gd.measurements import objective_grad
-from adam_vs_gd.models import make_model
-from adam_vs_gd.theory.claims import CLAIMS, GD, Claim, Observed
+from adam_vs_gd.theory.claims import CLAIMS, GD, Claim
 from adam_vs_gd.theory.conditions import CONDITIONS, SIGNED
 from adam_vs_gd.theory.lemmas import WITHIN, Check, pooled
-from adam_vs_gd.theory.observed import LOGIT, Filters, State, Trajectory
+from adam_vs_gd.theory.observed import LOGIT
 from adam_vs_gd.theory.prediction import point_of, predict
-from adam_vs_gd.theory.scales import Point, flip_strength
-from adam_vs_gd.types import test_steps
+from adam_vs_gd.theory.scales import flip_strength
 
 if TYPE_CHECKING:
-    from adam_vs_gd.plan import Lane
     from adam_vs_gd.spec import SweepSpec
-    from adam_vs_gd.two_patch import TwoPatchDraws
-    from adam_vs_gd.types import Array, Hyper, Rows, Static, TrainState
 
-VERSION = 1  # of the checks
+VERSION = 2  # of the checks
 HELD = 0.99  # a claim that holds in a smaller share than this gets its reason printed
 
 
@@ -59,7 +50,8 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
             for k, claim in enumerate(claims):
                 columns = (checks[name][:, k].tolist() for name in Check._fields)
                 found[claim, optimizer, regime] = [Check(*values) for values in zip(*columns, strict=True)]
-    parts = [table(found), legend(seeds, quick=quick), f"Where a claim fails, or has no case:\n\n{reasons(found)}"]
+    failures = f"Where a claim fails, or has no case:\n\n{reasons(found)}"
+    parts = [table(found), legend(seeds, quick=quick), failures, waking.section(out, seeds, quick=quick, quiet=quiet)]
     text = "\n\n".join(parts)
     (out / "lemmas.md").write_text(text + "\n", encoding="utf-8")
     return text
@@ -78,63 +70,6 @@ def judged(spec: SweepSpec, claims: Sequence[Claim], quiet: bool) -> dict[str, n
     trainings = [observed(lane, rows) for _, lane, rows in watch(spec, *looks, quiet=quiet)]
     checks = [[claim.check(training) for claim in claims] for training in trainings]
     return {name: np.array([[getattr(c, name) for c in row] for row in checks]) for name in Check._fields}
-
-
-def observed(lane: Lane, rows: Rows) -> Observed:
-    """What has been seen of a lane, of which every step was recorded."""
-    known = {"beta1": np.nan, "beta2": np.nan, **vars(lane.static), **lane.hyper._asdict()}
-    point = Point(**{key: known[key] for key in Point._fields})
-    names = ("loss", "grad_norm_l1", "grad_norm_l2", "capital_lambda", "capital_gamma")
-    seen = Trajectory(*(rows[f"{name}_path"].astype(float) for name in names))
-    if "margin_path" not in rows:
-        return Observed(point, seen)
-    margin = rows["margin_path"].astype(float)
-    penalty = lane.hyper.lam / 2 * rows["weight_norm_path"].astype(float) ** 2
-    seen = seen._replace(objective=np.logaddexp(0, -margin).mean(-1) + penalty)  # float32 is too coarse for L's steps
-    feature, noise, reach = (rows[f"{name}_path"] for name in ("feature", "noise", "reach"))
-    filters = Filters(feature, noise, reach, residual=1 / (1 + np.exp(margin)))
-    return Observed(point, seen, filters, states(rows), test_steps(lane.static.steps, lane.record).tolist())
-
-
-def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
-    """What `Filters` are made of: products by rank, which touch only the supports."""
-    model, labels = make_model(static.model, static.width, static.q), balanced_labels(static.n)
-    w, example, own = model.filters(state.params), jnp.arange(static.n), (labels > 0).astype(int)
-    noise = hyper.sigma_p * jnp.where(jnp.arange(draws.train.unit.shape[1]) < hyper.s, draws.train.unit, 0)
-    touched = w.reshape(-1, static.d).T[draws.train.coordinate].reshape(*noise.shape, 2, static.width)
-    products = jnp.einsum("ik,ikjr->jri", noise, touched, precision=jax.lax.Precision.HIGHEST)
-    products -= hyper.alpha * labels * w[..., :1]
-    margin = labels * model.readout(w[..., :1] * labels, products)
-    mine = products[own, :, example]
-    strongest = jnp.take_along_axis(touched[example, :, own], mine.argmax(1)[:, None, None], 2)[..., 0]
-    return {
-        "feature": w[..., 0] * jnp.array([-1.0, 1.0])[:, None],
-        "noise": mine,
-        "reach": jnp.abs(strongest * noise).sum(1),
-        "margin": margin,
-    }
-
-
-def rarely(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
-    """What a `State` is made of."""
-    model = make_model(static.model, static.width, static.q)
-    data = make_dataset(draws.train, balanced_labels(static.n), static.d, hyper.s, hyper.sigma_p, hyper.alpha)
-    info = training.step_info(model, state.params, data)
-    optimizer = training.lane_optimizer(static.optimizer, hyper)
-    updates, _ = optimizer.update(info.grads, state.opt_state, state.params)
-    return {
-        "xi": data.noise,
-        "weights": state.params["w"],
-        "gradient": objective_grad(info.grads, state.params, hyper.lam)["w"],
-        "direction": -updates["w"] / hyper.eta,
-        "doubt": jax.nn.sigmoid(-info.margin),
-    }
-
-
-def states(rows: Rows) -> list[State]:
-    """The states of a lane on the `test_record` grid."""
-    names, labels = ("xi", "weights", "gradient", "direction", "doubt"), np.asarray(balanced_labels(len(rows["xi"])))
-    return [State(xi, labels, *rest) for xi, *rest in zip(*(rows[f"{name}_path"] for name in names), strict=True)]
 
 
 def table(found: Found) -> str:

@@ -1,4 +1,4 @@
-"""The paper's lemmas, checked on what a training did.
+"""The paper's lemmas, and what is ours beside them, checked on what a training did.
 
 Each check takes a `Trajectory`, its `Filters`, or `State`s, and gives the share of steps, filters or coordinates at
 which the claim holds with constant 1 (or within a factor, for a Θ), and its worst case as a ratio of the two sides: the
@@ -124,6 +124,11 @@ def noise_growth(seen: Filters, rate: float, until: int, of: str = "all") -> Che
         return of_order(np.diff(noise.max(-1), axis=0) / rate)
     steps = np.diff(noise, axis=0) / rate
     return of_order(steps[noise[:-1] > 0] if of == "active" else steps)
+
+
+def woken(seen: Filters, at: int) -> Check:
+    """Ours, beside 5.2: where ⟨w_{y_i,r}, ξ_i⟩ < 0 at the start, it is Ω(1) at T_0 all the same; within a factor."""
+    return at_least(seen.noise[at : at + 1, seen.noise[0] < 0].astype(float), WITHIN)
 
 
 def turning(seen: Filters, formula: float, until: int) -> Check:

@@ -1,0 +1,85 @@
+"""What the lemmas' checks are of, seen in a training by `watch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adam_vs_gd import training
+from adam_vs_gd.data import balanced_labels, make_dataset
+from adam_vs_gd.measurements import objective_grad
+from adam_vs_gd.models import make_model
+from adam_vs_gd.theory.claims import Observed
+from adam_vs_gd.theory.observed import Filters, State, Trajectory
+from adam_vs_gd.theory.scales import Point
+from adam_vs_gd.types import test_steps
+
+if TYPE_CHECKING:
+    from adam_vs_gd.plan import Lane
+    from adam_vs_gd.two_patch import TwoPatchDraws
+    from adam_vs_gd.types import Array, Hyper, Rows, Static, TrainState
+
+
+def observed(lane: Lane, rows: Rows) -> Observed:
+    """What has been seen of a lane, of which every step was recorded."""
+    known = {"beta1": np.nan, "beta2": np.nan, **vars(lane.static), **lane.hyper._asdict()}
+    point = Point(**{key: known[key] for key in Point._fields})
+    names = ("loss", "grad_norm_l1", "grad_norm_l2", "capital_lambda", "capital_gamma")
+    seen = Trajectory(*(rows[f"{name}_path"].astype(float) for name in names))
+    if "margin_path" not in rows:
+        return Observed(point, seen)
+    margin = rows["margin_path"].astype(float)
+    penalty = lane.hyper.lam / 2 * rows["weight_norm_path"].astype(float) ** 2
+    seen = seen._replace(objective=np.logaddexp(0, -margin).mean(-1) + penalty)  # float32 is too coarse for L's steps
+    return Observed(point, seen, filters(rows), states(rows), test_steps(lane.static.steps, lane.record).tolist())
+
+
+def filters(rows: Rows) -> Filters:
+    """What `often` has seen of a lane."""
+    feature, noise, reach, margin = (rows[f"{name}_path"] for name in ("feature", "noise", "reach", "margin"))
+    return Filters(feature, noise, reach, residual=1 / (1 + np.exp(margin.astype(float))))
+
+
+def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
+    """What `Filters` are made of: products by rank, which touch only the supports."""
+    model, labels = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    w, example, own = model.filters(state.params), jnp.arange(static.n), (labels > 0).astype(int)
+    noise = hyper.sigma_p * jnp.where(jnp.arange(draws.train.unit.shape[1]) < hyper.s, draws.train.unit, 0)
+    touched = w.reshape(-1, static.d).T[draws.train.coordinate].reshape(*noise.shape, 2, static.width)
+    products = jnp.einsum("ik,ikjr->jri", noise, touched, precision=jax.lax.Precision.HIGHEST)
+    products -= hyper.alpha * labels * w[..., :1]
+    margin = labels * model.readout(w[..., :1] * labels, products)
+    mine = products[own, :, example]
+    strongest = jnp.take_along_axis(touched[example, :, own], mine.argmax(1)[:, None, None], 2)[..., 0]
+    return {
+        "feature": w[..., 0] * jnp.array([-1.0, 1.0])[:, None],
+        "noise": mine,
+        "reach": jnp.abs(strongest * noise).sum(1),
+        "margin": margin,
+    }
+
+
+def rarely(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
+    """What a `State` is made of."""
+    model = make_model(static.model, static.width, static.q)
+    data = make_dataset(draws.train, balanced_labels(static.n), static.d, hyper.s, hyper.sigma_p, hyper.alpha)
+    info = training.step_info(model, state.params, data)
+    optimizer = training.lane_optimizer(static.optimizer, hyper)
+    updates, _ = optimizer.update(info.grads, state.opt_state, state.params)
+    return {
+        "xi": data.noise,
+        "weights": state.params["w"],
+        "gradient": objective_grad(info.grads, state.params, hyper.lam)["w"],
+        "direction": -updates["w"] / hyper.eta,
+        "doubt": jax.nn.sigmoid(-info.margin),
+    }
+
+
+def states(rows: Rows) -> list[State]:
+    """The states of a lane on the `test_record` grid."""
+    names, labels = ("xi", "weights", "gradient", "direction", "doubt"), np.asarray(balanced_labels(len(rows["xi"])))
+    return [State(xi, labels, *rest) for xi, *rest in zip(*(rows[f"{name}_path"] for name in names), strict=True)]
