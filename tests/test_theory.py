@@ -95,7 +95,7 @@ def test_scales_of_table_1_by_hand():
 
 
 def test_the_conditions_together_need_n_to_the_eighth():
-    """At d = 10⁶ with unit constants, α < sσ_p²/n for n <= 4 only; from d > n⁸ on for any n."""
+    """At d = 10⁶ with unit constants, α < sσ_p²/n for n <= 5, of even n for n <= 4, only; from d > n⁸ on for any n."""
 
     def margin(n, d):
         s = math.sqrt(d) / n**2
@@ -103,6 +103,7 @@ def test_the_conditions_together_need_n_to_the_eighth():
 
     assert margin(2, 10**6) > 1
     assert margin(4, 10**6) > 1
+    assert margin(5, 10**6) == pytest.approx(1.26, abs=0.01)
     assert margin(6, 10**6) < 1
     assert margin(6, 1.01 * 6**8) > 1
 

@@ -1,7 +1,8 @@
 """Theorem 4.2: with a convex objective and λ > 0, Adam and GD come to the same solution; with λ = 0 they do not.
 
 The objective is λ-strongly convex, hence ‖w_A − w_G‖ ≤ (‖∇L(w_A)‖₂ + ‖∇L(w_G)‖₂)/λ for any two points: where the
-gradients are small, this certifies that the solutions agree.
+gradients are small, this certifies that the solutions agree. The theorem's wᵀx has x in R^{2d}; here w in R^d meets
+x_1 + x_2, which is its special case of equal halves.
 
 Adam does not come to rest there. Its steps are stable while h/(√v + ε) ≤ 2(1 + β1)/((1 − β1)η), h being the curvature
 along a coordinate, λ at least; √v falls with the gradient, until Adam oscillates at that edge (J. Cohen et al.,

@@ -1,4 +1,4 @@
-"""The paper's two-layer CNN (equation 3.2's F_j)."""
+"""The paper's two-layer CNN: F_j of section 3, which has no number there."""
 
 from __future__ import annotations
 
