@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import Any
 
 from adam_vs_gd.keys import (
     CHOICES,
@@ -22,16 +19,17 @@ from adam_vs_gd.keys import (
     MEANINGLESS,
     ON_IMAGES,
     OPTIMIZER,
-    RANGE_DIGITS,
     SECTIONS,
     TOP,
     VALIDATION,
-    Number,
     Sizes,
     set_of,
 )
+from adam_vs_gd.plain import hint_of, plain, show
+from adam_vs_gd.values import check_number, values
 
-Value: TypeAlias = float | int | tuple[float, ...] | tuple[int, ...]
+MOST_SEEDS = 1_000_000
+COUNT_DIGITS = 9  # of noise:COUNT, at most
 
 
 def nearest(key: str, known: Sequence[str]) -> str:
@@ -40,99 +38,13 @@ def nearest(key: str, known: Sequence[str]) -> str:
     return (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"
 
 
-def show(value: Any) -> str:
-    """A value as one would type it in TOML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, Mapping) and value:
-        return "{ " + ", ".join(f"{k} = {show(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(show(v) for v in value) + "]"
-    return str(value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number; TOML's true and false are not."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def expand_range(value: Mapping[str, Any]) -> list[float]:
-    """The values of { linspace = [first, last, count] } or { geomspace = … }.
-
-    Raises:
-        ValueError: saying what is wrong, without the key.
-    """
-    wanted = "a range is { linspace = [first, last, count] } or { geomspace = [first, last, count] }"
-    if len(value) != 1 or next(iter(value)) not in ("linspace", "geomspace"):
-        raise ValueError(wanted)
-    ((how, arguments),) = value.items()
-    if not (isinstance(arguments, Sequence) and len(arguments) == 3 and all(is_number(a) for a in arguments)):
-        raise ValueError(wanted)
-    first, last, count = arguments
-    if not (math.isfinite(first) and math.isfinite(last)):
-        raise ValueError(f"the ends of {how} must be finite")
-    if isinstance(count, float) or not 1 <= count <= 10_000:
-        raise ValueError(f"the count of {how} must be an integer in 1 .. 10000, not {show(count)}")
-    if how == "geomspace" and not (first > 0 and last > 0):
-        raise ValueError("the ends of geomspace must be > 0")
-    spaced = (np.linspace if how == "linspace" else np.geomspace)(first, last, count)
-    return [float(f"{x:.{RANGE_DIGITS}g}") for x in spaced]
-
-
-def is_axis(value: Any) -> bool:
-    """Whether a value of a spec is a list or a range, and not a scalar."""
-    return isinstance(value, Mapping | Sequence | np.ndarray) and not isinstance(value, str)
-
-
-def accept_number(number: Number, value: Any) -> Value:
-    """A scalar, or a tuple for an axis.
-
-    Raises:
-        ValueError: saying what is wrong, without the key.
-    """
-    hint = ""
-    items: list[Any] = [value]
-    if isinstance(value, Mapping):
-        items = list(expand_range(value))
-        if number.kind is int:
-            items = [round(x) if abs(x - round(x)) < 1e-9 * max(1, abs(x)) else x for x in items]
-            hint = " (list the integers instead of a range that passes between them)"
-    elif is_axis(value):
-        items = list(value)
-    if not items:
-        raise ValueError("an axis needs at least one value")
-    accepted = []
-    for item in items:
-        where = f"{show(item)} " if is_axis(value) else ""
-        integral = isinstance(item, int | np.integer)
-        if number.kind is int and not hint and isinstance(item, float):
-            hint = " (written without a point or an exponent)"
-        if not is_number(item) or (number.kind is int and not integral):
-            raise ValueError(f"{where}must be {number.allowed}{hint}")
-        if not number.holds(item):
-            raise ValueError(f"{where}must be {number.allowed}")
-        if item in accepted:
-            raise ValueError(f"{show(item)} appears twice; the values of an axis must differ")
-        accepted.append(number.kind(item))
-    return tuple(accepted) if is_axis(value) else accepted[0]
-
-
-def check_number(path: str, number: Number, value: Any, mistakes: list[str]) -> Value | None:
-    """A scalar, or a tuple for an axis; None, and a line in `mistakes`, where it is wrong."""
-    try:
-        return accept_number(number, value)
-    except ValueError as error:
-        mistakes.append(f"{path} = {show(value)}: {error}")
-        return None
-
-
-def check_section(name: str, given: Any, model: str, mistakes: list[str]) -> dict[str, Any]:
+def check_section(name: str, given: Any, model: str, precision: str, mistakes: list[str]) -> dict[str, Any]:
     """One of [data], [model], [train] with the defaults of a model filled in; a key without one is left out."""
     numbers, choices, meaningless = SECTIONS[name], CHOICES[name], MEANINGLESS[model]
     if not isinstance(given, Mapping):
-        mistakes.append(f"{name} = {show(given)}: must be a table with keys {', '.join([*choices, *numbers])}")
+        mistakes.append(
+            f"{name} = {show(given)}: must be a table with keys {', '.join([*choices, *numbers])}{hint_of(given)}"
+        )
         return {}
     checked: dict[str, Any] = {}
     for key, value in given.items():
@@ -144,7 +56,7 @@ def check_section(name: str, given: Any, model: str, mistakes: list[str]) -> dic
             if (set_of(value) if key == "images" and isinstance(value, str) else value) not in choices[key]:
                 mistakes.append(f"{path} = {show(value)}: {nearest(str(value), choices[key])}")
         elif key in numbers:
-            checked[key] = check_number(path, numbers[key], value, mistakes)
+            checked[key] = check_number(path, numbers[key], value, precision, mistakes)
         else:
             mistakes.append(f"{path} = {show(value)}: unknown key; {nearest(key, [*choices, *numbers])}")
     defaults: dict[str, Any] = {key: options[0] for key, options in choices.items()}
@@ -155,18 +67,18 @@ def check_section(name: str, given: Any, model: str, mistakes: list[str]) -> dic
     return {key: value for key, value in complete.items() if value is not None}
 
 
-def model_of(given: Mapping[str, Any]) -> str:
-    """The model that a spec names, or the default in place of one that there is not."""
-    section, names = given.get("model", {}), CHOICES["model"]["name"]
-    name = section.get("name") if isinstance(section, Mapping) else None
-    return name if name in names else names[0]
+def chosen(given: Mapping[str, Any], section: str, key: str) -> str:
+    """What a spec chooses, or the default in place of what there is not."""
+    table, options = given.get(section), CHOICES[section][key]
+    choice = table.get(key) if isinstance(table, Mapping) else None
+    return choice if choice in options else options[0]
 
 
 def sizes_of(data: Mapping[str, Any]) -> Sizes | None:
     """How many images there are of the set that a [data] section names; None where there is no such set."""
     name, _, rest = str(data.get("images", next(iter(IMAGE_SETS)))).partition(":")
     sizes = IMAGE_SETS.get(name)
-    if sizes and name == "noise" and rest.isdecimal():
+    if sizes and name == "noise" and rest.isdecimal() and len(rest) <= COUNT_DIGITS:
         return sizes._replace(train=int(rest), test=max(1, int(rest) // 5))
     return sizes
 
@@ -201,11 +113,11 @@ def check_images(data: Mapping[str, Any], mistakes: list[str]) -> None:
         )
 
 
-def check_optimizer(label: str, given: Any, mistakes: list[str]) -> dict[str, Any]:
+def check_optimizer(label: str, given: Any, precision: str, mistakes: list[str]) -> dict[str, Any]:
     """One of [optimizers.*] with its defaults filled in."""
     path = f"optimizers.{label}"
     if not isinstance(given, Mapping):
-        mistakes.append(f"{path} = {show(given)}: must be a table, [{path}]")
+        mistakes.append(f"{path} = {show(given)}: must be a table, [{path}]{hint_of(given)}")
         return {}
     kind = given.get("kind", label)
     if not isinstance(kind, str) or kind not in KINDS:
@@ -221,32 +133,39 @@ def check_optimizer(label: str, given: Any, mistakes: list[str]) -> dict[str, An
         if key == "kind":
             continue
         if key in OPTIMIZER and (key in known or not known):
-            checked[key] = check_number(f"{path}.{key}", OPTIMIZER[key], value, mistakes)
+            checked[key] = check_number(f"{path}.{key}", OPTIMIZER[key], value, precision, mistakes)
         elif known:
             what = f"means nothing to {kind}" if key in OPTIMIZER else "unknown key"
             mistakes.append(f"{path}.{key} = {show(value)}: {what}; {nearest(key, ['kind', *known])}")
     return checked
 
 
+def check_optimizers(given: Any, precision: str, mistakes: list[str]) -> dict[str, Any]:
+    """[optimizers], each with its defaults filled in."""
+    if not isinstance(given, Mapping) or not given:
+        some = "at least one is needed, for instance [optimizers.adam]"
+        mistakes.append(f"optimizers = {show(given)}: {some}{hint_of(given)}")
+        return {}
+    for label in given:
+        if not label.strip() or not label.isprintable():
+            mistakes.append(f"optimizers.{show(label)}: a label must be text that can be read, in one line")
+    return {label: check_optimizer(label, table, precision, mistakes) for label, table in given.items()}
+
+
 def check_seeds(value: Any, mistakes: list[str]) -> tuple[int, ...] | None:
     """The seeds: a count, or a list of them."""
-    allowed = "a count >= 1, or a list of different seeds, integers in 0 .. 4294967295"
-    items = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
-    listed = items != [value]
-    if not items or not all(isinstance(item, int | np.integer) and not isinstance(item, bool) for item in items):
-        mistakes.append(f"seeds = {show(value)}: must be {allowed}")
-    elif not listed and not 1 <= value <= 1_000_000:
-        mistakes.append(f"seeds = {show(value)}: must be {allowed}; a count is at most 1000000")
-    elif listed and not (all(0 <= item < 2**32 for item in items) and len(set(items)) == len(items)):
-        mistakes.append(f"seeds = {show(value)}: must be {allowed}")
-    else:
-        return tuple(map(int, items)) if listed else tuple(range(value))
+    listed = isinstance(value, list)
+    items = value if listed else [value]
+    right = bool(items) and all(isinstance(item, int) and not isinstance(item, bool) for item in items)
+    if right and listed and all(0 <= item < 2**32 for item in items) and len(set(items)) == len(items):
+        return tuple(items)
+    if right and not listed and 1 <= value <= MOST_SEEDS:
+        return tuple(range(value))
+    most = f"; a count is at most {MOST_SEEDS}" if right and not listed and value > MOST_SEEDS else hint_of(value)
+    mistakes.append(
+        f"seeds = {show(value)}: must be a count >= 1, or a list of different seeds, integers in 0 .. 4294967295{most}"
+    )
     return None
-
-
-def values(value: Any) -> tuple[Any, ...]:
-    """The values of a number that was accepted; none where it was not."""
-    return () if value is None else value if isinstance(value, tuple) else (value,)
 
 
 def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) -> None:
@@ -272,9 +191,9 @@ def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) ->
         check_images(data, mistakes)
     steps = values(spec["steps"])
     if not isinstance(record, int) or isinstance(record, bool) or record < 0:
-        mistakes.append(f"record = {show(record)}: must be an integer in 0 .. steps")
+        mistakes.append(f"record = {show(record)}: must be an integer in 0 .. steps{hint_of(record)}")
     elif steps and record > min(steps):
-        mistakes.append(f"record = {record}: must be in 0 .. steps = {min(steps)}")
+        mistakes.append(f"record = {show(record)}: must be in 0 .. steps = {min(steps)}")
     for key in OPTIMIZER:
         axes = {label: o[key] for label, o in optimizers.items() if isinstance(o.get(key), tuple)}
         lengths = {label: len(axis) for label, axis in axes.items()}
@@ -287,8 +206,12 @@ def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) ->
 
 
 def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """The keys of a spec, of which those `known` may be there, checked and completed, and all mistakes in them."""
+    """The keys of a spec, of which those `known` may be there, checked and completed, and all mistakes in them.
+
+    Whatever is None is as if it were left out.
+    """
     mistakes: list[str] = []
+    given = {key: value for key, value in ((key, plain(value)) for key, value in given.items()) if value is not None}
     for key in given:
         if key not in known:
             inside = next((s for s, numbers in SECTIONS.items() if key in numbers or key in CHOICES[s]), None)
@@ -297,16 +220,13 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
     name = given.get("name", DEFAULT_NAME)
     if not (isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*", name)):
         mistakes.append(f"name = {show(name)}: must be letters, digits, - and _, fit for a folder")
+    model, precision = chosen(given, "model", "name"), chosen(given, "train", "precision")
     spec: dict[str, Any] = {"name": name, "seeds": check_seeds(given.get("seeds", DEFAULT_SEEDS), mistakes)}
-    spec["steps"] = check_number("steps", TOP["steps"], given.get("steps", TOP["steps"].default), mistakes)
-    model = model_of(given)
+    steps = given.get("steps", TOP["steps"].default)
+    spec["steps"] = check_number("steps", TOP["steps"], steps, precision, mistakes)
     for section in SECTIONS:
-        spec[section] = check_section(section, given.get(section, {}), model, mistakes)
-    optimizers = given.get("optimizers", {})
-    if not isinstance(optimizers, Mapping) or not optimizers:
-        mistakes.append(f"optimizers = {show(optimizers)}: at least one is needed, for instance [optimizers.adam]")
-        optimizers = {}
-    spec["optimizers"] = {label: check_optimizer(label, table, mistakes) for label, table in optimizers.items()}
+        spec[section] = check_section(section, given.get(section, {}), model, precision, mistakes)
+    spec["optimizers"] = check_optimizers(given.get("optimizers", {}), precision, mistakes)
     record = given.get("record")
     if record is None:
         record = min((IMAGE_RECORD if model in ON_IMAGES else DEFAULT_RECORD, *values(spec["steps"])))

@@ -24,6 +24,7 @@ from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
 from adam_vs_gd.mixture import UNMIXED, refuse_mixture
+from adam_vs_gd.plain import plain, show
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
@@ -32,6 +33,7 @@ from adam_vs_gd.spec import SweepSpec
 from adam_vs_gd.store import Damage, Folder, Survey
 from adam_vs_gd.surroundings import recorded, refuse_settings
 from adam_vs_gd.types import Rows
+from adam_vs_gd.values import is_number
 from adam_vs_gd.variables import STATUSES
 
 CHECKPOINT_SECONDS = 120.0
@@ -62,16 +64,17 @@ class Settings:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        if self.path not in PATHS:
-            raise MachineError(f"path = {self.path!r}: must be one of {', '.join(PATHS)}")
-        for key, least in (("devices", 1), ("memory", 1), ("checkpoint_every", 0)):
-            value = getattr(self, key)
+        if plain(self.path) not in PATHS:
+            raise MachineError(f"path = {show(plain(self.path))}: must be one of {', '.join(PATHS)}")
+        for key, least, integral in (("devices", 1, True), ("memory", 1, False), ("checkpoint_every", 0, False)):
+            value = plain(getattr(self, key))
             if value is None:
                 continue
-            if not isinstance(value, int | float | np.number) or not least <= value < np.inf:
-                raise MachineError(f"{key} = {value!r}: must be a number, at least {least}")
-        if self.devices is not None and self.devices != int(self.devices):
-            raise MachineError(f"devices = {self.devices}: must be an integer")
+            if not is_number(value) or not least <= value < np.inf:
+                raise MachineError(f"{key} = {show(value)}: must be a number, at least {least}")
+            if integral and value != int(value):
+                raise MachineError(f"{key} = {show(value)}: must be an integer")
+            object.__setattr__(self, key, int(value) if integral else value)
 
 
 def run_sweep(

@@ -45,7 +45,7 @@ class Number:
     def holds(self, value: float) -> bool:
         """Whether a number of the right type is in range."""
         return (
-            math.isfinite(value)
+            abs(value) < math.inf
             and (value > self.low if self.above else value >= self.low)
             and (value < self.high if self.below else value <= self.high)
             and not (self.even and value % 2)

@@ -15,6 +15,7 @@ from adam_vs_gd.image_problem import ImageData, image_problem
 from adam_vs_gd.images import ImageSet, load_images
 from adam_vs_gd.keys import IMAGE_SETS, ON_IMAGES
 from adam_vs_gd.models import AlexNet
+from adam_vs_gd.spec import expect_spec
 
 if TYPE_CHECKING:
     from adam_vs_gd.problem import Batch
@@ -38,8 +39,10 @@ def maker_of(spec: SweepSpec) -> Maker:
     """The functions of a sweep's lanes; the same ones for the same images, so that programs are compiled once.
 
     Raises:
+        SpecError: if it is no spec.
         DataError: if the images that the spec names are not there, or others.
     """
+    spec = expect_spec(spec)
     return on_images(spec.data["images"]) if spec.model["name"] in ON_IMAGES else Maker(make_batch, {})
 
 

@@ -9,14 +9,46 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from adam_vs_gd.checks import Value, check, show
+from adam_vs_gd.checks import check
 from adam_vs_gd.errors import SpecError
 from adam_vs_gd.keys import DEFAULT_NAME, DEFAULT_SEEDS, NUMBERS, OPTIMIZER, SECTIONS, TOP
+from adam_vs_gd.plain import hint_of, plain, show
+from adam_vs_gd.values import Value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Mapping[str, Any]):
+    """A mapping that cannot be changed, and is hashable if what it holds is; equal to a dict of the same."""
+
+    entries: Mapping[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.items()))
+
+    def __repr__(self) -> str:
+        return repr(self.entries)
+
+
+def frozen(value: Any) -> Any:
+    """A checked value of a spec, its tables made `Table`."""
+    return Table({key: frozen(inner) for key, inner in value.items()}) if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """A checked sweep. Takes the keys of the TOML; every number is a scalar, or a sequence or range for an axis.
+    """A checked sweep, frozen and hashable. Takes the keys of the TOML; what is None is as if left out.
+
+    Every number is a scalar, or an axis: a sequence, a range, or anything one-dimensional (of NumPy, JAX, pandas,
+    xarray). It must stay what it is in the precision asked for: not become 0, infinite, out of range, or its neighbour.
 
     Attributes:
         name: of the sweep, and of its folder.
@@ -47,7 +79,7 @@ class SweepSpec:
         if mistakes:
             raise SpecError("spec", mistakes)
         for key, value in checked.items():
-            object.__setattr__(self, key, value)
+            object.__setattr__(self, key, frozen(value))
 
     def to_dict(self) -> dict[str, Any]:
         """The spec with every default filled in, as one would write it in TOML."""
@@ -70,8 +102,21 @@ class SweepSpec:
         return getattr(self, section).get(key)
 
 
+def expect_spec(spec: Any) -> SweepSpec:
+    """The spec that a sweep is run from, if it is one.
+
+    Raises:
+        SpecError: if it is not; saying how to make one.
+    """
+    if not isinstance(spec, SweepSpec):
+        ways = "load_spec(path) reads one, SweepSpec(**keys) makes one"
+        raise SpecError("spec", [f"{show(plain(spec))}: must be a SweepSpec; {ways}"])
+    return spec
+
+
 def override(table: dict[str, Any], path: str, value: Any) -> None:
     """Set `path` ("data.alpha") of a nested table in place; what it makes unknown is found by `check`."""
+    value = plain(value)
     *parents, key = path.split(".")
     for parent in parents:
         inner = table.setdefault(parent, {})
@@ -98,7 +143,7 @@ def parse_override(text: str, option: str = "--set", example: str = "data.alpha=
         raise SpecError(option, [f"{text}: must be key=value, for instance {example}"])
     try:
         return path, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         if re.fullmatch(r"[\w-]+(:\S+)?", value):
             return path, value
         raise SpecError(option, [f"{text}: {value} is not a TOML value"]) from None
@@ -114,16 +159,24 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     Raises:
         SpecError: if there is no such file, it is not TOML, or anything in it is wrong; all mistakes at once.
     """
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError:
+        raise SpecError("spec", [f"{show(plain(path))}: must be the path of a TOML file"]) from None
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(
             str(path), [f"cannot be read: {error.strerror or error}; name a TOML file, for instance one of sweeps/"]
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of integers of thousands of digits
         raise SpecError(str(path), [f"is not TOML: {error}"]) from None
-    for key, value in (overrides or {}).items():
+    changes = plain({} if overrides is None else overrides)
+    if not isinstance(changes, dict):
+        raise SpecError(
+            "overrides", [f'{show(changes)}: must be a table, for instance {{"data.alpha": 0.3}}{hint_of(changes)}']
+        )
+    for key, value in changes.items():
         override(given, key, value)
     given.setdefault("name", path.stem)
     _, mistakes = check(given, [f.name for f in fields(SweepSpec)])

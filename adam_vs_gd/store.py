@@ -20,12 +20,12 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
-from adam_vs_gd.checks import show
 from adam_vs_gd.dataset import to_dataset
 from adam_vs_gd.errors import DamageError, FolderError, SpecError
 from adam_vs_gd.files import STAGING, move, publish, sealed, staging, suffixes, unsealed
 from adam_vs_gd.keys import set_of
 from adam_vs_gd.lock import HOLDER, LOCK
+from adam_vs_gd.plain import plain, show
 from adam_vs_gd.plan import digest_of
 from adam_vs_gd.spec import SweepSpec, load_spec
 from adam_vs_gd.types import Rows
@@ -67,7 +67,10 @@ class Folder:
     """A sweep's folder: `spec.toml`, `journal/`, `checkpoints/`, `dataset.zarr`, `figures/`, `log.txt`."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        try:
+            self.path = Path(path)
+        except TypeError:
+            raise FolderError(f"{show(plain(path))}: must be the path of a sweep's folder") from None
         self.spec_file = self.path / "spec.toml"
         self.journal = self.path / "journal"
         self.checkpoints = self.path / "checkpoints"

@@ -93,8 +93,8 @@ AT_FIRST = frozenset(
 class Best(NamedTuple):
     """W* of Theorem 4.1 so far: the iterate of smallest gradient norm since t_fit.
 
-    "Since t_fit" is this project's. The paper's (A.7) is the argmin over all iterates, which at these sizes is next to the
-    start: the origin is a critical point.
+    "Since t_fit" is this project's. The paper's (A.7) is the argmin over all iterates, which at these sizes is next to
+    the start: the origin is a critical point.
     """
 
     params: Params

@@ -1,7 +1,7 @@
 """A linear model for Theorem 4.2: one w in R^d for both patches.
 
-The theorem's wᵀx has x = (x_1, x_2) in R^{2d}: this is its special case of equal halves, for which the patches' order does
-not matter.
+The theorem's wᵀx has x = (x_1, x_2) in R^{2d}: this is its special case of equal halves, for which the patches' order
+does not matter.
 """
 
 from __future__ import annotations
