@@ -54,7 +54,7 @@ def check_section(name: str, given: Any, model: str, precision: str, mistakes: l
         elif key in choices:
             checked[key] = value
             if (set_of(value) if key == "images" and isinstance(value, str) else value) not in choices[key]:
-                mistakes.append(f"{path} = {show(value)}: {nearest(str(value), choices[key])}")
+                mistakes.append(f"{path} = {show(value)}: {nearest(show(value), choices[key])}")
         elif key in numbers:
             checked[key] = check_number(path, numbers[key], value, precision, mistakes)
         else:
@@ -123,7 +123,7 @@ def check_optimizer(label: str, given: Any, precision: str, mistakes: list[str])
     if not isinstance(kind, str) or kind not in KINDS:
         key = f"{path}.kind" if "kind" in given else path
         mistakes.append(
-            f"{key} = {show(given.get('kind', given))}: unknown optimizer; {nearest(str(kind), list(KINDS))}"
+            f"{key} = {show(given.get('kind', given))}: unknown optimizer; {nearest(show(kind), list(KINDS))}"
         )
         known: Mapping[str, float] = {}
     else:
