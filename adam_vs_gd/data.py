@@ -32,6 +32,7 @@ class Stream(enum.IntEnum):
     WEIGHTS = 3
     BATCHES = 4
     AUGMENT = 5
+    ORDER = 6
 
 
 class NoiseRanks(NamedTuple):

@@ -2,11 +2,13 @@
 
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import small
 
-from adam_vs_gd.experiments import theorem42
+import adam_vs_gd as ag
+from adam_vs_gd.experiments import theorem42, theorem42_general
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.watch import watch, weights
 
@@ -36,6 +38,11 @@ def minimum(xi, y, lam):
     """The regularized logistic regression's, by Newton's method in float64."""
     x = xi.copy()
     x[:, 0] += y
+    return newton(x, y, lam)
+
+
+def newton(x, y, lam):
+    """The minimum of the regularized logistic loss of examples x, in float64."""
     w = np.zeros(x.shape[1])
     for _ in range(50):
         p = 1 / (1 + np.exp(y * (x @ w)))
@@ -75,7 +82,7 @@ def test_gradients_are_held_against_one_over_t_eta(results, monkeypatch, tmp_pat
 
 
 def test_what_is_printed_is_written_with_a_picture(results, folder, monkeypatch):
-    monkeypatch.setattr(theorem42, "specs", lambda *_: [spec(), spec()])
+    monkeypatch.setattr(theorem42, "specs", lambda *_: [spec(), spec(), general()])
     monkeypatch.setattr(theorem42, "watch", lambda *_, **__: pytest.fail("what is kept is trained again"))
     text = theorem42.reproduce(folder, 2, True, True)
     assert text.startswith((folder / "theorem42.md").read_text().strip())
@@ -98,3 +105,41 @@ def test_what_is_kept_is_read_only_if_it_is_whole_and_of_the_same_lanes(tmp_path
     for file in (tmp_path / "measured").iterdir():
         file.write_bytes(file.read_bytes()[:-40])
     assert kept(tmp_path, spec(), 1, lambda: {"a": np.arange(7)})["a"].size == 7
+
+
+def general(**keys):
+    """n = 20, d = 60, s = 10, w in R^{120}."""
+    train = {"lam": [LAM, 0.0]}
+    return spec(name="general", seeds=2, steps=[3000], train=train, **keys)
+
+
+def test_with_patches_one_behind_the_other_both_find_newtons_minimum(tmp_path):
+    one = general()
+    train, _, start = theorem42_general.sets(one, 0)
+    x, y = np.asarray(train.x, float), np.asarray(train.y, float)
+    best = newton(x, y, LAM)
+    for name, eta in (("adam", 3e-3), ("gd", 1.0)):
+        with ag.numerics("float32"):
+            found = np.asarray(theorem42_general.solution(name, eta, jnp.float32(LAM), 3000, start, train), float)
+        assert np.linalg.norm(found - best) < 2e-2 * np.linalg.norm(best)
+    found = theorem42_general.measure(one)
+    assert found["distance"].shape == (2, 2)
+    assert found["test_error"].shape == (2, 2, 2)
+    assert (found["distance"][0] <= found["bound"][0]).all()
+    assert (found["distance"][1] > 10 * found["distance"][0]).all()
+    text = theorem42_general.section(tmp_path, one)
+    assert text.startswith(theorem42_general.HEADING)
+    assert f"| 3000 | {LAM:g} | " in text
+
+
+def test_the_patches_come_in_random_order_and_are_those_of_the_sweep():
+    one = general()
+    train, test, _ = theorem42_general.sets(one, 0)
+    _, xi, y, _ = small.draws_of(spec(), 0)
+    first, second = np.split(np.asarray(train.x), 2, axis=1)
+    np.testing.assert_allclose(first + second, xi + np.eye(xi.shape[1])[0] * y[:, None], atol=1e-6)
+    feature_first = (np.abs(second).sum(1) - np.abs(second[:, 0]) > 0).mean()
+    assert 0.1 < feature_first < 0.9
+    swapped = theorem42_general.in_random_order(ag.seed_key(1), ag.sample_dataset(ag.seed_key(0), n=20, d=60, s=10))
+    assert not np.array_equal(swapped.x, train.x)
+    assert len(test.y) == one.data["test_size"]
