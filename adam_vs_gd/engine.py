@@ -24,7 +24,7 @@ from adam_vs_gd.log import Log
 from adam_vs_gd.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.methods import PATHS
 from adam_vs_gd.mixture import UNMIXED, refuse_mixture
-from adam_vs_gd.plain import plain, show
+from adam_vs_gd.plain import about, plain
 from adam_vs_gd.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
 from adam_vs_gd.progress import Meter, Progress, duration, progress_on
 from adam_vs_gd.provenance import processor, provenance
@@ -65,15 +65,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         if plain(self.path) not in PATHS:
-            raise MachineError(f"path = {show(plain(self.path))}: must be one of {', '.join(PATHS)}")
+            raise MachineError(f"path = {about(self.path)}: must be one of {', '.join(PATHS)}")
         for key, least, integral in (("devices", 1, True), ("memory", 1, False), ("checkpoint_every", 0, False)):
             value = plain(getattr(self, key))
             if value is None:
                 continue
             if not is_number(value) or not least <= value < np.inf:
-                raise MachineError(f"{key} = {show(value)}: must be a number, at least {least}")
+                raise MachineError(f"{key} = {about(value)}: must be a number, at least {least}")
             if integral and value != int(value):
-                raise MachineError(f"{key} = {show(value)}: must be an integer")
+                raise MachineError(f"{key} = {about(value)}: must be an integer")
             object.__setattr__(self, key, int(value) if integral else value)
 
 

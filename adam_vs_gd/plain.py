@@ -19,6 +19,7 @@ TOO_LONG = f"; a list has at most {LONGEST} values"
 DEEPEST = 5  # tables in tables; a spec's own go to three
 SHOWN, ENDS = 8, (4, 1)  # items of a list that are shown; of a longer one, so many first and last
 TEXT = 300  # characters that are shown
+SURROGATES = range(0xD800, 0xE000)  # no characters: a file of UTF-8 cannot hold them
 DIGITS = 128  # bits of an integer that is shown by its digits
 
 
@@ -110,7 +111,7 @@ def text(value: Any) -> str | Refused:
     if not isinstance(value, str):
         return Refused(about(value))
     exact = str.__str__(value)
-    return exact if exact.isascii() or not any("\ud800" <= c <= "\udfff" for c in exact) else Refused(ascii(exact))
+    return exact if exact.isascii() or not any(ord(c) in SURROGATES for c in exact) else Refused(ascii(exact))
 
 
 def as_float(value: Any) -> float:

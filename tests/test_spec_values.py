@@ -253,7 +253,7 @@ def test_what_is_no_spec_is_told_how_to_make_one(given, tmp_path):
 
 @pytest.mark.parametrize(
     ("keys", "says"),
-    [({"devices": True}, "devices = true"), ({"devices": 1.5}, "integer"), ({"memory": "4GiB"}, 'memory = "4GiB"'),
+    [({"devices": True}, "devices = True"), ({"devices": 1.5}, "integer"), ({"memory": "4GiB"}, "memory = '4GiB'"),
      ({"checkpoint_every": math.nan}, "checkpoint_every"), ({"path": ["fast"]}, "path"),
      ({"devices": 10**400}, "devices")],
 )  # fmt: skip

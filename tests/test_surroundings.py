@@ -132,11 +132,11 @@ import adam_vs_gd as ag
 for name, value in json.loads(sys.argv[1]).items():
     if name in jax.config.values:
         jax.config.update(name, value)
-spec = ag.load_spec(sys.argv[2])
-found = ag.run_sweep(spec, quiet=True, compile_cache=False)
-keys = spec.to_dict()
-plain = ag.SweepSpec(**keys | {"train": {"batch_size": 4}, "optimizers": {"adam": {"eta": 1e-2}}})
-batched = ag.run_sweep(plain, path="reference", quiet=True, compile_cache=False)
+keys = ag.load_spec(sys.argv[2]).to_dict()
+one = ag.SweepSpec(**keys | {"optimizers": {"adam": {"eta": 1e-2}}})
+found = ag.run_sweep(one, quiet=True, compile_cache=False)
+other = ag.SweepSpec(**keys | {"train": {"batch_size": 4}, "optimizers": {"momentum": {"eta": 0.1}}})
+batched = ag.run_sweep(other, path="reference", quiet=True, compile_cache=False)
 arrays = {f"{k} {name}": v.values for k, one in enumerate((found, batched)) for name, v in one.data_vars.items()}
 np.savez(sys.argv[3], **arrays)
 """
