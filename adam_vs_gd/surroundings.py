@@ -38,6 +38,8 @@ DEBUGGING: Settings = {
     "jax_debug_nans": lambda: jax.debug_nans(False),
     "jax_debug_infs": lambda: jax.debug_infs(False),
     "jax_debug_key_reuse": lambda: jax.debug_key_reuse(False),
+    "jax_check_tracer_leaks": lambda: jax.check_tracer_leaks(False),
+    "jax_enable_checks": lambda: jax.enable_checks(False),
     "jax_disable_jit": lambda: jax.disable_jit(False),
     "jax_no_tracing": lambda: jax.no_tracing(False),
     "jax_no_execution": lambda: jax.no_execution(False),

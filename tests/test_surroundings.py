@@ -24,7 +24,7 @@ OTHERWISE = {
     "jax_threefry_partitionable": False, "jax_default_matmul_precision": "bfloat16",
     "jax_numpy_dtype_promotion": "strict", "jax_numpy_rank_promotion": "raise", "jax_transfer_guard": "disallow",
     "jax_debug_nans": True, "jax_debug_infs": True, "jax_disable_jit": True, "jax_no_tracing": True,
-    "jax_no_execution": True, "jax_debug_key_reuse": True,
+    "jax_no_execution": True, "jax_debug_key_reuse": True, "jax_check_tracer_leaks": True, "jax_enable_checks": True,
 }  # fmt: skip
 """The settings that `numerics` sets, at values that would change a result, or end a sweep."""
 WITH_THOSE = {
@@ -46,13 +46,13 @@ HARMLESS = {
     "jax_array_garbage_collection_guard": "log", "jax_auto_pcast": False, "jax_bcoo_cusparse_lowering": True,
     "jax_captured_constants_report_frames": 1, "jax_captured_constants_warn_bytes": -1,
     "jax_check_static_indices": True,
-    "jax_check_tracer_leaks": True, "jax_compilation_cache_check_contents": True,
+    "jax_compilation_cache_check_contents": True,
     "jax_compilation_cache_include_metadata_in_key": True, "jax_compilation_cache_max_size": 10**9,
     "jax_compiler_detailed_logging_min_ops": 11, "jax_cpu_collectives_implementation": "gloo",
     "jax_cpu_enable_async_dispatch": False, "jax_custom_jvp3": True, "jax_custom_vjp3": True,
     "jax_default_prng_impl": "rbg",
     "jax_disable_bwd_checks": True, "jax_disable_vmap_shmap_error": True, "jax_disallow_mesh_context_manager": True,
-    "jax_distributed_debug": True, "jax_embedded_constants_max_bytes": 10**6, "jax_enable_checks": True,
+    "jax_distributed_debug": True, "jax_embedded_constants_max_bytes": 10**6,
     "jax_enable_compilation_cache": False, "jax_enable_custom_prng": True, "jax_enable_preemption_service": False,
     "jax_enable_recoverability": True, "jax_experimental_unsafe_xla_runtime_errors": True,
     "jax_explain_cache_misses": True, "jax_explicit_x64_dtypes": "error",
