@@ -437,8 +437,8 @@ for kind in (AxisType.Auto, AxisType.Explicit):
     spread = jax.device_put((seeds, alphas), NamedSharding(mesh, P("lanes")))
     with jax.set_mesh(mesh):
         compare(jax.jit(lanes)(*spread), want)  # inputs sharded over a mesh
-    mapped = jax.shard_map(lanes, mesh=mesh, in_specs=(P("lanes"), P("lanes")), out_specs=P("lanes"))
-    compare(jax.jit(mapped)(*spread), want)  # a mapped seed
+mapped = jax.shard_map(lanes, mesh=mesh, in_specs=(P("lanes"), P("lanes")), out_specs=P("lanes"))
+compare(jax.jit(mapped)(*spread), want)  # a mapped seed
 mapped = jax.shard_map(one_seed, mesh=mesh, in_specs=P("lanes"), out_specs=P("lanes"))
 compare(jax.jit(mapped)(spread[1]), want_one)  # one seed on all devices
 """

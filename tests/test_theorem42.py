@@ -82,7 +82,7 @@ def test_gradients_are_held_against_one_over_t_eta(results, monkeypatch, tmp_pat
 
 
 def test_what_is_printed_is_written_with_a_picture(results, folder, monkeypatch):
-    monkeypatch.setattr(theorem42, "specs", lambda *_: [spec(), spec(), general()])
+    monkeypatch.setattr(theorem42, "specs", lambda *_: [spec(), spec(), general(steps=[20])])
     monkeypatch.setattr(theorem42, "watch", lambda *_, **__: pytest.fail("what is kept is trained again"))
     text = theorem42.reproduce(folder, 2, True, True)
     assert text.startswith((folder / "theorem42.md").read_text().strip())
@@ -110,7 +110,7 @@ def test_what_is_kept_is_read_only_if_it_is_whole_and_of_the_same_lanes(tmp_path
 def general(**keys):
     """n = 20, d = 60, s = 10, w in R^{120}."""
     train = {"lam": [LAM, 0.0]}
-    return spec(name="general", seeds=2, steps=[2000], train=train, **keys)
+    return spec(**{"name": "general", "seeds": 2, "steps": [2000], "train": train} | keys)
 
 
 def test_with_patches_one_behind_the_other_both_find_newtons_minimum(tmp_path):
