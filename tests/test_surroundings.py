@@ -206,7 +206,8 @@ def test_a_sweep_in_a_hostile_environment_is_the_same_bits(spec_file, plain, tmp
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nbackend: nonsense\n")
     text = " ".join(f"--{name}={value}" for name, value in flags.items())
     command = [sys.executable, "-m", "adam_vs_gd", "sweep", spec_file, "--out", tmp_path / "out", "--no-compile-cache"]
-    environment = os.environ | settings | others | {"XLA_FLAGS": text}
+    alike = {"XLA_FLAGS": text, "JAX_NUM_CPU_DEVICES": str(len(jax.devices("cpu")))}
+    environment = os.environ | settings | others | alike
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     found = ag.load_results(tmp_path / "out")
