@@ -1,6 +1,5 @@
-from . import plot, report, theory
-from .data import Dataset, sample_dataset, seed_key
-from .engine import run_sweep
+from . import plot, report
+from .engine.sweep import run_sweep
 from .errors import (
     DamageError,
     DataError,
@@ -12,17 +11,20 @@ from .errors import (
     SpecError,
     TheoryError,
 )
-from .measurements import Status, measure
-from .models import AlexNet, Linear, TwoLayerCNN
-from .optimizers import make_optimizer
 from .problem import Problem
-from .spec import SweepSpec, load_spec
-from .store import load_results
+from .problems.images.alexnet import AlexNet
+from .problems.learning.optimizers import make_optimizer
+from .problems.two_patch import theory
+from .problems.two_patch.data import Dataset, sample_dataset, seed_key
+from .problems.two_patch.lane import Hyper, Static
+from .problems.two_patch.measurements import Status, measure
+from .problems.two_patch.models import Linear, TwoLayerCNN
+from .problems.two_patch.problem import Training, train
+from .problems.two_patch.training import make_train_step
+from .results.transition import boundary, fit_exponent
+from .spec.sweep_spec import SweepSpec, load_spec
+from .store.folder import load_results
 from .surroundings import numerics
-from .training import make_train_step
-from .transition import boundary, fit_exponent
-from .two_patch import Training, train
-from .types import Hyper, Static
 
 __all__ = [
     "AlexNet",

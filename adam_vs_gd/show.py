@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 from rich.text import Text
 
-from adam_vs_gd.panels import Panel, panels
-from adam_vs_gd.selection import choose_axes, swept
-from adam_vs_gd.statistics import census, over_seeds
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.panels import Panel, panels
+from adam_vs_gd.results.selection import choose_axes, swept
+from adam_vs_gd.results.statistics import census, over_seeds
 
 LETTERS = {"pending": "p", "undertrained": "u", "underfit": "f", "collapsed": "c", "diverged": "x"}
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")

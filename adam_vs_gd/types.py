@@ -13,8 +13,7 @@ Axis letters used in every docstring:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -33,93 +32,6 @@ Rows: TypeAlias = Mapping[str, np.ndarray]
 """{name: [lanes, ...]} of a chunk, trajectories under `<name>_path`."""
 
 TEST_RECORD = 10  # intervals of the test_record grid
-
-
-class Hyper(NamedTuple):
-    """Numbers that may differ from lane to lane without recompiling: scalars of one lane, or [L] arrays of a chunk.
-
-    Numbers that the lane's optimizer does not have (β1 for GD) are 0 and never read.
-    """
-
-    alpha: Scalar  # α, size of the feature noise, in [0, 1]
-    s: Scalar  # s, noise coordinates of an example, an integer in 1 .. min(R, d-1)
-    sigma_p: Scalar  # σ_p > 0, standard deviation of a noise coordinate
-    sigma_0: Scalar  # σ_0 > 0, standard deviation of an initial weight
-    lam: Scalar  # λ >= 0, weight of the L2 term
-    eta: Scalar  # η > 0, learning rate
-    beta1: Scalar = 0.0  # β1 in [0, 1)
-    beta2: Scalar = 0.0  # β2 in [0, 1)
-    eps: Scalar = 0.0  # ε >= 0, outside the root
-
-
-@dataclass(frozen=True)
-class Static:
-    """What decides the shape of a lane's arrays or the program that trains it: lanes that agree here run together."""
-
-    optimizer: str = "adam"
-    model: str = "two_layer_cnn"
-    supports: str = "independent"
-    precision: str = "float32"
-    steps: int = 10_000  # T
-    n: int = 200
-    d: int = 1000
-    width: int = 20  # m; 1 for the linear model
-    q: int = 3  # 1 for the linear model
-    test_size: int = 10_000
-    batch_size: int = 0  # B, examples of a step; 0 for all n
-    images: str = ""  # name of a set of images; then d, q are 1 and mean nothing, nor does supports
-    split: str = ""  # "test" or "validation", what of it the test error is of
-    augment: str = ""  # "crop_flip" or "none", what is done to an image of a batch
-
-    @property
-    def named(self) -> dict[str, Any]:
-        """{field: value} that a lane's digest is made of.
-
-        All fields that there were at first, and of those added since the ones that are not at their default: so lanes
-        that were trained before a field was added keep their names. New fields are added at the end.
-        """
-        return {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if f.name in AT_FIRST or getattr(self, f.name) != f.default
-        }
-
-
-AT_FIRST = frozenset(
-    {"optimizer", "model", "supports", "precision", "steps", "n", "d", "width", "q", "test_size"}
-)  # fields of `Static` that every digest counts: nothing is ever added here
-
-
-class Best(NamedTuple):
-    """W* of Theorem 4.1 so far: the iterate of smallest gradient norm since t_fit.
-
-    "Since t_fit" is this project's. The paper's (A.7) is the argmin over all iterates, which at these sizes is next to
-    the start: the origin is a critical point.
-    """
-
-    params: Params
-    grad_norm: Array  # in the optimizer's own norm; inf while there is no candidate
-    step: Array  # -1 while there is no candidate
-
-
-class Windows(NamedTuple):
-    """Sums of the full objective over the last 5 % of the steps and the 5 % before, relative to a reference."""
-
-    reference: Array
-    previous: Array
-    last: Array
-
-
-class TrainState(NamedTuple):
-    """What a lane carries from step to step."""
-
-    params: Params
-    opt_state: Any
-    best: Best
-    fitted: Array  # whether t_fit has been reached, bool
-    windows: Windows
-    rest: Params = ()  # what rounding has kept from the weights so far, where steps are added with compensation
-    order: Any = ()  # [n] the examples in this epoch's order, where steps are taken on batches
 
 
 def record_steps(steps: int, record: int) -> np.ndarray:

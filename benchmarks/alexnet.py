@@ -15,12 +15,12 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.lanes import maker_of
-from adam_vs_gd.machine import limits_of, use_devices
-from adam_vs_gd.plan import Chunk, cells, make_plan
-from adam_vs_gd.runner import batch_of, placed, programs_of
-from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.engine.chunk import SeedDraws
+from adam_vs_gd.engine.machine import limits_of, use_devices
+from adam_vs_gd.engine.plan import Chunk, cells, make_plan
+from adam_vs_gd.engine.runner import batch_of, placed, programs_of
+from adam_vs_gd.problems.images.lanes import maker_of
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.surroundings import numerics
 
 SECONDS = 5.0  # of a measurement, about

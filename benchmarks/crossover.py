@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 
-from adam_vs_gd.machine import use_devices
-from adam_vs_gd.plan import Chunk, Group, Lane
-from adam_vs_gd.provenance import processor
-from adam_vs_gd.runner import time_group
-from adam_vs_gd.types import Hyper, Static
+from adam_vs_gd.engine.machine import use_devices
+from adam_vs_gd.engine.plan import Chunk, Group, Lane
+from adam_vs_gd.engine.runner import time_group
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.store.provenance import processor
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 

@@ -19,12 +19,12 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import NullFormatter
 
-from adam_vs_gd.keys import KINDS
-from adam_vs_gd.machine import limits_of, use_devices
-from adam_vs_gd.plan import Lane, make_plan
-from adam_vs_gd.provenance import processor, provenance
-from adam_vs_gd.runner import time_group
-from adam_vs_gd.types import Hyper, Static
+from adam_vs_gd.engine.machine import limits_of, use_devices
+from adam_vs_gd.engine.plan import Lane, make_plan
+from adam_vs_gd.engine.runner import time_group
+from adam_vs_gd.problems.keys import KINDS
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.store.provenance import processor, provenance
 
 TABLE1 = {"lanes": 64, "n": 200, "d": 1000, "m": 20, "s": 100, "steps": 10_000}
 AXES = {

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 import adam_vs_gd as ag
-from adam_vs_gd.axis import written
+from adam_vs_gd.results.axis import written
+from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.show import columns, number
-from adam_vs_gd.statistics import over_seeds
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "numbers.md"

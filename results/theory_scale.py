@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 
 import adam_vs_gd as ag
-from adam_vs_gd import theory
+from adam_vs_gd.engine.plan import digest_of
 from adam_vs_gd.experiments import markdown
-from adam_vs_gd.plan import digest_of
 from adam_vs_gd.plot.style import CHANCE, COLOURS, DASHES, PAGE, styled
+from adam_vs_gd.problems.two_patch import theory
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.show import number
-from adam_vs_gd.statistics import over_seeds
-from adam_vs_gd.variables import STATUSES
 
 HERE = Path(__file__).parent
 OUT = HERE / "theory-scale"

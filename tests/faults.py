@@ -27,9 +27,9 @@ from unittest import mock
 import numpy as np
 
 from adam_vs_gd import cli
-from adam_vs_gd.provenance import provenance
-from adam_vs_gd.spec import load_spec
-from adam_vs_gd.store import Folder, load_results
+from adam_vs_gd.spec.sweep_spec import load_spec
+from adam_vs_gd.store.folder import Folder, load_results
+from adam_vs_gd.store.provenance import provenance
 
 SPEC = """
 name = "faults"
@@ -54,7 +54,7 @@ ALONE = ["--devices", "1", "--path", "reference"]
 NARROW = [*ALONE, "--memory", "16.5kB", "--checkpoint-every", "0"]
 """Three chunks of the narrowest width for each of the two groups, and a checkpoint after every segment."""
 MADE = {"platform": "cpu", "path": "reference", "kernel": "XLA", "versions": provenance()["versions"]}
-PRELOADED = ["faults", "adam_vs_gd.engine", "adam_vs_gd.plot", "adam_vs_gd.show", "orbax.checkpoint", "zarr"]
+PRELOADED = ["faults", "adam_vs_gd.engine.sweep", "adam_vs_gd.plot", "adam_vs_gd.show", "orbax.checkpoint", "zarr"]
 LANES = 24
 LIMIT = 120  # seconds that a run may take before it counts as hung
 
@@ -126,7 +126,7 @@ def starve(width):
     """Let every program of more than so many lanes run out of memory, as XLA says it."""
     import jax
 
-    from adam_vs_gd import runner
+    from adam_vs_gd.engine import runner
 
     real = runner.run_chunk
 
@@ -448,7 +448,7 @@ def rotten_chunks(bench, count, seed=0):
 
 def rotten_checkpoints(bench, count, seed=0):
     """One bit of a checkpoint flipped, in any of its files."""
-    from adam_vs_gd.checkpoint import Checkpoints
+    from adam_vs_gd.store.checkpoint import Checkpoints
 
     rng = random.Random(seed)
     folder = bench.interrupted()
@@ -677,7 +677,7 @@ def all_faults(bench, kill_count, flips, seed=0):
 
 def table(outcomes, command, bench, seconds):
     """The outcomes as a page."""
-    from adam_vs_gd.provenance import processor, provenance
+    from adam_vs_gd.store.provenance import processor, provenance
 
     rows = ["| fault | tried | lanes lost | lanes changed | what must happen | as it must |", "| --- " * 6 + "|"]
     signed = sum(o.tried for o in outcomes if o.fault.startswith("SIGKILL"))

@@ -6,14 +6,15 @@ import oracle
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd import batches, plan, runner
-from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.data import Stream, balanced_labels, make_dataset, seed_key, stream
-from adam_vs_gd.fast import native
-from adam_vs_gd.methods import NATIVE
-from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells
-from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import Hyper, Static
+from adam_vs_gd.engine import plan, runner
+from adam_vs_gd.engine.chunk import SeedDraws
+from adam_vs_gd.engine.plan import Chunk, Group, Lane, Plan, cells
+from adam_vs_gd.problems.learning import batches
+from adam_vs_gd.problems.methods import NATIVE
+from adam_vs_gd.problems.two_patch.data import Stream, balanced_labels, make_dataset, seed_key, stream
+from adam_vs_gd.problems.two_patch.fast import native
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.problems.two_patch.problem import two_patch
 
 ETA = {"gd": 0.1, "signgd": 1e-3, "adam": 1e-3, "adam_paper": 1e-3, "momentum": 0.01}
 METHODS = {

@@ -6,7 +6,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adam_vs_gd.axis import LINEAR, LOG, LOGIT, SYMLOG, Axis, axis_of, is_log, scale_of, written
+from adam_vs_gd.results.axis import LINEAR, LOG, LOGIT, SYMLOG, Axis, axis_of, is_log, scale_of, written
 
 
 def made(values):

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from small import lane, rows
 
 import adam_vs_gd as ag
-from adam_vs_gd import theory
-from adam_vs_gd.batches import Batches, batch_at, no_order, order_at, order_of, raw
-from adam_vs_gd.data import Dataset, seed_key
-from adam_vs_gd.dataset import coordinates
+from adam_vs_gd.engine.plan import Lane, Limits, cells, describe, make_plan
+from adam_vs_gd.engine.runner import group_name
 from adam_vs_gd.errors import FolderError, TheoryError
-from adam_vs_gd.methods import lane_bytes, step_work
-from adam_vs_gd.plan import Lane, Limits, cells, describe, make_plan
-from adam_vs_gd.runner import group_name
-from adam_vs_gd.store import Folder
-from adam_vs_gd.two_patch import two_patch
-from adam_vs_gd.types import Hyper, Static
+from adam_vs_gd.problems.learning.batches import Batches, batch_at, no_order, order_at, order_of, raw
+from adam_vs_gd.problems.methods import lane_bytes, step_work
+from adam_vs_gd.problems.two_patch import theory
+from adam_vs_gd.problems.two_patch.data import Dataset, seed_key
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.problems.two_patch.problem import two_patch
+from adam_vs_gd.results.dataset import coordinates
+from adam_vs_gd.store.folder import Folder
 
 STEPS = 12
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd import arguments
+from adam_vs_gd.cli import arguments
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 SPEC = """

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd import theory
 from adam_vs_gd.experiments import exponents
 from adam_vs_gd.experiments.exponents import verdict
 from adam_vs_gd.experiments.studies import measure, studies
 from adam_vs_gd.experiments.times import power_law, reaching, turning
+from adam_vs_gd.problems.two_patch import theory
 
 X = np.array([1.0, 2.0, 4.0, 8.0])
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adam_vs_gd.filters import LIVE, of_white_noise
-from adam_vs_gd.filters import noisiness as noisiness_of
+from adam_vs_gd.problems.images.filters import LIVE, of_white_noise
+from adam_vs_gd.problems.images.filters import noisiness as noisiness_of
 
 noisiness = jax.jit(noisiness_of)
 MEASURES = ("high_frequency", "spectral_entropy", "total_variation", "neighbour_correlation")

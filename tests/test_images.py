@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 
 from adam_vs_gd import cli
 from adam_vs_gd.errors import DataError
-from adam_vs_gd.images import ImageSet, cifar10, download, fashion, load_images, published, textures
-from adam_vs_gd.images.cifar10 import ARCHIVE, FOLDER, load_cifar10
-from adam_vs_gd.images.fashion import load_fashion_mnist
-from adam_vs_gd.images.published import Published, md5_of
+from adam_vs_gd.problems.images.sets import ImageSet, cifar10, download, fashion, load_images, published, textures
+from adam_vs_gd.problems.images.sets.cifar10 import ARCHIVE, FOLDER, load_cifar10
+from adam_vs_gd.problems.images.sets.fashion import load_fashion_mnist
+from adam_vs_gd.problems.images.sets.published import Published, md5_of
 
 BATCHES = (*cifar10.TRAIN, cifar10.TEST)
 RECORDS = 20  # a file, instead of 10,000

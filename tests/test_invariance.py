@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from small import lane, rows
 
 import adam_vs_gd as ag
-from adam_vs_gd import measurements
-from adam_vs_gd.data import Dataset
-from adam_vs_gd.methods import SHARING
-from adam_vs_gd.models import make_model
-from adam_vs_gd.optimizers import make_optimizer
-from adam_vs_gd.training import make_train_step
+from adam_vs_gd.problems.learning.optimizers import make_optimizer
+from adam_vs_gd.problems.methods import SHARING
+from adam_vs_gd.problems.two_patch import measurements
+from adam_vs_gd.problems.two_patch.data import Dataset
+from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.training import make_train_step
 
 OPTIMIZERS = tuple(small.ETA)
 

@@ -14,12 +14,13 @@ import pytest
 import small
 
 import adam_vs_gd as ag
-from adam_vs_gd import engine, machine, runner
-from adam_vs_gd.checkpoint import Checkpoints
-from adam_vs_gd.chunk import compile_draw, program_bytes
-from adam_vs_gd.interruption import Interruption
-from adam_vs_gd.methods import PATHS
-from adam_vs_gd.plan import Chunk, Limits, Plan, cells, make_plan
+from adam_vs_gd.engine import machine, runner
+from adam_vs_gd.engine import sweep as engine
+from adam_vs_gd.engine.chunk import compile_draw, program_bytes
+from adam_vs_gd.engine.interruption import Interruption
+from adam_vs_gd.engine.plan import Chunk, Limits, Plan, cells, make_plan
+from adam_vs_gd.problems.methods import PATHS
+from adam_vs_gd.store.checkpoint import Checkpoints
 
 SPEC = """
 import sys

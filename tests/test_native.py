@@ -17,10 +17,10 @@ import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adam_vs_gd import engine
-from adam_vs_gd.data import NoiseRanks
-from adam_vs_gd.fast import native
-from adam_vs_gd.types import Static
+from adam_vs_gd.engine import sweep as engine
+from adam_vs_gd.problems.two_patch.data import NoiseRanks
+from adam_vs_gd.problems.two_patch.fast import native
+from adam_vs_gd.problems.two_patch.lane import Static
 
 SETS = ("avx512", "avx2", "baseline")
 

@@ -12,22 +12,23 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import adam_vs_gd as ag
-from adam_vs_gd import cli, lanes, plan, runner, show
-from adam_vs_gd.batches import order_of
-from adam_vs_gd.data import seed_key
+from adam_vs_gd import cli, show
+from adam_vs_gd.engine import plan, runner
+from adam_vs_gd.engine.plan import Chunk, Group, Limits, Plan, cells, make_plan
 from adam_vs_gd.errors import FolderError
-from adam_vs_gd.image_problem import MARGIN, crop_and_flip, image_problem, margins
-from adam_vs_gd.images import load_images
-from adam_vs_gd.keys import IMAGE_SETS
-from adam_vs_gd.methods import lane_bytes, method_of, network_weights
-from adam_vs_gd.mixture import refuse_mixture
-from adam_vs_gd.models import AlexNet
-from adam_vs_gd.models.alexnet import convolve
-from adam_vs_gd.plan import Chunk, Group, Limits, Plan, cells, make_plan
-from adam_vs_gd.spec import parse_override
-from adam_vs_gd.store import Folder
+from adam_vs_gd.problems.images import lanes
+from adam_vs_gd.problems.images.alexnet import AlexNet, convolve
+from adam_vs_gd.problems.images.network import MARGIN, crop_and_flip, image_problem, margins
+from adam_vs_gd.problems.images.sets import load_images
+from adam_vs_gd.problems.keys import IMAGE_SETS
+from adam_vs_gd.problems.learning.batches import order_of
+from adam_vs_gd.problems.methods import lane_bytes, method_of, network_weights
+from adam_vs_gd.problems.two_patch.data import seed_key
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.spec.sweep_spec import parse_override
+from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.mixture import refuse_mixture
 from adam_vs_gd.surroundings import numerics
-from adam_vs_gd.types import Hyper, Static
 
 TINY = {
     "name": "tiny", "seeds": 2, "steps": 9, "record": 3,

@@ -7,8 +7,8 @@ import pytest
 import small
 
 import adam_vs_gd as ag
-from adam_vs_gd.methods import PATHS
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.problems.methods import PATHS
+from adam_vs_gd.problems.variables import STATUSES
 
 MEASURED = (
     "train_error", "loss", "data_loss", "feature_learning", "noise_memorization", "capital_lambda", "capital_gamma",
@@ -104,9 +104,9 @@ def test_best_iterate_may_come_before_the_end():
 
 @pytest.mark.parametrize("model", ["two_layer_cnn", "linear"])
 def test_gradient_agrees_with_finite_differences(model):
-    from adam_vs_gd import measurements
-    from adam_vs_gd.data import Dataset
-    from adam_vs_gd.models import make_model
+    from adam_vs_gd.problems.two_patch import measurements
+    from adam_vs_gd.problems.two_patch.data import Dataset
+    from adam_vs_gd.problems.two_patch.models import make_model
 
     w0, xi, y, _ = small.draws_of(small.spec(model={"name": model}, train={"precision": "float64"}))
     w0, lam, h = 30 * w0, 0.1, 1e-6

@@ -6,7 +6,7 @@ import small
 
 import adam_vs_gd as ag
 from adam_vs_gd.experiments import EXPERIMENTS
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.problems.variables import STATUSES
 
 
 @pytest.mark.paper

@@ -7,9 +7,9 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adam_vs_gd.methods import MIN_WIDTH, PATHS, Means, least_width, method_of
-from adam_vs_gd.plan import Limits, cells, describe, halved, laid_out, make_plan, sharers
-from adam_vs_gd.types import Static
+from adam_vs_gd.engine.plan import Limits, cells, describe, halved, laid_out, make_plan, sharers
+from adam_vs_gd.problems.methods import MIN_WIDTH, PATHS, Means, least_width, method_of
+from adam_vs_gd.problems.two_patch.lane import Static
 
 AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16, means=Means(native=True))
 MEANS = [Means(path, native) for path in PATHS for native in (False, True)]

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from adam_vs_gd.chunk import batched
-from adam_vs_gd.plan import Chunk, Group, Lane, Plan
+from adam_vs_gd.engine.chunk import batched
+from adam_vs_gd.engine.plan import Chunk, Group, Lane, Plan
+from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.problem import Problem
-from adam_vs_gd.runner import Hooks, run_plan
-from adam_vs_gd.types import Static
+from adam_vs_gd.problems.two_patch.lane import Static
 
 
 class Quadratic(NamedTuple):

@@ -7,8 +7,8 @@ import itertools
 import pytest
 import small
 
-from adam_vs_gd.plan import Limits, cells, halved, make_plan
-from adam_vs_gd.progress import Bar, Lines, Meter, Silent, duration, progress_on
+from adam_vs_gd.engine.plan import Limits, cells, halved, make_plan
+from adam_vs_gd.engine.progress import Bar, Lines, Meter, Silent, duration, progress_on
 
 PLAN = make_plan(
     [lane for _, lane in cells(small.spec(seeds=2, steps=[100, 300], record=2, data={"alpha": [0.0, 0.1]}))],

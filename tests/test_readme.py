@@ -40,7 +40,7 @@ def test_examples_of_the_documentation():
 
 
 def test_every_condition_is_in_the_documentation():
-    from adam_vs_gd.theory import CONDITIONS, CURVES
+    from adam_vs_gd.problems.two_patch.theory import CONDITIONS, CURVES
 
     for name in [*CONDITIONS, *CURVES]:
         assert f"`{name}`" in THEORY, name

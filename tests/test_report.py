@@ -13,11 +13,11 @@ import xarray as xr
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli
+from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.report import page, payload, write
 from adam_vs_gd.report.blob import rounded
-from adam_vs_gd.statistics import difference, over_seeds
-from adam_vs_gd.store import Folder, Survey
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.results.statistics import difference, over_seeds
+from adam_vs_gd.store.folder import Folder, Survey
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028'\""
 

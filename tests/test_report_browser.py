@@ -10,10 +10,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from adam_vs_gd.axis import axis_of
+from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.report import write
-from adam_vs_gd.statistics import difference, over_seeds
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.results.axis import axis_of
+from adam_vs_gd.results.statistics import difference, over_seeds
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

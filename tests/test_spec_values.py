@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
 
 import adam_vs_gd as ag
-from adam_vs_gd.keys import CHOICES, OPTIMIZER, SECTIONS
-from adam_vs_gd.plain import LONGEST
-from adam_vs_gd.plan import cells
+from adam_vs_gd.engine.plan import cells
+from adam_vs_gd.problems.keys import CHOICES, OPTIMIZER, SECTIONS
+from adam_vs_gd.spec.plain import LONGEST
 
 KEYS = [
     "name", "seeds", "steps", "record", "data", "model", "train", "optimizers", "optimizers.adam",

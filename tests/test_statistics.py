@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import adam_vs_gd as ag
-from adam_vs_gd.statistics import census, difference, difference_interval, error_interval, over_seeds, student, wilson
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.statistics import (
+    census,
+    difference,
+    difference_interval,
+    error_interval,
+    over_seeds,
+    student,
+    wilson,
+)
 
 
 def test_student_is_scipy_s():

@@ -13,12 +13,13 @@ import small
 import xarray as xr
 
 import adam_vs_gd as ag
-from adam_vs_gd import engine, lock
-from adam_vs_gd.dataset import to_dataset
-from adam_vs_gd.files import STAGING, publish
-from adam_vs_gd.store import Folder
-from adam_vs_gd.variables import STATUSES, variables_of
-from adam_vs_gd.verify import verify
+from adam_vs_gd.engine import sweep as engine
+from adam_vs_gd.problems.variables import STATUSES, variables_of
+from adam_vs_gd.results.dataset import to_dataset
+from adam_vs_gd.store import lock
+from adam_vs_gd.store.files import STAGING, publish
+from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.verify import verify
 
 TINY = {"steps": 8, "record": 4, "data": {"n": 4, "d": 12, "s": 3, "test_size": 10}, "model": {"width": 2}}
 
@@ -383,7 +384,7 @@ def test_verify_tells_a_damaged_dataset_from_an_older_one(finished, tmp_path):
 
 
 def test_dataset_zarr_is_in_chunks_of_whole_lanes():
-    from adam_vs_gd.store import ZARR_CHUNK_BYTES, zarr_chunks
+    from adam_vs_gd.store.folder import ZARR_CHUNK_BYTES, zarr_chunks
 
     assert zarr_chunks((2, 10, 5), 4) == (2, 10, 5)
     assert zarr_chunks((), 4) == ()

@@ -18,7 +18,8 @@ import pytest
 import small
 
 import adam_vs_gd as ag
-from adam_vs_gd import cli, mixture, surroundings
+from adam_vs_gd import cli, surroundings
+from adam_vs_gd.store import mixture
 
 OTHERWISE = {
     "jax_threefry_partitionable": False, "jax_default_matmul_precision": "bfloat16",

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd import cli, terminal
-from adam_vs_gd.checkpoint import Checkpoints
-from adam_vs_gd.progress import progress_on
-from adam_vs_gd.runner import Snapshot
+from adam_vs_gd import cli
+from adam_vs_gd.engine import terminal
+from adam_vs_gd.engine.progress import progress_on
+from adam_vs_gd.engine.runner import Snapshot
+from adam_vs_gd.store.checkpoint import Checkpoints
 
 PACKAGE = Path(ag.__file__).parent
 SPEC = """

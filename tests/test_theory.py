@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from test_cli import run
 
 import adam_vs_gd as ag
-from adam_vs_gd.dataset import to_dataset
-from adam_vs_gd.theory import CONDITIONS, PHASES, Point
-from adam_vs_gd.theory.table import describe
+from adam_vs_gd.problems.two_patch.theory import CONDITIONS, PHASES, Point
+from adam_vs_gd.problems.two_patch.theory.table import describe
+from adam_vs_gd.results.dataset import to_dataset
 
 TABLE1 = Point()
 

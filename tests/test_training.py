@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adam_vs_gd as ag
-from adam_vs_gd import optimizers, runner, types
-from adam_vs_gd.fast import make_batch
-from adam_vs_gd.keys import KINDS
-from adam_vs_gd.measurements import Status, classify, error_rate
-from adam_vs_gd.plan import Limits, Plan, cells, make_plan
+from adam_vs_gd import types
+from adam_vs_gd.engine import runner
+from adam_vs_gd.engine.plan import Limits, Plan, cells, make_plan
+from adam_vs_gd.problems.keys import KINDS
+from adam_vs_gd.problems.learning import optimizers
+from adam_vs_gd.problems.two_patch.fast import make_batch
+from adam_vs_gd.problems.two_patch.measurements import Status, classify, error_rate
 
 
 def test_the_tables_of_optimizers_agree():

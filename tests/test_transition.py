@@ -10,9 +10,9 @@ from scipy import stats
 from scipy.special import expit
 
 import adam_vs_gd as ag
-from adam_vs_gd.dataset import to_dataset
-from adam_vs_gd.transition import FALLING, RISING, contour, first_crossing, interval, masked_slopes
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.dataset import to_dataset
+from adam_vs_gd.results.transition import FALLING, RISING, contour, first_crossing, interval, masked_slopes
 
 S = np.array([10, 15, 22, 33, 47, 68, 100, 150])
 ALPHA = np.geomspace(0.01, 1, 25)

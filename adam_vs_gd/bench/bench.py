@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from adam_vs_gd.files import publish
-from adam_vs_gd.provenance import processor, provenance
+from adam_vs_gd.store.files import publish
+from adam_vs_gd.store.provenance import processor, provenance
 
 STEP_FLOPS = 4 * 2 * 20 * 200 * 1000  # of a lane's step by dense products: forward and back, 2·m·n·d each, two a number
 AGREEMENT = 1e-4  # relative distance of weights at which two contenders still agree
@@ -137,7 +137,7 @@ def disagreement(weights: dict[str, np.ndarray]) -> float:
 
 def threads() -> int:
     """Cores that this process may use."""
-    from adam_vs_gd.machine import cores
+    from adam_vs_gd.engine.machine import cores
 
     return cores()
 

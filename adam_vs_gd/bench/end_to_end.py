@@ -11,12 +11,12 @@ import jax
 import numpy as np
 
 from adam_vs_gd.bench.work import ALPHAS
-from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.engine import plan_sweep, run_sweep
-from adam_vs_gd.machine import use_devices
-from adam_vs_gd.plan import Plan
-from adam_vs_gd.runner import batch_of, placed, programs_of
-from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.engine.chunk import SeedDraws
+from adam_vs_gd.engine.machine import use_devices
+from adam_vs_gd.engine.plan import Plan
+from adam_vs_gd.engine.runner import batch_of, placed, programs_of
+from adam_vs_gd.engine.sweep import plan_sweep, run_sweep
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import record_steps, test_steps
 

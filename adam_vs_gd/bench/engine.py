@@ -10,14 +10,14 @@ import jax
 import numpy as np
 
 from adam_vs_gd.bench.work import ALPHAS, SETTINGS, SIGMA_0, SIGMA_P, WIDTH, D, N, Q, S, table1_work
-from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.fast.span import SpanState
-from adam_vs_gd.keys import KINDS
-from adam_vs_gd.machine import limits_of, use_devices
-from adam_vs_gd.plan import Group, Lane, make_plan
-from adam_vs_gd.runner import batch_of, placed, places_of, programs_of
+from adam_vs_gd.engine.chunk import SeedDraws
+from adam_vs_gd.engine.machine import limits_of, use_devices
+from adam_vs_gd.engine.plan import Group, Lane, make_plan
+from adam_vs_gd.engine.runner import batch_of, placed, places_of, programs_of
+from adam_vs_gd.problems.keys import KINDS
+from adam_vs_gd.problems.two_patch.fast.span import SpanState
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.surroundings import numerics
-from adam_vs_gd.types import Hyper, Static
 
 
 def lanes_of(optimizer: str, lanes: int, seeds: int, steps: int, test_size: int = 2, record: int = 0) -> list[Lane]:

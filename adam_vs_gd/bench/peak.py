@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from adam_vs_gd.chunk import LANES, SHARED, sharding, spread
-from adam_vs_gd.machine import use_devices
+from adam_vs_gd.engine.chunk import LANES, SHARED, sharding, spread
+from adam_vs_gd.engine.machine import use_devices
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from adam_vs_gd.chunk import SeedDraws
-from adam_vs_gd.data import balanced_labels, make_dataset
-from adam_vs_gd.keys import KINDS, NUMBERS, TRAIN
-from adam_vs_gd.models import make_model
+from adam_vs_gd.engine.chunk import SeedDraws
+from adam_vs_gd.problems.keys import KINDS, NUMBERS, TRAIN
+from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
+from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.problem import draw_function
 from adam_vs_gd.surroundings import numerics
-from adam_vs_gd.two_patch import draw_function
 
 N, D, S, WIDTH, Q = (int(NUMBERS[name].default or 0) for name in ("n", "d", "s", "width", "q"))
 SIGMA_P, SIGMA_0 = (float(NUMBERS[name].default or 0) for name in ("sigma_p", "sigma_0"))

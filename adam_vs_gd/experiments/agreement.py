@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 
-from adam_vs_gd.data import NoiseRanks, balanced_labels
-from adam_vs_gd.measurements import objective_grad
-from adam_vs_gd.models import make_model
-from adam_vs_gd.training import lane_optimizer, step_info
+from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
+from adam_vs_gd.problems.two_patch.measurements import objective_grad
+from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.training import lane_optimizer, step_info
 
 if TYPE_CHECKING:
-    from adam_vs_gd.two_patch import TwoPatchDraws
-    from adam_vs_gd.types import Array, Hyper, Static, TrainState
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
+    from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
+    from adam_vs_gd.types import Array
 
 CLASSES = ("feature", "support", "outside")
 """Coordinate 0; those that carry the noise of some training example; the rest, which have no gradient but λ·w."""

@@ -21,22 +21,23 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd import plot
+from adam_vs_gd.engine.plan import cells as plan_cells
+from adam_vs_gd.engine.plan import digest_of
 from adam_vs_gd.experiments import closeness_tables as tables
 from adam_vs_gd.experiments.agreement import CLASSES, agreement, class_of
 from adam_vs_gd.experiments.closeness_picture import curves, diagram
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.watch import watch
-from adam_vs_gd.keys import NUMBERS
-from adam_vs_gd.plan import cells as plan_cells
-from adam_vs_gd.plan import digest_of
-from adam_vs_gd.spec import SweepSpec
-from adam_vs_gd.theory.scales import Point, flip_strength
-from adam_vs_gd.transition import boundary
+from adam_vs_gd.problems.keys import NUMBERS
+from adam_vs_gd.problems.two_patch.theory.scales import Point, flip_strength
+from adam_vs_gd.results.transition import boundary
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import record_steps
 
 if TYPE_CHECKING:
-    from adam_vs_gd.two_patch import TwoPatchDraws
-    from adam_vs_gd.types import Array, Hyper, Static, TrainState
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
+    from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
+    from adam_vs_gd.types import Array
 
 VERSION = 1  # of what is measured
 N, WIDTH, Q, ALPHA, ENERGY = 80, 10, 3, 0.2, 1.0

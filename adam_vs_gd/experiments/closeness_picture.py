@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from adam_vs_gd import plot
-from adam_vs_gd.axis import axis_of
 from adam_vs_gd.experiments.closeness_tables import steps
 from adam_vs_gd.experiments.summary import numbers, over
 from adam_vs_gd.plot.layout import own_layout
 from adam_vs_gd.plot.lines import MARKERS, draw_curve
 from adam_vs_gd.plot.style import COLOURS, DASHES, styled
 from adam_vs_gd.plot.ticks import set_axis
-from adam_vs_gd.statistics import difference, over_seeds
+from adam_vs_gd.results.axis import axis_of
+from adam_vs_gd.results.statistics import difference, over_seeds
 
 HEIGHT, COLUMNS = 4.4, 3  # inches
 

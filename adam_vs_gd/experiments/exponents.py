@@ -17,7 +17,7 @@ from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.loglog import drawn
 from adam_vs_gd.experiments.studies import Measured, measure, studies
 from adam_vs_gd.experiments.times import enough, power_law
-from adam_vs_gd.statistics import student
+from adam_vs_gd.results.statistics import student
 
 LONG = 20  # memories of an optimizer that are long against one of them
 ROUNDING = 1e-6  # of an exponent

@@ -11,17 +11,17 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from adam_vs_gd.axis import axis_of
 from adam_vs_gd.experiments.figure1_tables import NAMES, NOISIER, at_best
 from adam_vs_gd.experiments.summary import numbers, over
-from adam_vs_gd.filters import LIVE, of_white_noise
-from adam_vs_gd.keys import FILTER_SIDE, set_of
 from adam_vs_gd.plot.layout import own_layout
 from adam_vs_gd.plot.lines import MARKERS, draw_curve
 from adam_vs_gd.plot.style import COLOURS, DASHES, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
+from adam_vs_gd.problems.images.filters import LIVE, of_white_noise
+from adam_vs_gd.problems.keys import FILTER_SIDE, set_of
+from adam_vs_gd.results.axis import axis_of
+from adam_vs_gd.results.statistics import counted, over_seeds
 from adam_vs_gd.show import number
-from adam_vs_gd.statistics import counted, over_seeds
 
 GRID_HEIGHT, LINES_HEIGHT = 3.05, 4.4  # inches
 GAP = 1  # points between filters

@@ -9,11 +9,11 @@ import xarray as xr
 
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.summary import over
-from adam_vs_gd.filters import of_white_noise
-from adam_vs_gd.keys import FILTER_SIDE
+from adam_vs_gd.problems.images.filters import of_white_noise
+from adam_vs_gd.problems.keys import FILTER_SIDE
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.statistics import counted, difference_interval, examples, is_error, labelled, over_seeds
 from adam_vs_gd.show import number
-from adam_vs_gd.statistics import counted, difference_interval, examples, is_error, labelled, over_seeds
-from adam_vs_gd.variables import STATUSES
 
 NAMES: Mapping[str, str] = {"adam": "Adam", "sgd": "SGD", "sgd_momentum": "SGD with momentum"}
 NOISIER: Mapping[str, int] = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from adam_vs_gd.files import publish, sealed, unsealed
-from adam_vs_gd.plan import cells, digest_of
-from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.engine.plan import cells, digest_of
+from adam_vs_gd.spec.sweep_spec import SweepSpec
+from adam_vs_gd.store.files import publish, sealed, unsealed
 
 
 def kept(

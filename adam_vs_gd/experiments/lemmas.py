@@ -13,15 +13,15 @@ from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.observing import observed, often, rarely
 from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_steps
 from adam_vs_gd.experiments.watch import watch
-from adam_vs_gd.theory.claims import CLAIMS, GD, Claim
-from adam_vs_gd.theory.conditions import CONDITIONS, SIGNED
-from adam_vs_gd.theory.lemmas import WITHIN, Check, pooled
-from adam_vs_gd.theory.observed import LOGIT
-from adam_vs_gd.theory.prediction import point_of, predict
-from adam_vs_gd.theory.scales import flip_strength
+from adam_vs_gd.problems.two_patch.theory.claims import CLAIMS, GD, Claim
+from adam_vs_gd.problems.two_patch.theory.conditions import CONDITIONS, SIGNED
+from adam_vs_gd.problems.two_patch.theory.lemmas import WITHIN, Check, pooled
+from adam_vs_gd.problems.two_patch.theory.observed import LOGIT
+from adam_vs_gd.problems.two_patch.theory.prediction import point_of, predict
+from adam_vs_gd.problems.two_patch.theory.scales import flip_strength
 
 if TYPE_CHECKING:
-    from adam_vs_gd.spec import SweepSpec
+    from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 VERSION = 2  # of the checks
 HELD = 0.99  # a claim that holds in a smaller share than this gets its reason printed

@@ -9,19 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adam_vs_gd import training
-from adam_vs_gd.data import balanced_labels, make_dataset
-from adam_vs_gd.measurements import objective_grad
-from adam_vs_gd.models import make_model
-from adam_vs_gd.theory.claims import Observed
-from adam_vs_gd.theory.observed import Filters, State, Trajectory
-from adam_vs_gd.theory.scales import Point
+from adam_vs_gd.problems.two_patch import training
+from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
+from adam_vs_gd.problems.two_patch.measurements import objective_grad
+from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.theory.claims import Observed
+from adam_vs_gd.problems.two_patch.theory.observed import Filters, State, Trajectory
+from adam_vs_gd.problems.two_patch.theory.scales import Point
 from adam_vs_gd.types import test_steps
 
 if TYPE_CHECKING:
-    from adam_vs_gd.plan import Lane
-    from adam_vs_gd.two_patch import TwoPatchDraws
-    from adam_vs_gd.types import Array, Hyper, Rows, Static, TrainState
+    from adam_vs_gd.engine.plan import Lane
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
+    from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
+    from adam_vs_gd.types import Array, Rows
 
 
 def observed(lane: Lane, rows: Rows) -> Observed:

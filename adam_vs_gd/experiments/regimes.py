@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 REGIMES: Mapping[str, Mapping[str, Any]] = {
     "table1": {},

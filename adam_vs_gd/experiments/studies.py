@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from adam_vs_gd.engine import run_sweep
+from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments.times import Law, power_law, reaching, turning
-from adam_vs_gd.spec import SweepSpec
-from adam_vs_gd.theory import Point, feature_time, flip_strength, flip_time
+from adam_vs_gd.problems.two_patch.theory import Point, feature_time, flip_strength, flip_time
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 EPS = 1e-12  # Lemma A.2 is about gradients that are not tiny; those of the noise begin at 1e-8 here
 OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {

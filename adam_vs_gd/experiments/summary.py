@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from adam_vs_gd.statistics import Interval, labelled, student
+from adam_vs_gd.results.statistics import Interval, labelled, student
 
 
 def over(values: xr.DataArray) -> xr.Dataset:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import xarray as xr
 
-from adam_vs_gd.engine import run_sweep
+from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import markdown
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.show import number
-from adam_vs_gd.spec import SweepSpec
-from adam_vs_gd.statistics import over_seeds
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 PAPER = {"train_error": {"adam": "0", "gd": "0"}, "test_error": {"adam": "0.884", "gd": "0"}}
 ROWS = (

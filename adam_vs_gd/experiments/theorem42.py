@@ -19,20 +19,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from adam_vs_gd import measurements, plot
-from adam_vs_gd.data import balanced_labels, make_dataset
+from adam_vs_gd import plot
+from adam_vs_gd.engine.plan import cells, digest_of
 from adam_vs_gd.experiments import theorem42_general
 from adam_vs_gd.experiments import theorem42_tables as tables
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.theorem42_picture import picture
 from adam_vs_gd.experiments.watch import watch
-from adam_vs_gd.models import make_model
-from adam_vs_gd.plan import cells, digest_of
-from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.problems.two_patch import measurements
+from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
+from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 if TYPE_CHECKING:
-    from adam_vs_gd.two_patch import TwoPatchDraws
-    from adam_vs_gd.types import Array, Hyper, Static, TrainState
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
+    from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
+    from adam_vs_gd.types import Array
 
 VERSION = 1  # of what is measured
 ETA = {"adam": 1e-3, "gd": 1.0}

@@ -14,15 +14,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adam_vs_gd import training
-from adam_vs_gd.data import Dataset, Stream, balanced_labels, draw_noise, make_dataset, seed_key, stream
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.kept import kept
-from adam_vs_gd.optimizers import make_optimizer
+from adam_vs_gd.problems.learning.optimizers import make_optimizer
+from adam_vs_gd.problems.two_patch import training
+from adam_vs_gd.problems.two_patch.data import (
+    Dataset,
+    Stream,
+    balanced_labels,
+    draw_noise,
+    make_dataset,
+    seed_key,
+    stream,
+)
 from adam_vs_gd.surroundings import numerics
 
 if TYPE_CHECKING:
-    from adam_vs_gd.spec import SweepSpec
+    from adam_vs_gd.spec.sweep_spec import SweepSpec
     from adam_vs_gd.types import Array, Key
 
 VERSION = 1  # of what is measured

@@ -13,7 +13,7 @@ from adam_vs_gd.experiments.summary import numbers, over
 from adam_vs_gd.plot.layout import own_layout
 from adam_vs_gd.plot.lines import MARKERS, draw_curve
 from adam_vs_gd.plot.style import COLOURS, DASHES, styled
-from adam_vs_gd.statistics import over_seeds
+from adam_vs_gd.results.statistics import over_seeds
 
 HEIGHT = 3.0  # inches
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from adam_vs_gd.statistics import LEVEL, student
-from adam_vs_gd.transition import RISING, first_crossing
+from adam_vs_gd.results.statistics import LEVEL, student
+from adam_vs_gd.results.transition import RISING, first_crossing
 
 LEAST = 3  # points that a slope is fitted to
 

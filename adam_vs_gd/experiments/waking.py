@@ -16,10 +16,10 @@ from adam_vs_gd.experiments import markdown, observing
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.regimes import REGIMES, regime_spec
 from adam_vs_gd.experiments.watch import watch
-from adam_vs_gd.spec import SweepSpec
-from adam_vs_gd.theory.conditions import SIGNED
-from adam_vs_gd.theory.lemmas import WITHIN, pooled, woken
-from adam_vs_gd.theory.observed import Filters
+from adam_vs_gd.problems.two_patch.theory.conditions import SIGNED
+from adam_vs_gd.problems.two_patch.theory.lemmas import WITHIN, pooled, woken
+from adam_vs_gd.problems.two_patch.theory.observed import Filters
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 VERSION = 1  # of what is measured
 ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)

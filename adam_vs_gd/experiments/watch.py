@@ -6,20 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from adam_vs_gd import engine
-from adam_vs_gd.chunk import draws_of, side_by_side
-from adam_vs_gd.engine import Settings
-from adam_vs_gd.fast import make_batch
-from adam_vs_gd.machine import limits_of
-from adam_vs_gd.plan import Chunk, Group, Lane, Plan, cells, make_plan
+from adam_vs_gd.engine import sweep as engine
+from adam_vs_gd.engine.chunk import draws_of, side_by_side
+from adam_vs_gd.engine.machine import limits_of
+from adam_vs_gd.engine.plan import Chunk, Group, Lane, Plan, cells, make_plan
+from adam_vs_gd.engine.progress import Meter, progress_on
+from adam_vs_gd.engine.runner import Hooks, run_plan
+from adam_vs_gd.engine.sweep import Settings
 from adam_vs_gd.problem import Batch
-from adam_vs_gd.progress import Meter, progress_on
-from adam_vs_gd.runner import Hooks, run_plan
-from adam_vs_gd.types import Hyper, Rows, Static, TrainState
+from adam_vs_gd.problems.two_patch.fast import make_batch
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
+from adam_vs_gd.types import Rows
 
 if TYPE_CHECKING:
-    from adam_vs_gd.spec import SweepSpec
-    from adam_vs_gd.two_patch import TwoPatchDraws
+    from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
+    from adam_vs_gd.spec.sweep_spec import SweepSpec
     from adam_vs_gd.types import Array
 
 Look = Callable[[Static, Hyper, "TwoPatchDraws", TrainState], Mapping[str, "Array"]]

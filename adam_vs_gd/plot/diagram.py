@@ -13,15 +13,15 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.overlay import Overlay
-from adam_vs_gd.panels import Panel, labels_in, panels, shown, where
 from adam_vs_gd.plot.layout import Layout, given_layout, own_layout
 from adam_vs_gd.plot.marks import Cells, Legend, mark_level, mark_overlays, mark_significance, mark_statuses
 from adam_vs_gd.plot.picture import picture_name
 from adam_vs_gd.plot.style import NOT_COMPUTED, Scheme, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
-from adam_vs_gd.selection import check_value, choose_axes, complete, select, swept
-from adam_vs_gd.statistics import chance, is_error
+from adam_vs_gd.results.overlay import Overlay
+from adam_vs_gd.results.panels import Panel, labels_in, panels, shown, where
+from adam_vs_gd.results.selection import check_value, choose_axes, complete, select, swept
+from adam_vs_gd.results.statistics import chance, is_error
 
 MAX_PANELS = 24
 NO_BREAK = "\xa0"

@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.panels import panels, plain, shown, where
 from adam_vs_gd.plot.layout import Layout, given_layout, own_layout
 from adam_vs_gd.plot.picture import picture_name
 from adam_vs_gd.plot.style import COLOURS, DASHES, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
-from adam_vs_gd.selection import FIXED, check_value, complete, select, swept
-from adam_vs_gd.statistics import chance, is_error, over_seeds
+from adam_vs_gd.results.panels import panels, plain, shown, where
+from adam_vs_gd.results.selection import FIXED, check_value, complete, select, swept
+from adam_vs_gd.results.statistics import chance, is_error, over_seeds
 
 LEARNING = (("feature_learning", "noise_memorization"), ("high_frequency", "train_error"))
 """What a model of patches learns, and a network on images."""

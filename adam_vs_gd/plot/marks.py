@@ -13,12 +13,12 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
 
-from adam_vs_gd.axis import Axis
-from adam_vs_gd.overlay import Overlay
-from adam_vs_gd.panels import Panel, plain
 from adam_vs_gd.plot.style import CHANCE, DASHES, DIVERGED, HATCHES, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
-from adam_vs_gd.transition import contour
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.axis import Axis
+from adam_vs_gd.results.overlay import Overlay
+from adam_vs_gd.results.panels import Panel, plain
+from adam_vs_gd.results.transition import contour
 
 Legend = dict[str, Any]
 """{text: handle} of what has been drawn."""

@@ -15,8 +15,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import DiskError, PlotError
-from adam_vs_gd.files import publish
-from adam_vs_gd.selection import FIXED
+from adam_vs_gd.results.selection import FIXED
+from adam_vs_gd.store.files import publish
 
 DPI = 300
 FILES: Any = {"pdf.fonttype": 42, "svg.hashsalt": "adam-vs-gd"}  # fonts as journals want them; the same file every time

@@ -8,11 +8,11 @@ from typing import Any
 import xarray as xr
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.overlay import Overlay
 from adam_vs_gd.plot.diagram import phase_diagram
 from adam_vs_gd.plot.lines import curves, trajectories
 from adam_vs_gd.plot.picture import Picture
-from adam_vs_gd.selection import complete, select, swept
+from adam_vs_gd.results.overlay import Overlay
+from adam_vs_gd.results.selection import complete, select, swept
 
 
 def suitable(

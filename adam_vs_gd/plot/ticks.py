@@ -12,8 +12,8 @@ import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
 
-from adam_vs_gd.axis import LINEAR, LOG, SYMLOG, Axis, written
-from adam_vs_gd.panels import plain
+from adam_vs_gd.results.axis import LINEAR, LOG, SYMLOG, Axis, written
+from adam_vs_gd.results.panels import plain
 
 LETTER, GAP, LINE = 4.2, 6.0, 12.0  # points: a tick label's letter, what is between two labels, a line of them
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import xarray as xr
 
-from adam_vs_gd.progress import duration
+from adam_vs_gd.engine.progress import duration
+from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.report.words import symbol, written
-from adam_vs_gd.selection import swept
-from adam_vs_gd.statistics import LEVEL, census
-from adam_vs_gd.store import Survey
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.results.selection import swept
+from adam_vs_gd.results.statistics import LEVEL, census
+from adam_vs_gd.store.folder import Survey
 
 UNTOLD = "not told"
 MADE_BY = ("versions", "python", "commit", "platform", "device", "kernel", "path", "precision")

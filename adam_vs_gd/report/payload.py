@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import LogNorm
 
-from adam_vs_gd.axis import axis_of
 from adam_vs_gd.plot.style import DIVERGING, SEQUENTIAL, colours
+from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.report.blob import Blob, rounded
 from adam_vs_gd.report.words import symbol, written
-from adam_vs_gd.selection import choose_axes, swept
-from adam_vs_gd.statistics import LEVEL, chance, difference, is_error, over_seeds
-from adam_vs_gd.variables import STATUSES
+from adam_vs_gd.results.axis import axis_of
+from adam_vs_gd.results.selection import choose_axes, swept
+from adam_vs_gd.results.statistics import LEVEL, chance, difference, is_error, over_seeds
 
 TRAJECTORIES = ("feature_learning", "noise_memorization", "loss", "data_loss", "train_error", "test_error")
 PATH_NUMBERS = 6_000_000

@@ -14,11 +14,11 @@ from typing import Any
 import xarray as xr
 
 from adam_vs_gd.errors import DiskError, PlotError
-from adam_vs_gd.files import publish
 from adam_vs_gd.report import facts
 from adam_vs_gd.report.payload import payload
-from adam_vs_gd.selection import complete
-from adam_vs_gd.store import Survey
+from adam_vs_gd.results.selection import complete
+from adam_vs_gd.store.files import publish
+from adam_vs_gd.store.folder import Survey
 
 SCRIPTS = ("data", "scale", "look", "axes", "heatmap", "curves", "trajectories", "words", "controls", "main")
 """The parts of the page's one script, in their order."""

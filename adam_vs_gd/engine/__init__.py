@@ -1,0 +1,1 @@
+"""Any problem: planned, compiled, run in chunks, interrupted, resumed."""

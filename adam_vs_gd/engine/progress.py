@@ -1,0 +1,189 @@
+"""How far a run is, and where it says so: a bar in a terminal, plain lines elsewhere, nothing on request."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, deque
+from types import TracebackType
+from typing import Protocol, TextIO, cast
+
+from adam_vs_gd.engine.plan import Group, Plan
+from adam_vs_gd.engine.terminal import Lasting
+
+SECONDS_BETWEEN_LINES = 5.0
+SPEED_SECONDS = 30.0  # of stepping that the speed is averaged over
+
+
+class Meter:
+    """How far a run is. The time left is judged by the operations left, at the speed of the last half minute."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.lanes, self.work = plan.lanes, plan.work
+        self.chunks = sum(len(group.chunks) for group in plan.groups)
+        self.lanes_done = self.chunks_done = self.step = self.steps = 0
+        self.work_done = self.work_begun = 0.0
+        self.statuses: Counter[str] = Counter()
+        self.errors: dict[str, tuple[float, int]] = {}
+        self.recent: deque[tuple[float, int, float]] = deque()
+
+    def pass_over(self, group: Group, steps: int, lanes: int) -> None:
+        """So many steps of the lanes of a chunk need no work any more."""
+        self.work_begun += steps * lanes * group.step_work
+
+    def advance(self, group: Group, step: int, steps: int, lanes: int, seconds: float) -> None:
+        """The lanes of a chunk went `steps` on, to `step`, in `seconds`."""
+        self.step, self.steps = step, group.static.steps
+        self.pass_over(group, steps, lanes)
+        self.recent.append((seconds, steps * lanes, steps * lanes * group.step_work))
+        while sum(seconds for seconds, _, _ in self.recent) - self.recent[0][0] > SPEED_SECONDS:
+            self.recent.popleft()
+
+    def finish(self, lanes: int) -> None:
+        """A chunk is done."""
+        self.lanes_done += lanes
+        self.chunks_done += 1
+        self.work_done, self.work_begun = self.work_done + self.work_begun, 0.0
+
+    def replan(self, before: Group, after: Group | None) -> None:
+        """What is left of a group is cut anew, the chunk in the making with it; or is given up."""
+        self.work_begun = 0.0
+        self.chunks -= len(before.chunks)
+        if after is None:
+            self.work -= before.lanes * before.static.steps * before.step_work
+        else:
+            self.chunks += len(after.chunks)
+
+    def count(self, status: str, label: str, error: float | None) -> None:
+        """A lane's status, its optimizer's label, and its test error; None where it counts in no mean."""
+        self.statuses[status] += 1
+        if error is not None:
+            total, count = self.errors.get(label, (0.0, 0))
+            self.errors[label] = (total + error, count + 1)
+
+    @property
+    def speed(self) -> float:
+        """Lane-steps per second; 0 when nothing has been measured."""
+        seconds = sum(seconds for seconds, _, _ in self.recent)
+        return sum(steps for _, steps, _ in self.recent) / seconds if seconds else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left, compilation not counted; None when nothing has been measured."""
+        seconds, work = sum(s for s, _, _ in self.recent), sum(w for _, _, w in self.recent)
+        return (self.work - self.work_done - self.work_begun) * seconds / work if work else None
+
+    def position(self) -> str:
+        """Lanes, chunk and step, speed, time left."""
+        parts = [f"{self.lanes_done}/{self.lanes} lanes"]
+        if self.chunks_done < self.chunks and self.steps:
+            parts.append(f"chunk {self.chunks_done + 1}/{self.chunks} at step {self.step}/{self.steps}")
+        parts.append(f"{self.speed:,.0f} lane-steps/s")
+        parts.append("? left" if self.left is None else f"{duration(self.left)} left")
+        return ", ".join(parts)
+
+    def outcome(self) -> str:
+        """Lanes of each status, and the mean test error of each optimizer so far."""
+        found = ", ".join(f"{count} {status}" for status, count in self.statuses.most_common())
+        means = ", ".join(f"{label} {total / count:.3g}" for label, (total, count) in self.errors.items())
+        return found + (f"; mean test error {means}" if means else "")
+
+
+class Progress(Protocol):
+    """What a run tells; enter it when there is something to tell."""
+
+    def __enter__(self) -> Progress: ...
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def update(self, meter: Meter) -> None:
+        """The run has got on."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Nothing is said."""
+
+    def update(self, meter: Meter) -> None:
+        """Nothing is said."""
+
+
+class Lines(Silent):
+    """A line every few seconds, for log files and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.spoken = stream, -SECONDS_BETWEEN_LINES
+
+    def note(self, text: str) -> None:
+        """One line."""
+        print(text, file=self.stream, flush=True)
+
+    def update(self, meter: Meter) -> None:
+        """A line, unless there was one just now."""
+        now = time.monotonic()
+        if now - self.spoken >= SECONDS_BETWEEN_LINES or meter.lanes_done == meter.lanes:
+            self.spoken = now
+            self.note("; ".join(filter(None, [meter.position(), meter.outcome()])))
+
+
+class Bar:
+    """A bar of rich's, with the position beside it and the outcome below."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.text import Text
+
+        self.text = Text
+        self.bar = Progress(BarColumn(), TextColumn("{task.description}", markup=False))
+        self.live = Live(console=Console(file=stream), refresh_per_second=4)
+
+    def __enter__(self) -> Bar:
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.live.__exit__(kind, error, trace)
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self.live.console.print(text, highlight=False, markup=False)
+
+    def update(self, meter: Meter) -> None:
+        """Move the bar."""
+        from rich.console import Group
+
+        if not self.bar.tasks:
+            self.bar.add_task("", total=meter.work)
+        self.bar.update(self.bar.tasks[0].id, completed=meter.work_done, description=meter.position())
+        self.live.update(Group(self.bar, self.text(meter.outcome())))
+
+
+def progress_on(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:
+    """What suits a stream; stderr unless another is given."""
+    if quiet:
+        return Silent()
+    stream = cast(TextIO, Lasting(sys.stderr if stream is None else stream))
+    return Bar(stream) if stream.isatty() else Lines(stream)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

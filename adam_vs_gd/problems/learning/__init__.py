@@ -1,0 +1,1 @@
+"""What trainings of any model have in common."""

@@ -1,0 +1,116 @@
+"""Lanes of one seed and s that share one dense matrix of unit noise, in XLA: on accelerators, and without the kernel.
+
+The only products are of that matrix with the weights of all the lanes of a block at once, and back; α, σ_p and the
+feature enter as scalars. Rows of the weights that no example touches are left out of the products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from adam_vs_gd.engine.chunk import batched
+from adam_vs_gd.problems.methods import rows_of
+from adam_vs_gd.problems.two_patch import training
+from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
+from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.problem import two_patch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adam_vs_gd.problem import Batch
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+    from adam_vs_gd.types import Array
+
+
+class UnitNoise(NamedTuple):
+    """Noise of unit variance on the coordinates that examples touch.
+
+    Attributes:
+        matrix: [n, D'] dense, D' at most d.
+        rows: [D'] coordinates of its columns, d where there is none; None for all of them.
+    """
+
+    matrix: Array
+    rows: Array | None
+
+    def of(self, w: Array) -> Array:
+        """[..., D'] weights [..., d] on its coordinates."""
+        return w if self.rows is None else w.at[..., self.rows].get(mode="fill", fill_value=0, indices_are_sorted=True)
+
+
+def unit_noise(noise: NoiseRanks, s: ArrayLike, static: Static) -> UnitNoise:
+    """The first s of the ranks [n, R]."""
+    n, ranks = noise.unit.shape
+    size = rows_of(static, ranks)
+    values = jnp.where(jnp.arange(ranks) < s, noise.unit, 0)
+    if size == static.d:
+        rows, place = None, noise.coordinate
+    else:
+        rows = jnp.unique(noise.coordinate, size=size, fill_value=static.d)
+        place = jnp.searchsorted(rows, noise.coordinate)
+    matrix = jnp.zeros((n, size), values.dtype).at[jnp.arange(n)[:, None], place].set(values, unique_indices=True)
+    return UnitNoise(matrix, rows)
+
+
+class SharedDataset(NamedTuple):
+    """`data.Dataset` with its noise as a unit matrix, which lanes can share, and the lane's numbers.
+
+    Attributes:
+        noise: of n examples.
+        y: [n] labels.
+        sigma_p, alpha: σ_p, α.
+    """
+
+    noise: UnitNoise
+    y: Array
+    sigma_p: Array
+    alpha: Array
+
+    def project(self, w: Array) -> Array:
+        """[J, m, n] inner products ⟨w, ξ_i⟩ of filters [J, m, d] with the noise patches."""
+        unit = jnp.einsum("nd,jmd->jmn", self.noise.matrix, self.noise.of(w), precision=jax.lax.Precision.HIGHEST)
+        return self.sigma_p * unit - self.alpha * self.y * w[..., :1]
+
+
+def in_blocks(
+    f: Callable[..., Any], share: Callable[[Any, Any, Any], Any], block: int
+) -> Callable[[Any, Any, Any, Any, Any, Any], Any]:
+    """`Batch.advance` from f (hyper, shared, state, start, stop) of one lane: `block` lanes in a row share.
+
+    Args:
+        f: a lane's segment.
+        share: (hyper, slot, draws) of a block's first lane -> what all its lanes share.
+        block: lanes of a block; they agree in seed and s.
+    """
+
+    def advance(hyper: Any, slot: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
+        def one_block(hyper: Any, slot: Any, state: Any) -> Any:
+            shared = share(jax.tree.map(lambda a: a[0], hyper), slot[0], draws)
+            return jax.vmap(lambda hyper, state: f(hyper, shared, state, start, stop))(hyper, state)
+
+        split = lambda tree: jax.tree.map(lambda a: a.reshape(-1, block, *a.shape[1:]), tree)  # noqa: E731
+        found = jax.vmap(one_block)(split(hyper), split(slot), split(state))
+        return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), found)
+
+    return advance
+
+
+def dense(static: Static, ranks: int, block: int) -> Batch:
+    """Lanes of any optimizer and model, in blocks that share their noise."""
+    model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+
+    def share(hyper: Hyper, slot: Any, draws: Any) -> UnitNoise:
+        return unit_noise(jax.tree.map(lambda a: a[slot], draws.train), hyper.s, static)
+
+    def segment(hyper: Hyper, noise: UnitNoise, state: Any, start: Any, stop: Any) -> Any:
+        numbers = jnp.asarray(hyper.sigma_p), jnp.asarray(hyper.alpha)
+        data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers)
+        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop)
+
+    return replace(batched(two_patch(static, ranks)), advance=in_blocks(segment, share, block))

@@ -1,0 +1,190 @@
+"""The data as sparse rows, and lanes trained on it by the native kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from adam_vs_gd.engine.chunk import batched
+from adam_vs_gd.problem import Batch
+from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
+from adam_vs_gd.problems.two_patch.fast import native
+from adam_vs_gd.problems.two_patch.lane import Best, TrainState, Windows
+from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws, conclude, last_candidate, two_patch
+
+if TYPE_CHECKING:
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+    from adam_vs_gd.types import Array, Key
+
+TEST_BLOCK = 10_000  # test examples whose products exist at once
+
+
+class SeedRanks(NamedTuple):
+    """Noise by rank of one of K seeds, which is not taken out of their arrays.
+
+    Attributes:
+        all: [K, n, R] ranks.
+        slot: which of the K.
+    """
+
+    all: NoiseRanks
+    slot: Array
+
+    def block(self, start: ArrayLike, count: int) -> SeedRanks:
+        """Examples start .. start+count-1."""
+        _, n, ranks = self.all.unit.shape
+        if count == n:
+            return self
+        part = lambda a: jax.lax.dynamic_slice(a, (self.slot, start, 0), (1, count, ranks))  # noqa: E731
+        return SeedRanks(NoiseRanks(*map(part, self.all)), jnp.int32(0))
+
+
+class SparseDataset(NamedTuple):
+    """`data.Dataset` as its ranks and numbers.
+
+    Attributes:
+        noise: ranks of n examples.
+        y: [n] labels.
+        s, sigma_p, alpha: the lane's s, σ_p, α.
+    """
+
+    noise: SeedRanks
+    y: Array
+    s: Array
+    sigma_p: Array
+    alpha: Array
+
+    def project(self, w: Array) -> Array:
+        """[J, m, n] inner products ⟨w, ξ_i⟩ of filters [J, m, d] with the noise patches."""
+        unit = native.project(self.noise.all, self.noise.slot, self.s, w.reshape(-1, w.shape[-1]))
+        return self.sigma_p * unit.reshape(*w.shape[:-1], -1) - self.alpha * self.y * w[..., :1]
+
+
+def represent(noise: SeedRanks, y: Array, d: int, s: Array, sigma_p: Array, alpha: Array) -> Any:
+    """`data.make_dataset`, sparse."""
+    del d
+    return SparseDataset(noise, y.astype(noise.all.unit.dtype), jnp.asarray(s, jnp.int32), sigma_p, alpha)
+
+
+def lane_draws(slot: Array, draws: TwoPatchDraws) -> Any:
+    """The draws of a lane, of which only the weights are taken out."""
+    weights = jax.tree.map(lambda a: a[slot], draws.weights)
+    train, test = SeedRanks(draws.train, slot), SeedRanks(draws.test, slot)
+    return TwoPatchDraws(train, test, weights, draws.batches[slot])  # type: ignore[arg-type]
+
+
+def products(static: Static, ranks: int) -> Batch:
+    """Lanes of any optimizer and model whose products with the noise are the native kernel's; float32, on a CPU."""
+    return batched(two_patch(static, ranks, represent, TEST_BLOCK), lane_draws)
+
+
+def sparse(static: Static, ranks: int) -> Batch:
+    """Lanes that the native kernel trains from first to last: optimizers that it knows, float32, on a CPU."""
+    plain = batched(two_patch(static, ranks))
+
+    def advance(
+        hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array
+    ) -> TrainState:
+        leaves, tree = jax.tree.flatten(state.opt_state)
+        (key, w), *_ = state.params.items()
+        beside = [*jax.tree.leaves(state.rest), *(leaf for leaf in leaves if leaf.shape == w.shape)]
+        operands = (*operands_of(static, hyper, slot, draws), start, stop)
+        weights = [by_filter(static, a) for a in (w, state.best.params[key], *beside)]
+        kept = (state.best.grad_norm, state.best.step, state.fitted, *state.windows)
+        found = native.in_place("advance", static, operands, (*weights, *kept))
+        w, best, *beside = (a.reshape(w.shape) for a in found[: len(weights)])
+        norm, step, fitted, *windows = found[len(weights) :]
+        rest = {key: beside.pop(0)} if state.rest else ()
+        leaves = [beside.pop(0) if leaf.shape == w.shape else leaf + (stop - start) for leaf in leaves]
+        opt_state = jax.tree.unflatten(tree, leaves)
+        return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fitted, Windows(*windows), rest)
+
+    def weights(params: Any) -> Array:
+        (w,) = jax.tree.leaves(params)
+        return by_filter(static, w)
+
+    def best_of(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState) -> Array:
+        operands = (*operands_of(static, hyper, slot, draws), state.best.step)
+        began = weights(plain.start(hyper, slot, draws).params)
+        (best,) = native.in_place("complete", static, (*operands, began), (weights(state.best.params),))
+        return best
+
+    return measured_natively(
+        plain.draw, static, plain.start, advance,
+        now=lambda hyper, slot, draws, state: weights(state.params),
+        best=best_of,
+        kept=lambda state: (state.fitted, state.best.grad_norm, state.best.step, state.windows),
+    )  # fmt: skip
+
+
+def by_filter(static: Static, w: Array) -> Array:
+    """[L, J, m, d] weights of any of the models."""
+    return w.reshape(len(w), -1, static.width, static.d)
+
+
+def operands_of(static: Static, hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> tuple[Array, ...]:
+    """What every target that trains or measures takes first."""
+    numbers = (hyper.alpha, hyper.sigma_p, hyper.lam, hyper.eta, hyper.beta1, hyper.beta2, hyper.eps)
+    reals = (jnp.asarray(number, jnp.float32) for number in numbers)
+    return (*draws.train, balanced_labels(static.n), slot, jnp.asarray(hyper.s, jnp.int32), *reals)
+
+
+def measured_natively(
+    draw: Callable[[Key], TwoPatchDraws],
+    static: Static,
+    start: Any,
+    advance: Any,
+    now: Callable[[Hyper, Array, TwoPatchDraws, Any], Array],
+    best: Callable[[Hyper, Array, TwoPatchDraws, Any], Array],
+    kept: Callable[[Any], tuple[Array, Array, Array, Windows]],
+    measure: Callable[[Hyper, Array, TwoPatchDraws, Any], dict[str, Array]] | None = None,
+) -> Batch:
+    """The batch of a native way to advance: its measurements are the kernel's too.
+
+    Args:
+        draw: as of a `Batch`.
+        static: what the lanes share.
+        start: as of a `Batch`.
+        advance: as of a `Batch`.
+        now: (hyper, slot, draws, state) -> weights [L, J, m, d].
+        best: the same of W*, zeros where there is none.
+        kept: state -> (fitted, gradient norm and step of W*, windows).
+        measure: as of a `Batch`; by default of the weights.
+    """
+    labels = balanced_labels(static.test_size)
+
+    def errors(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> Array:
+        operands = operands_of(static, hyper, slot, draws)
+        return native.test_errors(static, operands, draws.test, labels, w)
+
+    def look(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> dict[str, Array]:
+        return native.measured("measure", static, hyper.lam, *operands_of(static, hyper, slot, draws), w)
+
+    def of_weights(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any) -> dict[str, Array]:
+        return look(hyper, slot, draws, now(hyper, slot, draws, state))
+
+    def test(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any) -> dict[str, Array]:
+        return {"test_error": errors(hyper, slot, draws, now(hyper, slot, draws, state))}
+
+    def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, measured: Any) -> dict[str, Array]:
+        fitted, norm, step, windows = kept(state)
+        better, norm, step = last_candidate(static, fitted, norm, step, measured)
+        norms = jax.vmap(optax.tree.norm)(draws.weights)
+
+        def of_best() -> tuple[Array, Array]:
+            w = best(hyper, slot, draws, state)
+            return look(hyper, slot, draws, w)["train_error"], errors(hyper, slot, draws, w)
+
+        last = measured["train_error"], measured["test_error"]
+        earlier = jax.lax.cond((~better & (step >= 0)).any(), of_best, lambda: last)
+        train_error, test_error = (jnp.where(better, *pair) for pair in zip(last, earlier, strict=True))
+        return conclude(
+            static, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step, train_error, test_error
+        )
+
+    return Batch(draw, start, advance, measure or of_weights, test, finish)

@@ -1,0 +1,300 @@
+"""The paper's problem as an instance of `Problem`, and one lane of it as a function."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.typing import ArrayLike
+
+from adam_vs_gd.problem import Problem
+from adam_vs_gd.problems.learning.batches import Batches, no_order, raw
+from adam_vs_gd.problems.learning.optimizers import GRADIENT_NORM
+from adam_vs_gd.problems.two_patch import measurements, training
+from adam_vs_gd.problems.two_patch.data import (
+    Dataset,
+    NoiseRanks,
+    Stream,
+    balanced_labels,
+    draw_noise,
+    make_dataset,
+    seed_key,
+    stream,
+)
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState, Windows
+from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.surroundings import arithmetic
+from adam_vs_gd.types import record_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from adam_vs_gd.problems.two_patch.models import Model
+    from adam_vs_gd.types import Array, Key, Params
+
+
+class TwoPatchDraws(NamedTuple):
+    """What all lanes of a seed share: noise by rank of the training and test sets, unit normal weights, a key."""
+
+    train: NoiseRanks
+    test: NoiseRanks
+    weights: Params
+    batches: Array  # [2] uint32, the key that orders of the examples are drawn from
+
+
+@functools.lru_cache(maxsize=64)
+def draw_function(
+    model: Model, n: int, d: int, test_size: int, supports: str, ranks: int
+) -> Callable[[Key], TwoPatchDraws]:
+    """Key -> draws. One function for all problems that draw alike, so that the engine can tell that they do."""
+
+    def draw(key: Key) -> TwoPatchDraws:
+        return TwoPatchDraws(
+            train=draw_noise(stream(key, Stream.TRAIN), n, d, ranks, supports),
+            test=draw_noise(stream(key, Stream.TEST), test_size, d, ranks),
+            weights=model.init(stream(key, Stream.WEIGHTS), jnp.zeros((2, d)))["params"],
+            batches=raw(stream(key, Stream.BATCHES)),
+        )
+
+    return draw
+
+
+TEST_BLOCK = 1000  # test examples whose dense patches exist at once
+
+
+def two_patch(
+    static: Static,
+    ranks: int,
+    represent: Callable[..., Dataset] = make_dataset,
+    test_block: int = TEST_BLOCK,
+) -> Problem:
+    """The two-patch problem of given shapes.
+
+    Args:
+        static: shapes, model and optimizer.
+        ranks: R, at least the largest s of the lanes; results do not depend on it.
+        represent: `make_dataset`, or what makes the same data in another form.
+        test_block: test examples that exist in that form at once.
+    """
+    model = make_model(static.model, static.width, static.q)
+    test_labels = balanced_labels(static.test_size)
+
+    def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Dataset:
+        labels = balanced_labels(static.n)
+        return represent(draws.train, labels, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
+
+    def test_error(hyper: Hyper, draws: TwoPatchDraws, params: Params) -> Array:
+        def examples(first: Array, count: int) -> Dataset:
+            y = jax.lax.dynamic_slice_in_dim(test_labels, first, count)
+            return represent(draws.test.block(first, count), y, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
+
+        return measurements.test_error(model, params, test_labels, examples, test_block)
+
+    def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
+        order = no_order(static.n) if static.batch_size else ()
+        return training.start(static.optimizer, hyper, draws.weights, order)
+
+    def advance(hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array) -> TrainState:
+        data = training_set(hyper, draws)
+        how = batches_of(static, draws)
+        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop, batches=how)
+
+    def measure(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
+        return measurements.measure(model, state.params, training_set(hyper, draws), hyper.lam)
+
+    def test(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
+        return {"test_error": test_error(hyper, draws, state.params)}
+
+    def finish(
+        hyper: Hyper, draws: TwoPatchDraws, state: TrainState, measured: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        better, norm, step = last_candidate(static, state.fitted, state.best.grad_norm, state.best.step, measured)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best.params)
+        return conclude(
+            static, hyper, measured, state.windows, hyper.sigma_0 * optax.tree.norm(draws.weights), norm, step,
+            measurements.error_rate(measurements.margins(model, best, training_set(hyper, draws))),
+            test_error(hyper, draws, best),
+        )  # fmt: skip
+
+    draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
+    return Problem(static.steps, draw, start, advance, measure, test, finish)
+
+
+def batches_of(static: Static, draws: TwoPatchDraws) -> Batches | None:
+    """How a lane's batches are drawn: all lanes of a seed and size share them. None for full batch."""
+    return Batches(draws.batches, static.batch_size) if static.batch_size else None
+
+
+def last_candidate(
+    static: Static, fitted: Array, best_norm: Array, best_step: Array, measured: Mapping[str, Array]
+) -> tuple[Array, Array, Array]:
+    """Whether the last iterate is W*, and W*'s gradient norm and step, from what has been measured at it."""
+    fitted = fitted | ((measured["train_error"] == 0) & (measured["data_loss"] <= measurements.FITTED_LOSS))
+    norm = measured[f"grad_norm_l{GRADIENT_NORM[static.optimizer]}"]
+    better = fitted & (norm < best_norm)
+    return better, jnp.where(better, norm, best_norm), jnp.where(better, static.steps, best_step)
+
+
+def conclude(
+    static: Static,
+    hyper: Hyper,
+    measured: Mapping[str, Array],
+    windows: Windows,
+    start_norm: Array,
+    best_norm: Array,
+    best_step: Array,
+    best_train_error: Array,
+    best_test_error: Array,
+) -> dict[str, Array]:
+    """The final values of a lane, or of lanes alike.
+
+    Args:
+        static: what they share.
+        hyper: their numbers.
+        measured: what was measured at T.
+        windows: of the objective.
+        start_norm: ‖W_0‖_F.
+        best_norm: of the gradient at W*.
+        best_step: of W*; −1 where there is none.
+        best_train_error: at W*.
+        best_test_error: at W*.
+    """
+    finite = jnp.isfinite(measured["loss"]) & jnp.isfinite(measured["weight_norm"])
+    found = (best_step >= 0) & finite
+    norm = jnp.where(found, best_norm, jnp.nan)
+    change = training.objective_change(windows, static.steps)
+    bound = 1 / (static.steps * hyper.eta)
+    return {
+        **measured,
+        "objective_change": change,
+        "best_test_error": jnp.where(found, best_test_error, jnp.nan),
+        "best_train_error": jnp.where(found, best_train_error, jnp.nan),
+        "best_grad_norm": norm,
+        "best_step": jnp.where(found, best_step, -1),
+        "stationary": (found & (norm ** GRADIENT_NORM[static.optimizer] <= bound)).astype(jnp.int8),
+        "status": measurements.classify(
+            finite=finite,
+            train_error=measured["train_error"],
+            data_loss=measured["data_loss"],
+            weight_norm=measured["weight_norm"],
+            start_norm=start_norm,
+            objective_change=change,
+        ),
+    }
+
+
+class Training(NamedTuple):
+    """What `train` returns.
+
+    Attributes:
+        params: final weights.
+        best_params: weights W* (zeros where `final["best_step"]` is −1).
+        final: {name: scalar} every final value of the results' Dataset, `status` as in `Status`.
+        path: {name: [record + 1, ...]} the trajectories on the record grid (without the test error).
+    """
+
+    params: Params
+    best_params: Params
+    final: dict[str, Array]
+    path: dict[str, Array]
+
+
+@arithmetic()
+def train(
+    key: Key | ArrayLike,
+    *,
+    optimizer: str = "adam",
+    eta: ArrayLike = 5e-5,
+    lam: ArrayLike = 1e-5,
+    beta1: ArrayLike = 0.9,
+    beta2: ArrayLike = 0.999,
+    eps: ArrayLike = 1e-8,
+    alpha: ArrayLike = 0.2,
+    s: ArrayLike = 100,
+    sigma_p: ArrayLike = 0.1,
+    sigma_0: ArrayLike = 0.01,
+    supports: str = "independent",
+    model: str = "two_layer_cnn",
+    width: int = 20,
+    q: int = 3,
+    n: int = 200,
+    d: int = 1000,
+    steps: int = 10_000,
+    test_size: int = 10_000,
+    record: int = 0,
+    ranks: int | None = None,
+    batch_size: int | None = None,
+) -> Training:
+    """One training of Definition 3.1's data from start to end: a `lax.scan`, jittable, vmappable over key and numbers.
+
+    It is the lane that a sweep runs: `train(seed, ...)` gives what the sweep's cell of that seed holds, to
+    rounding.
+
+    Args:
+        key: a JAX key, or a seed as in a spec; may be traced.
+        optimizer: "gd", "signgd", "adam", "adam_paper", "momentum".
+        eta: η > 0. The default is Table 1's for Adam; GD's is 0.02, momentum's 0.002.
+        lam: λ >= 0.
+        beta1: β1 in [0, 1).
+        beta2: β2 in [0, 1).
+        eps: ε >= 0.
+        alpha: α in [0, 1].
+        s: noise coordinates, 1 .. d-1.
+        sigma_p: σ_p > 0.
+        sigma_0: σ_0 > 0.
+        supports: "independent" or "disjoint".
+        model: "two_layer_cnn" or "linear" (to which width and q mean nothing).
+        width: m, filters per class.
+        q: power of the activation, >= 2.
+        n: training examples, even.
+        d: dimension of a patch.
+        steps: T.
+        test_size: fresh examples behind the test error, even.
+        record: keep the trajectories at `record` + 1 steps; 0 for none.
+        ranks: a static upper bound of a traced s; speed only.
+        batch_size: B, examples of a step, 1 .. n, drawn without replacement in epochs; None for all n.
+
+    Returns:
+        `Training`.
+
+    Raises:
+        ValueError: if n or test_size is odd, record > steps, batch_size > n, or a name or s is impossible.
+    """
+    for name, value in (("n", n), ("test_size", test_size)):
+        if value < 2 or value % 2:
+            raise ValueError(f"{name} = {value}: must be even and at least 2, for as many examples of each class")
+    if not 0 <= record <= steps:
+        raise ValueError(f"record = {record}: must be in 0 .. steps = {steps}")
+    if batch_size is not None and not 1 <= batch_size <= n:
+        raise ValueError(f"batch_size = {batch_size}: must be in 1 .. n = {n}; None is full batch")
+    is_key = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    root: Key = key if is_key else seed_key(key)  # type: ignore[assignment]
+    if ranks is None:
+        most = (d - 1) // n if supports == "disjoint" else d - 1
+        ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
+    static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size, batch_size or 0)
+    problem, network = two_patch(static, ranks), make_model(model, width, q)
+    dtype = jnp.result_type(float)
+    hyper = Hyper(*(jnp.asarray(v, dtype) for v in (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)))
+
+    draws = problem.draw(root)
+    data = make_dataset(draws.train, balanced_labels(n), d, hyper.s, hyper.sigma_p, hyper.alpha)
+    state, data = training.tied((problem.start(hyper, draws), data), (jax.random.key_data(root), hyper))
+    grid = record_steps(steps, record) if record else np.array([0, steps])
+    length, batches = int(np.diff(grid).max()), batches_of(static, draws)
+
+    def interval(state: TrainState, ends: Array) -> tuple[TrainState, dict[str, Array]]:
+        measured = dict(problem.measure(hyper, draws, state)) if record else {}
+        state = training.segment(network, optimizer, steps, hyper, data, state, ends[0], ends[1], length, batches)
+        return state, measured
+
+    state, path = jax.lax.scan(interval, state, jnp.stack([grid[:-1], grid[1:]], 1))
+    measured = dict(problem.measure(hyper, draws, state))
+    path = {name: jnp.concatenate([values, measured[name][None]]) for name, values in path.items()}
+    final = problem.finish(hyper, draws, state, {**measured, **problem.test(hyper, draws, state)})
+    return Training(state.params, state.best.params, dict(final), path)

@@ -1,0 +1,150 @@
+"""What the panels of a diagram show, before anything is drawn or written."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from adam_vs_gd.errors import PlotError
+from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.results.axis import Axis, axis_of
+from adam_vs_gd.results.selection import FIXED, swept
+from adam_vs_gd.results.statistics import difference, over_seeds, statuses
+
+Labels = tuple[str, ...]
+"""The optimizer that a panel is of, or the two whose difference it shows."""
+
+
+class Panel(NamedTuple):
+    """The cells of one panel, or the points of one curve.
+
+    Attributes:
+        labels: whose it is.
+        fixed: {further axis: its value here}.
+        axes: the axes of the arrays, ascending: (y, x) of a diagram, (x,) of a curve.
+        interval: `mean`, `low`, `high`, `seeds` on these dimensions.
+        counts: [..., statuses] how many seeds have each status; of a difference, a pair's lesser.
+    """
+
+    labels: Labels
+    fixed: Mapping[str, str]
+    axes: tuple[Axis, ...]
+    interval: xr.Dataset
+    counts: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """The optimizer, or the difference."""
+        return " - ".join(self.labels)
+
+    @property
+    def title(self) -> str:
+        """The same for a picture."""
+        return plain(" − ".join(self.labels))
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether it shows one optimizer less another."""
+        return len(self.labels) == 2
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Whether all seeds are."""
+        return self.counts[..., STATUSES.index("fitted")] == self.counts.sum(-1)
+
+    def numbers(self, value: str) -> Iterator[dict[str, Any]]:
+        """A row a cell."""
+        for index in itertools.product(*(range(len(axis.values)) for axis in self.axes)):
+            at = {
+                axis.name: axis.texts[i] if axis.texts else float(axis.values[i])
+                for axis, i in reversed(list(zip(self.axes, index, strict=True)))
+            }
+            here = {name: self.interval[name].values[index] for name in ("mean", "low", "high", "seeds")}
+            found = dict(zip(STATUSES, self.counts[index].tolist(), strict=True))
+            yield {"optimizer": self.name, **self.fixed, **at, "variable": value, **here, **found}
+
+
+def shown(results: xr.Dataset, optimizer: str | Sequence[str] | None) -> list[Labels]:
+    """Whose panels are asked for.
+
+    Args:
+        results: the Dataset of a sweep.
+        optimizer: labels, or differences as "adam - gd". By default every optimizer, and where there are two, the
+            difference of the first and the second.
+
+    Raises:
+        PlotError: if there is no such optimizer.
+    """
+    known = [str(label) for label in results.optimizer.values]
+    if optimizer is None:
+        return [*((label,) for label in known), *([tuple(known)] if len(known) == 2 else [])]
+    asked = [optimizer] if isinstance(optimizer, str) else list(optimizer)
+    if not asked:
+        raise PlotError(f"optimizer = []: name at least one; there are {', '.join(known)}")
+    return [labels_in(text, known) for text in asked]
+
+
+def labels_in(text: str, known: Sequence[str]) -> Labels:
+    """A label, or the two that a difference names; a label may have a minus in it."""
+    if text in known:
+        return (text,)
+    for i in (i for i, letter in enumerate(text) if letter in "-−"):
+        first, second = text[:i].strip(), text[i + 1 :].strip()
+        if first in known and second in known:
+            return first, second
+    raise PlotError(
+        f"optimizer = {text}: not in these results; there are {', '.join(known)}, and differences such as "
+        f"'{known[0]} - {known[-1]}'"
+    )
+
+
+def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[Labels]) -> list[list[Panel]]:
+    """Panels over some axes: a row for each point of the further axes, a column for each of `of`.
+
+    Args:
+        results: the Dataset of a sweep.
+        dims: the axes of a panel: (y, x) or (x,).
+        value: a variable without dimensions of its own.
+        of: whose, see `shown`.
+    """
+    others = [dim for dim in swept(results) if dim not in dims]
+    points = [dict(zip(others, at, strict=True)) for at in np.ndindex(*(results.sizes[dim] for dim in others))]
+    alone = over_seeds(results, value)
+    fixed = results.attrs.get(FIXED, {})
+    rows: list[list[Panel]] = [[] for _ in points]
+    for labels in of:
+        lanes = results.sel(optimizer=labels[0] if len(labels) == 1 else list(labels))
+        interval = (
+            difference(results, value, *labels) if len(labels) == 2 else alone.sel(optimizer=labels[0], drop=True)
+        )
+        codes = statuses(results, *labels)
+        further = {dim: axis_of(lanes, dim) for dim in others}
+        along = {dim: axis_of(lanes, dim) for dim in dims}
+        order = {dim: axis.order for dim, axis in along.items()}
+        for row, point in zip(rows, points, strict=True):
+            here = codes.isel(point).isel(order).transpose(*dims, "seed").values
+            row.append(
+                Panel(
+                    labels,
+                    fixed | {axis.name: axis.name_of(point[dim]) for dim, axis in further.items()},
+                    tuple(axis.ascending() for axis in along.values()),
+                    interval.isel(point).isel(order).transpose(*dims),
+                    np.stack([(here == code).sum(-1) for code in range(len(STATUSES))], -1),
+                )
+            )
+    return rows
+
+
+def where(fixed: Mapping[str, str], results: xr.Dataset) -> list[str]:
+    """A place along further axes, in their symbols."""
+    symbols = {key: results[key].attrs.get("symbol") or key if key in results.coords else key for key in fixed}
+    return [f"{symbols[key]} = {plain(text)}" for key, text in fixed.items()]
+
+
+def plain(text: str) -> str:
+    """Somebody's words so that matplotlib takes them for words, and not for mathematics."""
+    return text.replace("$", r"\$")

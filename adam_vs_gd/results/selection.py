@@ -1,0 +1,148 @@
+"""Which part of a result is meant: axes, values, optimizers, variables."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from adam_vs_gd.errors import PlotError
+from adam_vs_gd.problems.variables import ERRORS, STATUSES, VARIABLES
+
+OWN = {"class": "class", "record": "step", "test_record": "test_step"}
+"""Dimensions that only some variables have, and the coordinate by which a place along each is named."""
+FIXED = "fixed"
+"""The attribute of a result in which `select` says what it has fixed: {axis: value}."""
+NOT_AXES = ("optimizer", "seed", *OWN)
+
+
+def complete(results: xr.Dataset) -> xr.Dataset:
+    """Results with all that pictures ask for, whoever computed them; those of this package as they are.
+
+    Missing dimensions `optimizer` and `seed` get length 1; variables get this package's names for them, or their own.
+    The error rates, or without any of them all final variables, say what a lane is: a missing `status` is `pending`
+    where none of them is finite, else `fitted`; and what is no number, or along other dimensions, is left out.
+
+    Args:
+        results: a Dataset with variables named as in `variables.VARIABLES` (or others), along any axes.
+    """
+    words = [name for name, variable in results.data_vars.items() if not np.issubdtype(variable.dtype, np.number)]
+    results = results.drop_vars(words)
+    for dim, value in (("optimizer", results.attrs.get("title", "result")), ("seed", 0)):
+        if dim not in results.dims:
+            value = results[dim].item() if dim in results.coords else value
+            results = results.drop_vars(dim, errors="ignore").expand_dims({dim: [value]})
+    if results.optimizer.dtype != object:
+        results = results.assign_coords(optimizer=results.optimizer.astype(str).astype(object))
+    for dim in ("record", "test_record"):
+        if dim in results.dims and OWN[dim] not in results.coords:
+            results = results.assign_coords({OWN[dim]: (dim, np.arange(results.sizes[dim]))})
+    final = {name: variable for name, variable in results.data_vars.items() if not OWN.keys() & set(variable.dims)}
+    if not final:
+        raise PlotError("these results have no variable of a cell, only trajectories")
+    telling = [final[name] for name in ERRORS if name in final] or list(final.values())
+    lanes = xr.broadcast(*telling)[0]
+    if "status" not in results:
+        there = functools.reduce(operator.or_, map(np.isfinite, telling))
+        codes = {name: code for code, name in enumerate(STATUSES)}
+        results = results.assign(status=xr.where(there, codes["fitted"], codes["pending"]))
+    for name, variable in results.data_vars.items():
+        if set(variable.dims) - set(lanes.dims) - OWN.keys():
+            results = results.drop_vars([name])
+        elif set(lanes.dims) - set(variable.dims):
+            results[name] = variable.broadcast_like(lanes).transpose(..., *(d for d in variable.dims if d in OWN))
+    return results.assign({name: named(variable) for name, variable in results.data_vars.items()})
+
+
+def named(variable: xr.DataArray) -> xr.DataArray:
+    """A variable with a name for people: this package's, or its own."""
+    known = VARIABLES.get(str(variable.name).removesuffix("_path"))
+    about = {"long_name": known.long_name, "symbol": known.symbol} if known else {"long_name": str(variable.name)}
+    return variable.assign_attrs({"symbol": "", **about, **variable.attrs})
+
+
+def swept(results: xr.Dataset) -> list[str]:
+    """The swept axes of a result, in order."""
+    return [str(dim) for dim in results.status.dims if dim not in NOT_AXES]
+
+
+def select(
+    results: xr.Dataset, sel: Mapping[str, Any] | None = None, optimizer: str | Sequence[str] | None = None
+) -> xr.Dataset:
+    """Results at given values of some axes.
+
+    Args:
+        results: the Dataset of a sweep.
+        sel: {axis: value}; numbers are matched to nine digits. The axis goes, `seed` stays as one of length 1. Beside
+            axes, `class`, `step` and `test_step` fix what variables of a class and trajectories are along.
+        optimizer: a label, or labels in the order wanted; the axis stays.
+
+    Raises:
+        PlotError: if there is no such axis or no such value, naming those there are.
+    """
+    if optimizer is not None:
+        known = [str(label) for label in results.optimizer.values]
+        asked = [optimizer] if isinstance(optimizer, str) else list(optimizer)
+        for label in asked:
+            if label not in known:
+                raise PlotError(f"optimizer = {label}: not in these results; there are {', '.join(known)}")
+        results = results.isel(optimizer=[known.index(label) for label in asked])
+    for key, value in (sel or {}).items():
+        own = {name: dim for dim, name in OWN.items() if name in results.coords and results[name].dims == (dim,)}
+        axes = {axis: axis for axis in [*swept(results), "seed"]} | own
+        if f"{key}_index" in axes:
+            raise PlotError(
+                f"{key} = {value}: each optimizer has its own values along {key}_index; fix that, for instance "
+                f"{key}_index=0 for {', '.join(map(str, results[key].isel({f'{key}_index': 0}).values.ravel()))}"
+            )
+        if key not in axes:
+            raise PlotError(f"{key} = {value}: no such axis; there are {', '.join(axes)}")
+        coordinate = results[key].values
+        if is_real(value) and np.issubdtype(coordinate.dtype, np.number):
+            found = np.flatnonzero(np.isclose(coordinate, value, rtol=1e-9, atol=0))
+        else:
+            found = np.flatnonzero(coordinate.astype(str) == str(value))
+        if not found.size:
+            raise PlotError(f"{key} = {value}: not a value of this axis; there are {', '.join(map(str, coordinate))}")
+        results = results.isel({axes[key]: found[:1] if key == "seed" else found[0]})
+        results.attrs = results.attrs | {
+            FIXED: results.attrs.get(FIXED, {}) | {key: f"{value:g}" if is_real(value) else str(value)}
+        }
+    return results
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value can be looked up on an axis."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str, str]:
+    """The two axes of a diagram: those asked for, or the first that are left; s is drawn upwards."""
+    axes = swept(results)
+    x, y = (f"{name}_index" if f"{name}_index" in axes else name for name in (x, y))
+    for name in (x, y):
+        if name is not None and name not in axes:
+            raise PlotError(f"{name}: not a swept axis; there are {', '.join(axes) or 'none'}")
+    if x is not None and x == y:
+        raise PlotError(f"x and y are both {x}")
+    left = [axis for axis in axes if axis not in (x, y)]
+    if (x is None) + (y is None) > len(left):
+        raise PlotError(f"a phase diagram needs two swept axes; there are {', '.join(axes) or 'none'}")
+    if y is None:
+        y = "s" if "s" in left else left[0 if x else 1]
+    return x or next(axis for axis in left if axis != y), y
+
+
+def check_value(results: xr.Dataset, value: str) -> None:
+    """Whether a variable can be drawn: it exists, is a number, and what it is along by itself is fixed."""
+    if value == "status":
+        raise PlotError("status: has no mean; every diagram shows it as hatches and crosses")
+    if value not in results.data_vars:
+        raise PlotError(f"{value}: no such variable; there are {', '.join(map(str, results.data_vars))}")
+    if left := [OWN[str(dim)] for dim in results[value].dims if dim in OWN]:
+        some = results[left[0]].values.ravel()[-1]
+        raise PlotError(f"{value}: has a value for each {', '.join(left)}; fix it with --sel {left[0]}={some} (sel=)")

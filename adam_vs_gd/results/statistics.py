@@ -1,0 +1,196 @@
+"""Means and 95 % intervals over seeds."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from adam_vs_gd.problems.keys import IMAGE_SETS, set_of
+from adam_vs_gd.problems.variables import ERRORS, STATUSES
+
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """Mean, interval, and how many seeds are behind them; arrays of one shape. Without a seed the rest is NaN."""
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    seeds: np.ndarray
+
+
+def student(values: ArrayLike, axis: int = -1) -> Interval:
+    """Mean and Student's t interval over an axis; NaN values are left out. One value has an infinite interval.
+
+    Args:
+        values: [..., seeds, ...] numbers.
+        axis: the axis of the seeds.
+    """
+    values = np.asarray(values, float)
+    present = np.isfinite(values)
+    count = present.sum(axis)
+    total = np.where(present, values, 0).sum(axis)
+    mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+    square = np.where(present, (values - np.expand_dims(mean, axis)) ** 2, 0).sum(axis)
+    freedom = np.maximum(count - 1, 1)
+    half = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(square / freedom / np.maximum(count, 1))
+    half = np.where(count > 1, half, np.inf)
+    low, high = (np.where(count > 0, mean + sign * half, np.nan) for sign in (-1, 1))
+    return Interval(mean, low, high, count)
+
+
+def wilson(rate: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's score interval of a rate seen in `trials` independent trials.
+
+    Args:
+        rate: fractions in [0, 1].
+        trials: how many examples are behind each, > 0.
+    """
+    rate, trials = np.asarray(rate, float), np.asarray(trials, float)
+    z = stats.norm.ppf(0.5 + LEVEL / 2)
+    centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
+    return centre - half, centre + half
+
+
+def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1) -> Interval:
+    """Mean error rate over seeds with an interval that knows the examples behind it.
+
+    Student's t over seeds, never narrower than Wilson's interval of the examples of all seeds together (which keeps
+    seeds that all say 0 from having no width), within [0, 1].
+
+    Args:
+        errors: [..., seeds, ...] error rates; NaN where a seed does not count.
+        examples: examples behind one seed's rate; a scalar or the result's shape.
+        axis: the axis of the seeds.
+    """
+    mean, low, high, count = student(errors, axis)
+    pooled = wilson(mean, np.maximum(count, 1) * np.asarray(examples))
+    return Interval(mean, np.clip(np.fmin(low, pooled[0]), 0, 1), np.clip(np.fmax(high, pooled[1]), 0, 1), count)
+
+
+def difference_interval(first: ArrayLike, second: ArrayLike, examples: ArrayLike, axis: int = -1) -> Interval:
+    """Mean difference of two error rates over seeds that both have, with an interval that knows the examples.
+
+    Student's t of the seeds' differences (they share noise and start), never narrower than Newcombe's interval for the
+    difference of the two pooled rates (R. G. Newcombe, Statistics in Medicine 17, 1998, p. 873, method 10), within
+    [-1, 1].
+
+    Args:
+        first: [..., seeds, ...] error rates; NaN where a seed does not count.
+        second: the same of the other.
+        examples: examples behind one seed's rate; a scalar or the result's shape.
+        axis: the axis of the seeds.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    mean, low, high, count = student(first - second, axis)
+    both = np.isfinite(first - second)
+    pooled = np.maximum(count, 1) * np.asarray(examples)
+    (one, one_low, one_high), (two, two_low, two_high) = (
+        (rate, *wilson(rate, pooled))
+        for rate in (student(np.where(both, r, np.nan), axis).mean for r in (first, second))
+    )
+    low = np.fmin(low, mean - np.hypot(one - one_low, two_high - two))
+    high = np.fmax(high, mean + np.hypot(one_high - one, two - two_low))
+    return Interval(mean, np.clip(low, -1, 1), np.clip(high, -1, 1), count)
+
+
+def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
+    """Mean, interval and count of a variable over the seeds of a result.
+
+    Pending and diverged lanes do not count, and collapsed ones do not count in errors (rounding noise at the origin).
+
+    Args:
+        results: the Dataset of a sweep.
+        name: one of its variables, final or a trajectory.
+
+    Returns:
+        `mean`, `low`, `high` (95 %) and `seeds` (how many count), without the dimension `seed`.
+    """
+    values = counted(results, name)
+    if is_error(name):
+        interval = error_interval(values.values, examples(results, name, values))
+    else:
+        interval = student(values.values)
+    return labelled(interval, values)
+
+
+def difference(results: xr.Dataset, name: str, first: str, second: str) -> xr.Dataset:
+    """Mean, interval and count of how much higher a variable is for one optimizer than for another.
+
+    Seeds are paired: lanes of one seed share their noise and their start. A seed counts where it counts for both.
+
+    Args:
+        results: the Dataset of a sweep.
+        name: one of its variables, final or a trajectory.
+        first: the label of the one.
+        second: that of the other, which is subtracted.
+
+    Returns:
+        `mean`, `low`, `high` (95 %) and `seeds` (how many count), without the dimensions `optimizer` and `seed`.
+    """
+    values = counted(results, name)
+    one, two = (values.sel(optimizer=label, drop=True) for label in (first, second))
+    if is_error(name):
+        interval = difference_interval(one.values, two.values, examples(results, name, one))
+    else:
+        interval = student(one.values - two.values)
+    return labelled(interval, one)
+
+
+def statuses(results: xr.Dataset, *labels: str) -> xr.DataArray:
+    """[..., seed] status codes of one optimizer's lanes, or of two: a pair is as good as its worse lane."""
+    codes = [results.status.sel(optimizer=label, drop=True) for label in labels]
+    return functools.reduce(np.minimum, codes).transpose(..., "seed")
+
+
+def census(results: xr.Dataset) -> list[list[str]]:
+    """How many lanes have each status that there is, as a table: its head, and a row an optimizer."""
+    found = [name for code, name in enumerate(STATUSES) if bool((results.status == code).any())]
+    rows = [["optimizer", *found]]
+    for k, label in enumerate(results.optimizer.values):
+        here = results.status.isel(optimizer=k)
+        rows.append([str(label), *(str(int((here == STATUSES.index(name)).sum())) for name in found)])
+    return rows
+
+
+def is_error(name: str) -> bool:
+    """Whether a variable, or the variable that a trajectory is of, is an error rate."""
+    return name.removesuffix("_path") in ERRORS
+
+
+def chance(results: xr.Dataset) -> float:
+    """The error rate of guessing: 1/2, or 1 − 1/classes of a set of images."""
+    sizes = IMAGE_SETS.get(set_of(results.attrs.get("images", "")))
+    return 1 - 1 / sizes.classes if sizes else 0.5
+
+
+def counted(results: xr.Dataset, name: str) -> xr.DataArray:
+    """[..., seed] values of a variable; NaN where a lane does not count."""
+    left_out = ["pending", "diverged", *(["collapsed"] if is_error(name) else [])]
+    values = results[name].where(~results.status.isin([STATUSES.index(status) for status in left_out]))
+    if name == "best_step":
+        values = values.where(values >= 0)  # -1 says that there is none
+    return values.transpose(..., "seed")
+
+
+def examples(results: xr.Dataset, name: str, values: xr.DataArray) -> np.ndarray:
+    """How many examples are behind the error rates of one seed; infinitely many where the results do not say."""
+    one = values.isel(seed=0, drop=True)
+    size = results.coords.get("n" if "train" in name else "test_size", xr.DataArray(np.inf))
+    if "images" in results.attrs:  # all seeds have the same images, which are no more than one set of them
+        size = size / results.sizes["seed"]
+    return size.broadcast_like(one).transpose(*one.dims).values
+
+
+def labelled(interval: Interval, values: xr.DataArray) -> xr.Dataset:
+    """An interval with the dimensions and coordinates of the [..., seed] values it was made of."""
+    dims = values.dims[:-1]
+    coords = {key: coord for key, coord in values.coords.items() if "seed" not in coord.dims}
+    return xr.Dataset({field: (dims, getattr(interval, field)) for field in Interval._fields}, coords)

@@ -1,0 +1,1 @@
+"""From a TOML file or keywords to a checked sweep. No JAX."""

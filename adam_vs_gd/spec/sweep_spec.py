@@ -1,0 +1,202 @@
+"""A sweep's specification: TOML or keywords -> a frozen, checked `SweepSpec`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from adam_vs_gd.errors import SpecError
+from adam_vs_gd.problems.keys import DEFAULT_NAME, DEFAULT_SEEDS, NUMBERS, OPTIMIZER, SECTIONS, TOP
+from adam_vs_gd.spec.checks import check
+from adam_vs_gd.spec.plain import hint_of, plain, show
+from adam_vs_gd.spec.values import Value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Mapping[str, Any]):
+    """A mapping that cannot be changed, and is hashable if what it holds is; equal to a dict of the same."""
+
+    entries: Mapping[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.items()))
+
+    def __repr__(self) -> str:
+        return repr(self.entries)
+
+
+def frozen(value: Any) -> Any:
+    """A checked value of a spec, its tables made `Table`."""
+    return Table({key: frozen(inner) for key, inner in value.items()}) if isinstance(value, Mapping) else value
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """A checked sweep, frozen and hashable. Takes the keys of the TOML; what is None is as if left out.
+
+    Every number is a scalar, or an axis: a sequence, a range, or anything one-dimensional (of NumPy, JAX, pandas,
+    xarray). It must stay what it is in the precision asked for: not become 0, infinite, out of range, or its neighbour.
+
+    Attributes:
+        name: of the sweep, and of its folder.
+        seeds: a count (5 means 0..4) or a list of seeds; a tuple of seeds once checked.
+        steps: T, or an axis.
+        record: trajectories are kept at `record` + 1 steps; 0 for none.
+        data: n, d, s, sigma_p, alpha, supports, test_size; of a model of images n, test_size, images, split, augment.
+        model: name, and width, q, sigma_0 as far as it has them.
+        train: lam, precision; batch_size, which is not there for full batch (of a model of images 128, left out).
+        optimizers: {label: {kind, eta, beta1, beta2, eps}}; the label is the kind unless `kind` names it.
+
+    Raises:
+        SpecError: naming every mistake at once.
+    """
+
+    name: str = DEFAULT_NAME
+    seeds: Any = DEFAULT_SEEDS
+    steps: Any = TOP["steps"].default
+    record: Any = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        checked, mistakes = check(given, list(given))
+        if mistakes:
+            raise SpecError("spec", mistakes)
+        for key, value in checked.items():
+            object.__setattr__(self, key, frozen(value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec with every default filled in, as one would write it in TOML."""
+        plain: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+
+        def lists(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {key: lists(v) for key, v in value.items()}
+            return list(value) if isinstance(value, tuple) else value
+
+        return lists(plain)
+
+    def number(self, key: str, label: str | None = None) -> Value | None:
+        """The value, or values, of a number; of an optimizer's own number by its label. None where it has none."""
+        if key in OPTIMIZER:
+            return self.optimizers[label].get(key) if label else None
+        if key in TOP:
+            return self.steps
+        section = next(name for name, numbers in SECTIONS.items() if key in numbers)
+        return getattr(self, section).get(key)
+
+
+def expect_spec(spec: Any) -> SweepSpec:
+    """The spec that a sweep is run from, if it is one.
+
+    Raises:
+        SpecError: if it is not; saying how to make one.
+    """
+    if not isinstance(spec, SweepSpec):
+        ways = "load_spec(path) reads one, SweepSpec(**keys) makes one"
+        raise SpecError("spec", [f"{show(plain(spec))}: must be a SweepSpec; {ways}"])
+    return spec
+
+
+def override(table: dict[str, Any], path: str, value: Any) -> None:
+    """Set `path` ("data.alpha") of a nested table in place; what it makes unknown is found by `check`."""
+    value = plain(value)
+    *parents, key = path.split(".")
+    for parent in parents:
+        inner = table.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise SpecError("--set", [f"{path} = {show(value)}: {parent} is not a table but {show(inner)}"])
+        table = inner
+    table[key] = value
+
+
+def parse_override(text: str, option: str = "--set", example: str = "data.alpha=0.3") -> tuple[str, Any]:
+    """`data.alpha=0.3` -> its path and its value; the value is TOML, or a bare word for a string.
+
+    Args:
+        text: what stands behind the option.
+        option: its name, and
+        example: how it is used, for the message.
+
+    Raises:
+        SpecError: if it is not `key=value`.
+    """
+    path, equals, value = text.partition("=")
+    path, value = path.strip(), value.strip()
+    if not equals or not path or not value:
+        raise SpecError(option, [f"{text}: must be key=value, for instance {example}"])
+    try:
+        return path, tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):
+        if re.fullmatch(r"[\w-]+(:\S+)?", value):
+            return path, value
+        raise SpecError(option, [f"{text}: {value} is not a TOML value"]) from None
+
+
+def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> SweepSpec:
+    """Read and check a spec.
+
+    Args:
+        path: a TOML file. Its name is the sweep's where the file gives none.
+        overrides: {"data.alpha": 0.3} sets keys before anything is checked.
+
+    Raises:
+        SpecError: if there is no such file, it is not TOML, or anything in it is wrong; all mistakes at once.
+    """
+    try:
+        path = Path(path)
+    except TypeError:
+        raise SpecError("spec", [f"{show(plain(path))}: must be the path of a TOML file"]) from None
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(
+            str(path), [f"cannot be read: {error.strerror or error}; name a TOML file, for instance one of sweeps/"]
+        ) from None
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of integers of thousands of digits
+        raise SpecError(str(path), [f"is not TOML: {error}"]) from None
+    changes = plain({} if overrides is None else overrides)
+    if not isinstance(changes, dict):
+        raise SpecError(
+            "overrides", [f'{show(changes)}: must be a table, for instance {{"data.alpha": 0.3}}{hint_of(changes)}']
+        )
+    for key, value in changes.items():
+        override(given, key, value)
+    given.setdefault("name", path.stem)
+    _, mistakes = check(given, [f.name for f in fields(SweepSpec)])
+    if mistakes:
+        raise SpecError(str(path), mistakes)
+    return SweepSpec(**given)
+
+
+def axes(spec: SweepSpec) -> Iterator[tuple[str, tuple[float, ...] | None]]:
+    """The swept axes in the order of the dimensions: (key, its values).
+
+    A key of the optimizers whose lists differ between optimizers has dimension `<key>_index` and values None.
+    """
+    for key in NUMBERS:
+        if key not in OPTIMIZER:
+            value = spec.number(key)
+            if isinstance(value, tuple):
+                yield key, value
+            continue
+        held = [spec.number(key, label) for label in spec.optimizers]
+        swept = {value for value in held if value is not None}
+        if any(isinstance(value, tuple) for value in swept):
+            yield (key, swept.pop()) if len(swept) == 1 else (f"{key}_index", None)  # type: ignore[misc]

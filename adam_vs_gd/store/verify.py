@@ -1,0 +1,45 @@
+"""Whether a sweep's folder holds what was written into it."""
+
+from __future__ import annotations
+
+from adam_vs_gd.engine.plan import cells
+from adam_vs_gd.store.folder import Folder
+
+
+def verify(folder: Folder) -> tuple[str, bool]:
+    """Read and check every chunk of a folder and its `dataset.zarr`.
+
+    Returns:
+        A report, naming what is damaged; and whether nothing is. Lanes that are not computed yet are no damage.
+
+    Raises:
+        FolderError: if the folder holds no sweep.
+    """
+    spec = folder.spec()
+    survey = folder.survey()
+    wanted = {lane.digest for _, lane in cells(spec)}
+    lines = []
+    for damage in survey.damaged:
+        held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
+        lines.append(f"{damage.path}: damaged (its SHA-256 is wrong); {held}")
+    complete = wanted <= survey.done
+    lost = folder.lost(wanted, survey)
+    if lost and not survey.damaged:
+        lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
+    whole = not survey.damaged and not lost
+    if not survey.damaged:
+        found = folder.zarr_says(folder.dataset(spec))
+        whole &= found in ("whole", "missing") or (found == "different" and not complete)
+        says = {
+            "whole": "whole",
+            "missing": "not there; it is written when the sweep ends, or by --repair",
+            "damaged": "damaged; --repair writes it again",
+            "different": "not what the journal says; --repair writes it again"
+            if complete
+            else "older than the journal; it is written again when the sweep ends, or by --repair",
+        }
+        lines.append(f"{folder.zarr}: {says[found]}")
+    chunks = len(survey.about) + len(survey.damaged)
+    there = f"{len(wanted & survey.done)} of {len(wanted)} lanes are there"
+    lines.append(f"{chunks} chunks checked, {len(survey.damaged)} damaged; {there}")
+    return "\n".join(lines), whole
