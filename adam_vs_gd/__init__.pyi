@@ -14,13 +14,15 @@ from .errors import (
 from .problem import Problem
 from .problems.images.alexnet import AlexNet
 from .problems.learning.optimizers import make_optimizer
+from .problems.learning.status import Status
 from .problems.two_patch import theory
-from .problems.two_patch.data import Dataset, sample_dataset, seed_key
+from .problems.two_patch.data import Dataset, sample_dataset
 from .problems.two_patch.lane import Hyper, Static
-from .problems.two_patch.measurements import Status, measure
+from .problems.two_patch.measurements import measure
 from .problems.two_patch.models import Linear, TwoLayerCNN
 from .problems.two_patch.problem import Training, train
 from .problems.two_patch.training import make_train_step
+from .randomness import seed_key
 from .results.transition import boundary, fit_exponent
 from .spec.sweep_spec import SweepSpec, load_spec
 from .store.folder import load_results

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 from rich.text import Text
 
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.problem import Outcome
+from adam_vs_gd.problems import family_of_results
 from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, swept
 from adam_vs_gd.results.statistics import census, over_seeds
+from adam_vs_gd.results.words import drawn_first, good_word, is_rate, outcomes, pending, shown
 
-LETTERS = {"pending": "p", "undertrained": "u", "underfit": "f", "collapsed": "c", "diverged": "x"}
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
 LIGHT = 6  # colours from here on are light
 MAX_HEATMAPS = 4
-COLUMNS = ("test_error", "train_error", "data_loss", "feature_learning", "noise_memorization", "high_frequency",
-           "total_variation")  # fmt: skip
 
 
 def summary(results: xr.Dataset, width: int = 80) -> Text:
@@ -35,25 +35,27 @@ def summary(results: xr.Dataset, width: int = 80) -> Text:
 def heading(results: xr.Dataset) -> str:
     """Axes, fixed values, progress, provenance."""
     cells = results.status.size
-    done = int((results.status != STATUSES.index("pending")).sum())
+    done = int((results.status != pending(results)).sum())
     axes = ", ".join(f"{dim} ({results.sizes[dim]})" for dim in ["optimizer", *swept(results), "seed"])
     fixed = ", ".join(f"{name} = {coord.item():g}" for name, coord in results.coords.items() if coord.ndim == 0)
     lines = [
         f"{results.attrs['title']}: {done} of {cells} cells computed",
         f"axes   {axes}",
         f"fixed  {fixed}",
-        f"model  {results.attrs['model']}, {data_in_words(results)}, {results.attrs['precision']}",
+        *what(results),
     ]
     if "device" in results.attrs:
         lines.append(f"by     {results.attrs['versions']}; {results.attrs['platform']} ({results.attrs['device']})")
     return "\n".join(lines)
 
 
-def data_in_words(results: xr.Dataset) -> str:
-    """What the lanes were trained on."""
-    if "images" not in results.attrs:
-        return f"{results.attrs['supports']} supports"
-    return f"{results.attrs['images']} images, {results.attrs['split']} split, augmented by {results.attrs['augment']}"
+def what(results: xr.Dataset) -> list[str]:
+    """What the lanes are, on what, and how precisely."""
+    facts = "; ".join(
+        f"{term[0].lower()}{term[1:]}: {text}" for term, text in family_of_results(results).facts(results)
+    )
+    known = [results.attrs.get("model"), facts, results.attrs.get("precision")]
+    return [f"model  {', '.join(filter(None, known))}"] if any(known) else []
 
 
 def statuses(results: xr.Dataset) -> str:
@@ -72,15 +74,24 @@ def heatmaps(results: xr.Dataset, width: int) -> list[Text]:
     if len(swept(results)) < 2:
         return []
     x, y = choose_axes(results, None, None)
-    rows = panels(results, (y, x), "test_error", [(str(label),) for label in results.optimizer.values])
+    value = drawn_first(results)
+    if not is_rate(results, value):
+        return []
+    rows = panels(results, (y, x), value, [(str(label),) for label in results.optimizer.values])
     flat = [panel for row in rows for panel in row]
-    shown = [heatmap(panel, width) for panel in flat[:MAX_HEATMAPS]]
+    words = results[value].attrs["long_name"]
+    drawn = [heatmap(panel, words, width) for panel in flat[:MAX_HEATMAPS]]
     more = f"{len(flat) - MAX_HEATMAPS} more panels: adam-vs-gd plot\n" if len(flat) > MAX_HEATMAPS else ""
-    marks = ", ".join(f"{letter} {name}" for name, letter in LETTERS.items())
-    return [*shown, Text(f"{more}(mean over seeds; . not computed; some seeds: {marks})")]
+    marks = ", ".join(f"{one.letter} {one.name}" for one in by_urgency(outcomes(results)))
+    return [*drawn, Text(f"{more}(mean over seeds; . not computed; some seeds: {marks})")]
 
 
-def heatmap(panel: Panel, width: int) -> Text:
+def by_urgency(known: Sequence[Outcome]) -> list[Outcome]:
+    """The statuses that have a letter: what is not there first, then from the least to the worst."""
+    return [one for one in (known[0], *reversed(known[1:])) if one.letter]
+
+
+def heatmap(panel: Panel, words: str, width: int) -> Text:
     """A panel: a line a value of y, upwards; in a cell hundredths and a letter, or in less room one of them."""
     y, x = panel.axes
     rows, columns = y.names(), x.names()
@@ -88,36 +99,38 @@ def heatmap(panel: Panel, width: int) -> Text:
     wide = left + 4 * len(columns) <= width
     at = [f"{name} = {value}" for name, value in panel.fixed.items()]
     drawn = Text(
-        f"test error of {', '.join([panel.name, *at])}: {y.name} upwards, {x.name} from {columns[0]} to {columns[-1]}"
+        f"{words} of {', '.join([panel.name, *at])}: {y.name} upwards, {x.name} from {columns[0]} to {columns[-1]}"
     )
     for i, name in reversed(list(enumerate(rows))):
         drawn.append(f"\n{name:>{left - 2}}  ")
         for j in range(len(columns)):
-            drawn.append(*cell(panel.interval["mean"].values[i, j], panel.counts[i, j], wide))
+            drawn.append(*cell(panel.interval["mean"].values[i, j], panel.counts[i, j], panel.outcomes, wide))
     if wide:
         drawn.append("\n" + " " * left + "".join(f"{text[:7]:<8}" for text in columns[::2]).rstrip())
     return drawn
 
 
-def cell(mean: float, counts: np.ndarray, wide: bool) -> tuple[str, str]:
+def cell(mean: float, counts: np.ndarray, known: Sequence[Outcome], wide: bool) -> tuple[str, str]:
     """The letters and the colours of a cell."""
-    if counts[STATUSES.index("pending")] == counts.sum():
+    absent = known[0]
+    if counts[0] == counts.sum():
         return " .  " if wide else ".", ""
-    letter = next((letter for status, letter in LETTERS.items() if counts[STATUSES.index(status)]), "")
+    letter = next((one.letter for one in by_urgency(known) if counts[known.index(one)]), "")
     if np.isnan(mean):
         return f" -{letter:<2}" if wide else letter, ""
     tenth = min(int(10 * mean), 9)
-    narrow = str(tenth) if letter in ("", LETTERS["pending"]) else letter
+    narrow = str(tenth) if letter in ("", absent.letter) else letter
     text = f"{f'{mean:.2f}'.removeprefix('0')[:3]}{letter:<1}" if wide else narrow
     return text, f"{'black' if tenth >= LIGHT else 'white'} on {VIRIDIS[tenth]}"
 
 
 def table(results: xr.Dataset) -> str:
     """A line a point: means over seeds, intervals, and the statuses that are not `fitted`."""
-    summaries = {name: over_seeds(results, name) for name in COLUMNS if name in results}
+    summaries = {name: over_seeds(results, name) for name in shown(results)}
+    known = outcomes(results)
     axes = swept(results)
     heads = [dim.removesuffix("_index") for dim in axes]
-    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), "not fitted"]]
+    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), f"not {good_word(known)}"]]
     sizes = (range(results.sizes[dim]) for dim in ("optimizer", *axes))
     for index in itertools.product(*sizes):
         at = dict(zip(("optimizer", *axes), index, strict=True))
@@ -125,14 +138,19 @@ def table(results: xr.Dataset) -> str:
         values = [f"{here[name].item():.4g}" for name in heads]
         cells = [number(summary.isel(at)) for summary in summaries.values()]
         found = here.status.values
-        odd = {name: int((found == k).sum()) for k, name in enumerate(STATUSES) if name != "fitted"}
+        odd = {one.name: int((found == k).sum()) for k, one in enumerate(known) if not one.good}
         note = ", ".join(f"{count} {name}" for name, count in odd.items() if count)
-        counted = int(summaries["data_loss"]["seeds"].isel(at))
+        counted = max((int(summary["seeds"].isel(at)) for summary in summaries.values()), default=0)
         rows.append([str(here.optimizer.item()), *values, str(counted), *cells, note])
-    return (
-        columns(rows)
-        + "\n(mean over seeds, 95 % interval in brackets; diverged lanes count in none, collapsed in no error)"
-    )
+    return columns(rows) + f"\n(mean over seeds, 95 % interval in brackets{not_counted(known)})"
+
+
+def not_counted(known: Sequence[Outcome]) -> str:
+    """Which computed lanes do not count in means."""
+    nowhere = [one.name for one in known[1:] if not one.counts]
+    in_rates = [one.name for one in known[1:] if one.counts and not one.in_rates]
+    words = [f"{name} lanes count in none" for name in nowhere] + [f"{name} in no error" for name in in_rates]
+    return f"; {', '.join(words)}" if words else ""
 
 
 def number(interval: xr.Dataset) -> str:

@@ -17,9 +17,10 @@ import numpy as np
 
 from adam_vs_gd.engine.chunk import SeedDraws
 from adam_vs_gd.engine.machine import limits_of, use_devices
-from adam_vs_gd.engine.plan import Chunk, cells, make_plan
+from adam_vs_gd.engine.packing import make_plan
+from adam_vs_gd.engine.plan import Chunk
 from adam_vs_gd.engine.runner import batch_of, placed, programs_of
-from adam_vs_gd.problems.images.lanes import maker_of
+from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.surroundings import numerics
 
@@ -33,7 +34,7 @@ def time_lanes(width: int, batch_size: int, lanes: int) -> None:
         train={"batch_size": batch_size}, optimizers={"adam": {"eta": 1e-3}},
     )  # fmt: skip
     devices = use_devices()
-    plan = make_plan((lane for _, lane in cells(spec)), limits_of(devices))
+    plan = make_plan(spec.family, (lane for _, lane in cells(spec)), limits_of(spec.family, devices))
     group = plan.groups[0]
     if devices[0].platform != "cpu":  # all side by side, however many a plan would choose
         everything = tuple(lane for chunk in group.chunks for lane in chunk.lanes)
@@ -41,7 +42,7 @@ def time_lanes(width: int, batch_size: int, lanes: int) -> None:
     here = devices[: group.devices]
     with numerics("float32"):
         began = time.monotonic()
-        batch = batch_of(group, maker_of(spec).make)
+        batch = batch_of(group, spec.family.make(spec, {}).batch)
         programs = programs_of(batch, group, here)
         compiled = time.monotonic() - began
         inputs = placed(batch, group, group.chunks[0], here, SeedDraws())
@@ -54,7 +55,7 @@ def time_lanes(width: int, batch_size: int, lanes: int) -> None:
             seconds, reached = time.monotonic() - began, reached + count
     step = seconds / count
     epoch = step * (50_000 // batch_size)
-    rate = group.step_work * group.width / step
+    rate = group.cost.step * group.width / step
     print(
         f"width {width}, B = {batch_size}, {group.width} lanes on {group.devices} {devices[0].device_kind}: "
         f"compiled in {compiled:.0f} s, a step {1e3 * step:.2f} ms, "

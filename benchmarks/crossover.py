@@ -10,9 +10,13 @@ from __future__ import annotations
 import argparse
 
 from adam_vs_gd.engine.machine import use_devices
-from adam_vs_gd.engine.plan import Chunk, Group, Lane
-from adam_vs_gd.engine.runner import time_group
+from adam_vs_gd.engine.plan import Chunk, Group
+from adam_vs_gd.engine.timing import time_group
+from adam_vs_gd.problems.two_patch.family import FAMILY
+from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.problems.two_patch.ways import WAYS
+from adam_vs_gd.spec.cells import Lane
 from adam_vs_gd.store.provenance import processor
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
@@ -37,8 +41,8 @@ def main() -> None:
                 for seed in (0, 1)
                 for k in range(16)
             )
-            group = Group(static, method, s, 0, len(devices), 32, 2, (Chunk(lanes),), block)
-            speeds.append(time_group(group, devices, lambda count: 2**40).speed)
+            group = Group(FAMILY, static, s, WAYS[method], 0, len(devices), 32, 2, (Chunk(lanes),), block)
+            speeds.append(time_group(group, devices, lambda count: 2**40, make_batch).speed)
         print(f"{share:>6.2f}{speeds[0]:>10,.0f}{speeds[1]:>10,.0f}", flush=True)
 
 

@@ -20,10 +20,13 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import NullFormatter
 
 from adam_vs_gd.engine.machine import limits_of, use_devices
-from adam_vs_gd.engine.plan import Lane, make_plan
-from adam_vs_gd.engine.runner import time_group
-from adam_vs_gd.problems.keys import KINDS
+from adam_vs_gd.engine.packing import make_plan
+from adam_vs_gd.engine.timing import time_group
+from adam_vs_gd.problems.learning.table1 import KINDS
+from adam_vs_gd.problems.two_patch.family import FAMILY
+from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.spec.cells import Lane
 from adam_vs_gd.store.provenance import processor, provenance
 
 TABLE1 = {"lanes": 64, "n": 200, "d": 1000, "m": 20, "s": 100, "steps": 10_000}
@@ -61,11 +64,11 @@ def measure(axis: str, optimizer: str, sizes: dict[str, int]) -> dict[str, objec
         Lane(static, Hyper(0.9 * k / sizes["lanes"], sizes["s"], 0.1, 0.01, 1e-5, **own), k % seeds, 0)
         for k in range(sizes["lanes"])
     ]
-    group = make_plan(lanes, limits_of(devices)).groups[0]
-    timing = time_group(group, devices, lambda count: 2**40)
+    group = make_plan(FAMILY, lanes, limits_of(FAMILY, devices)).groups[0]
+    timing = time_group(group, devices, lambda count: 2**40, make_batch)
     speed = timing.speed * group.lanes / (len(group.chunks) * group.width)  # padding is no work
     value = sizes["d"] if axis not in sizes else sizes[axis]
-    found = {"axis": axis, "value": value, "optimizer": optimizer, "method": group.method, **sizes}
+    found = {"axis": axis, "value": value, "optimizer": optimizer, "method": group.way.name, **sizes}
     return found | {"microseconds": round(1e6 / speed, 3), "compilation": round(timing.compilation, 2)}
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine.plan import digest_of
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.plot.style import CHANCE, COLOURS, DASHES, PAGE, styled
+from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.problems.two_patch import theory
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.show import number
+from adam_vs_gd.spec.cells import digest_of
 
 HERE = Path(__file__).parent
 OUT = HERE / "theory-scale"
@@ -114,7 +114,7 @@ def errors(found: dict[Place, xr.Dataset]) -> str:
         cells = []
         for label in labels:
             here = results.sel(optimizer=label)
-            fitted, seeds = int((here.status == STATUSES.index("fitted")).sum()), results.sizes["seed"]
+            fitted, seeds = int((here.status == CODES["fitted"]).sum()), results.sizes["seed"]
             cells.append(number(over_seeds(results, "test_error").sel(optimizer=label)) + f" {fitted}/{seeds}")
         rows.append([str(place.n), f"{math.log2(place.d):.0f}", f"{results.s.item()}", str(seeds), *cells])
     return markdown.table(rows)

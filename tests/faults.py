@@ -237,7 +237,7 @@ class Bench:
         """Count what a folder has lost of `before`, or holds otherwise than it should; what it holds now."""
         now = {}
         if (folder / "journal").is_dir():
-            survey = Folder(folder).survey()
+            survey = Folder(folder).journal.survey()
             outcome.expect(not survey.damaged, f"damaged after the fault: {survey.damaged}")
             now = rows_of(folder)
         outcome.lanes_lost += len(set(before) - set(now))
@@ -279,7 +279,7 @@ class Bench:
 def rows_of(folder):
     """{lane: its bytes} of a folder's journal."""
     found = {}
-    for rows in Folder(folder).chunks():
+    for rows in Folder(folder).journal.chunks():
         for i, lane in enumerate(rows["lane"]):
             found[str(lane)] = {name: v[i].tobytes() for name, v in rows.items() if name not in ("lane", "about")}
     return found
@@ -406,7 +406,7 @@ def rotten_chunks(bench, count, seed=0):
     outcomes = []
     folder = bench.fresh()
     shutil.copytree(bench.whole, folder)
-    files = Folder(folder).files()
+    files = Folder(folder).journal.files()
     tries_of = {"truncated": count // 4, "zeroed": count // 4, "bit flipped": count}
     for how, tries in tries_of.items():
         outcome = Outcome(f"a chunk's file {how}", "noticed when read, never served")
@@ -418,7 +418,7 @@ def rotten_chunks(bench, count, seed=0):
                 continue
             path.write_bytes(bad)
             outcome.tried += 1
-            survey = Folder(folder).survey()
+            survey = Folder(folder).journal.survey()
             served = {lane for lane in survey.done if lane not in bench.rows}
             outcome.expect([d.path for d in survey.damaged] == [path], f"not noticed: {path}")
             outcome.lanes_changed += len(served)
@@ -429,7 +429,7 @@ def rotten_chunks(bench, count, seed=0):
         outcome = Outcome(f"damaged chunks, and {name}", "named, set aside, only their lanes recomputed, bit for bit")
         folder = bench.fresh()
         shutil.copytree(bench.whole, folder)
-        files = Folder(folder).files()
+        files = Folder(folder).journal.files()
         bad = rng.sample(files, len(tries_of))
         others = {path: path.stat().st_mtime_ns for path in files if path not in bad}
         for how, path in zip(tries_of, bad, strict=True):
@@ -489,7 +489,7 @@ def full_disk(bench, sizes=(4000, 9000)):
     for largest in sizes:
         folder = bench.fresh()
         first = bench.sweep(folder)
-        bench.wait_for(lambda folder=folder: len(Folder(folder).files()) >= 2)
+        bench.wait_for(lambda folder=folder: len(Folder(folder).journal.files()) >= 2)
         first.send(signal.SIGKILL)
         first.end()
         held = bench.check(outcome, folder)

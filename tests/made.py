@@ -2,8 +2,8 @@
 
 import numpy as np
 import small
+from small import ERRORS, STATUSES
 
-from adam_vs_gd.problems.variables import ERRORS, STATUSES
 from adam_vs_gd.results.dataset import to_dataset
 
 CODES = {name: code for code, name in enumerate(STATUSES)}

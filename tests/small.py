@@ -1,21 +1,33 @@
 """A problem small enough for seconds, and its lane on both sides: the engine's, and the oracle's on the same draws."""
 
+import functools
+
 import jax
 import numpy as np
 import oracle
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine import plan, runner
+from adam_vs_gd.engine import packing, runner
 from adam_vs_gd.engine.chunk import SeedDraws
-from adam_vs_gd.engine.plan import Chunk, Group, Lane, Plan, cells
+from adam_vs_gd.engine.plan import Chunk, Group, Plan
+from adam_vs_gd.problems import family_named
 from adam_vs_gd.problems.learning import batches
-from adam_vs_gd.problems.methods import NATIVE
-from adam_vs_gd.problems.two_patch.data import Stream, balanced_labels, make_dataset, seed_key, stream
-from adam_vs_gd.problems.two_patch.fast import native
+from adam_vs_gd.problems.learning.numbers import CODES
+from adam_vs_gd.problems.learning.streams import Stream, stream
+from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
+from adam_vs_gd.problems.two_patch.fast import make_batch, native
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.problems.two_patch.problem import two_patch
+from adam_vs_gd.problems.two_patch.ways import NATIVE, WAYS
+from adam_vs_gd.randomness import seed_key
+from adam_vs_gd.spec.cells import Lane, cells
 
+FAMILY = family_named("two_patch")
+STATUSES = tuple(CODES)
+ERRORS = tuple(name for name, variable in FAMILY.variables(None).items() if variable.rate)
+SHARING = tuple(name for name, way in WAYS.items() if way.shares)
+make_plan = functools.partial(packing.make_plan, FAMILY)
 ETA = {"gd": 0.1, "signgd": 1e-3, "adam": 1e-3, "adam_paper": 1e-3, "momentum": 0.01}
 METHODS = {
     "gd": ("plain", "sparse", "span", "dense", "gram"),
@@ -38,7 +50,7 @@ def need_kernel(method="sparse"):
 def train_by(method, monkeypatch):
     """Have the planner choose a method for every lane, whatever suits it best."""
     need_kernel(method)
-    monkeypatch.setattr(plan, "method_of", lambda *_: method)
+    monkeypatch.setitem(vars(FAMILY), "way", lambda *_: WAYS[method])
 
 
 def lane(optimizer="adam", seed=0, record=3, **keys):
@@ -50,23 +62,24 @@ def lane(optimizer="adam", seed=0, record=3, **keys):
 
 def group_of(lanes, method="plain", width=None, ranks=None, seed_slots=None, block=1):
     """Lanes of one program in chunks of a given width, all of them in one by default."""
-    width = width or max(4, len(plan.laid_out(lanes, block)))
+    width = width or max(4, len(packing.laid_out(lanes, block, FAMILY.share)))
     chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, len(lanes), width))
     slots = seed_slots or max(len(chunk.seeds) for chunk in chunks)
     ranks = ranks or max(lane.hyper.s for lane in lanes)
-    return Group(lanes[0].static, method, ranks, lanes[0].record, 1, width, slots, chunks, block)
+    return Group(FAMILY, lanes[0].static, ranks, WAYS[method], lanes[0].record, 1, width, slots, chunks, block)
 
 
 def rows_of(group, **hooks):
     """{lane: {name: value}} of a group."""
-    need_kernel(group.method)
+    need_kernel(group.way.name)
     found = {}
 
     def keep(meter, group, chunk, values, seconds):
         for i, one in enumerate(chunk.lanes):
             found[one] = {name: value[i] for name, value in values.items()}
 
-    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda _: 2**40, runner.Hooks(keep=keep, **hooks))
+    hooks = runner.Hooks(keep=keep, **hooks)
+    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda _: 2**40, hooks, make_batch)
     assert failed == []
     return found
 

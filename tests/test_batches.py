@@ -10,19 +10,20 @@ import small
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
-from small import lane, rows
+from small import lane, make_plan, rows
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine.plan import Lane, Limits, cells, describe, make_plan
-from adam_vs_gd.engine.runner import group_name
+from adam_vs_gd.engine.plan import Limits, describe
 from adam_vs_gd.errors import FolderError, TheoryError
 from adam_vs_gd.problems.learning.batches import Batches, batch_at, no_order, order_at, order_of, raw
-from adam_vs_gd.problems.methods import lane_bytes, step_work
 from adam_vs_gd.problems.two_patch import theory
-from adam_vs_gd.problems.two_patch.data import Dataset, seed_key
+from adam_vs_gd.problems.two_patch.data import Dataset
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.problems.two_patch.problem import two_patch
+from adam_vs_gd.problems.two_patch.ways import lane_bytes, step_work
+from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.results.dataset import coordinates
+from adam_vs_gd.spec.cells import Lane, cells
 from adam_vs_gd.store.folder import Folder
 
 STEPS = 12
@@ -191,7 +192,7 @@ def test_a_plan_says_the_batch_size_and_counts_its_work():
     limits = Limits(1, 2**40, 2**40, 16)
     plan = make_plan([found for _, found in cells(small.spec(train={"batch_size": [4]}))], limits)
     assert "batch_size=4" in describe(plan, limits)
-    assert "batch_size=4" in group_name(plan.groups[0])
+    assert "batch_size=4" in plan.groups[0].name
     full, batch = Static(optimizer="gd"), Static(optimizer="gd", batch_size=20)
     assert "batch_size" not in describe(make_plan([lane()], limits), limits)
     ratio = step_work(full, "plain", 100) / step_work(batch, "plain", 100)

@@ -10,9 +10,10 @@ from scipy import stats
 
 import adam_vs_gd as ag
 from adam_vs_gd.engine.chunk import SeedDraws
-from adam_vs_gd.engine.plan import cells
-from adam_vs_gd.problems.two_patch.data import after_swaps, draw_noise, random_order, seed_key
+from adam_vs_gd.problems.two_patch.data import after_swaps, draw_noise, random_order
 from adam_vs_gd.problems.two_patch.problem import two_patch
+from adam_vs_gd.randomness import seed_key
+from adam_vs_gd.spec.cells import cells
 
 
 def dataset(key=0, **keys):

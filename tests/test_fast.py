@@ -6,11 +6,11 @@ import numpy as np
 import optax
 import pytest
 import small
-from small import lane, rows
+from small import SHARING, lane, rows
 
 import adam_vs_gd as ag
+from adam_vs_gd.engine.packing import BLOCK
 from adam_vs_gd.problems.learning import optimizers
-from adam_vs_gd.problems.methods import BLOCK, SHARING
 
 RTOL = {"gd": 1e-4, "signgd": 1e-3, "adam": 1e-4, "adam_paper": 1e-4, "momentum": 1e-4}
 CHANGE = 0.02  # of the rtol: a relative change is a difference of numbers near 1

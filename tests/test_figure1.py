@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
+from small import STATUSES
 
 from adam_vs_gd import cli
 from adam_vs_gd.experiments import figure1
 from adam_vs_gd.experiments import figure1_tables as tables
 from adam_vs_gd.experiments.figure1_picture import mosaic
-from adam_vs_gd.problems.variables import STATUSES
 
 LABELS = list(figure1.OPTIMIZERS)
 SMALL = figure1.Setting(

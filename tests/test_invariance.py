@@ -6,11 +6,10 @@ import pytest
 import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import lane, rows
+from small import SHARING, lane, rows
 
 import adam_vs_gd as ag
 from adam_vs_gd.problems.learning.optimizers import make_optimizer
-from adam_vs_gd.problems.methods import SHARING
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.data import Dataset
 from adam_vs_gd.problems.two_patch.models import make_model

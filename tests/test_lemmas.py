@@ -8,7 +8,6 @@ import pytest
 import small
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine.plan import cells
 from adam_vs_gd.experiments import lemmas as experiment
 from adam_vs_gd.experiments import observing, theorem41, waking
 from adam_vs_gd.experiments.watch import watch
@@ -17,6 +16,7 @@ from adam_vs_gd.problems.two_patch.theory.claims import CLAIMS, GD, Observed
 from adam_vs_gd.problems.two_patch.theory.conditions import SIGNED
 from adam_vs_gd.problems.two_patch.theory.observed import Filters, State, Trajectory
 from adam_vs_gd.results.dataset import to_dataset
+from adam_vs_gd.spec.cells import cells
 
 STEPS = 10  # so that every step is on the test_record grid as well
 TINY = {"data": {"n": 20, "d": 60, "s": 10, "test_size": 100}, "model": {"width": 4}, "train": {"precision": "float64"}}

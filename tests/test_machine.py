@@ -12,15 +12,19 @@ import jax
 import numpy as np
 import pytest
 import small
+from small import make_plan
 
 import adam_vs_gd as ag
 from adam_vs_gd.engine import machine, runner
 from adam_vs_gd.engine import sweep as engine
 from adam_vs_gd.engine.chunk import compile_draw, program_bytes
 from adam_vs_gd.engine.interruption import Interruption
-from adam_vs_gd.engine.plan import Chunk, Limits, Plan, cells, make_plan
-from adam_vs_gd.problems.methods import PATHS
-from adam_vs_gd.store.checkpoint import Checkpoints
+from adam_vs_gd.engine.plan import Limits, Plan
+from adam_vs_gd.engine.settings import PATHS
+from adam_vs_gd.problems.two_patch.fast import make_batch
+from adam_vs_gd.spec.cells import cells
+from adam_vs_gd.store.checkpoint import Checkpoints, Snapshot
+from adam_vs_gd.store.folder import Folder
 
 SPEC = """
 import sys
@@ -56,7 +60,7 @@ def test_one_two_and_four_devices_and_any_width_give_the_same_bits(tmp_path, pat
         out = tmp_path / f"{devices}-{memory}"
         python(script, devices, memory, out, path)
         found.append(ag.load_results(out))
-        about = [json.loads(str(rows["about"])) for rows in ag.store.Folder(out).chunks()]
+        about = [json.loads(str(rows["about"])) for rows in Folder(out).journal.chunks()]
         widths.append({one["width"] for one in about})
         assert {one["devices"] for one in about} == {devices}
         assert {one["platform"] for one in about} == {"cpu"}
@@ -76,9 +80,9 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     from adam_vs_gd import chunk, plan, runner
     from adam_vs_gd.machine import use_devices
     devices = use_devices(2)
-    (group, *_) = plan.make_plan((lane for _, lane in plan.cells(spec)), plan.Limits(2, 2**40, 2**40, 64)).groups
+    (group, *_) = make_plan((lane for _, lane in cells(spec)), Limits(2, 2**40, 2**40, 64)).groups
     with ag.numerics("float32"):
-        programs = runner.programs_of(runner.batch_of(group), group, devices)
+        programs = runner.programs_of(runner.batch_of(group, make_batch), group, devices)
     for name in ("start", "advance", "measure", "test", "finish"):
         program = getattr(programs, name)
         assert "num_partitions=2" in program.as_text(), name
@@ -104,13 +108,13 @@ def test_a_chunk_cut_anywhere_gives_the_same_bits():
         return keep
 
     hooks = runner.Hooks(keep=collect(whole), between=lambda snapshot: kept.append(snapshot()))
-    runner.run_plan(Plan((group,)), devices, lambda count: 2**40, hooks)
+    runner.run_plan(Plan((group,)), devices, lambda count: 2**40, hooks, make_batch)
     assert [snapshot.step for snapshot in kept] == [10, 20, 30]
     halves = make_plan(lanes, Limits(1, 2**40, 2**40, 4)).groups[0]
     for snapshot in kept:
         resumed = {}
         hooks = runner.Hooks(keep=collect(resumed), find=lambda chunk, snapshot=snapshot: snapshot)
-        runner.run_plan(Plan((halves,)), devices, lambda count: 2**40, hooks)
+        runner.run_plan(Plan((halves,)), devices, lambda count: 2**40, hooks, make_batch)
         assert resumed == whole
 
 
@@ -146,7 +150,7 @@ def test_impossible_settings_are_named(wrong):
 
 
 def test_a_checkpoint_of_another_platform_is_not_gone_on_with(tmp_path):
-    snapshot = runner.Snapshot(("a", "b"), 7, (np.arange(4.0).reshape(2, 2),), {"x": np.zeros((2, 0))})
+    snapshot = Snapshot(("a", "b"), 7, (np.arange(4.0).reshape(2, 2),), {"x": np.zeros((2, 0))})
     told = []
     with Checkpoints(tmp_path, 0, {"platform": "gpu"}, told.append) as checkpoints:
         checkpoints.save(snapshot, wait=True)
@@ -174,14 +178,14 @@ def test_checkpoints_are_no_more_frequent_than_asked(tmp_path, monkeypatch):
 def test_memory_is_a_safe_share_of_what_is_free(monkeypatch):
     (cpu,) = jax.devices("cpu")[:1]
     monkeypatch.setattr(machine, "free_bytes", lambda device: 1000)
-    assert machine.limits_of((cpu,)).each(1) == 800
-    assert machine.limits_of((cpu, cpu)).each(2) == 400, "devices of a CPU share the host's"
-    assert machine.limits_of((cpu, cpu), 600).each(2) == 300
+    assert machine.limits_of(small.FAMILY, (cpu,)).each(1) == 800
+    assert machine.limits_of(small.FAMILY, (cpu, cpu)).each(2) == 400, "devices of a CPU share the host's"
+    assert machine.limits_of(small.FAMILY, (cpu, cpu), 600).each(2) == 300
 
     class Accelerator:
         platform = "gpu"
 
-    assert machine.limits_of((Accelerator(), Accelerator())).each(2) == 800, "an accelerator has its own"
+    assert machine.limits_of(small.FAMILY, (Accelerator(), Accelerator())).each(2) == 800, "an accelerator has its own"
 
 
 def test_free_memory_is_that_of_the_device_or_of_the_container(monkeypatch, tmp_path):
@@ -220,12 +224,12 @@ def test_a_program_that_needs_too_much_is_made_narrower():
     """The plan's own count may be wrong: what the compiled program says decides."""
     lanes = [lane for _, lane in cells(small.spec(seeds=16, steps=4, record=2, optimizers={"adam": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    batch = runner.batch_of(group)
+    batch = runner.batch_of(group, make_batch)
     with ag.numerics("float32"):
         need = runner.programs_of(batch, group, tuple(jax.devices("cpu")[:1])).bytes
     told, widths = [], []
     hooks = runner.Hooks(tell=told.append, keep=lambda meter, group, *rest: widths.append(group.width))
-    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need * 3 // 4, hooks)
+    failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need * 3 // 4, hooks, make_batch)
     assert failed == []
     assert widths == [8, 8]
     assert any("out of memory at width 16: going on with 8" in text for text in told)
@@ -235,12 +239,12 @@ def test_draws_that_need_too_much_are_not_made():
     """Many examples and few coordinates: drawing them takes more than training on them."""
     lanes = [lane for _, lane in cells(small.spec(seeds=1, steps=4, record=2, optimizers={"gd": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    batch = runner.batch_of(group)
+    batch = runner.batch_of(group, make_batch)
     with ag.numerics("float32"):
         need = program_bytes(compile_draw(batch.draw, tuple(jax.devices("cpu")[:1])))
     told = []
     hooks = runner.Hooks(tell=told.append)
-    assert len(runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need - 1, hooks)) == 1
+    assert len(runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need - 1, hooks, make_batch)) == 1
     assert "the compiled program of the draws takes" in told[-1]
 
 
@@ -251,7 +255,7 @@ def test_what_does_not_fit_on_two_devices_runs_on_one(tmp_path):
     print(int((results.status == 0).sum()))
     """
     assert python(script, 130_000, tmp_path / "out").strip() == "0"
-    about = [json.loads(str(rows["about"])) for rows in ag.store.Folder(tmp_path / "out").chunks()]
+    about = [json.loads(str(rows["about"])) for rows in Folder(tmp_path / "out").journal.chunks()]
     assert {one["devices"] for one in about} == {1}
 
 
@@ -260,9 +264,9 @@ def test_the_furthest_checkpoint_is_gone_on_with(tmp_path):
     names = [lane.digest for lane in lanes]
     with Checkpoints(tmp_path, 0, {}, print) as checkpoints:
         for part, step in ((names, 100), (names[:4], 9000), (names[2:6], 500)):
-            checkpoints.save(runner.Snapshot(tuple(part), step, (np.zeros((len(part), 2)),), {}), wait=True)
-        assert checkpoints.find(Chunk(tuple(lanes[:4]))).step == 9000
-        assert checkpoints.find(Chunk(tuple(lanes[:6]))).step == 100
+            checkpoints.save(Snapshot(tuple(part), step, (np.zeros((len(part), 2)),), {}), wait=True)
+        assert checkpoints.find([lane.digest for lane in lanes[:4]]).step == 9000
+        assert checkpoints.find([lane.digest for lane in lanes[:6]]).step == 100
 
 
 def test_a_checkpoint_of_another_layout_is_left_out():
@@ -270,12 +274,12 @@ def test_a_checkpoint_of_another_layout_is_left_out():
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
     kept = []
     hooks = runner.Hooks(between=lambda snapshot: kept.append(snapshot()))
-    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, hooks)
+    runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, hooks, make_batch)
     for state in (kept[0].state[1:], kept[0].state[::-1]):
         told = []
         other = kept[0]._replace(state=state)
         hooks = runner.Hooks(tell=told.append, find=lambda chunk, other=other: other)
-        assert runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, hooks) == []
+        assert runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: 2**40, hooks, make_batch) == []
         assert not any("go on at step" in text for text in told)
 
 
@@ -301,14 +305,14 @@ def test_a_folder_does_not_mix_platforms_or_paths_unless_told_to(tmp_path, key, 
     spec = small.spec(steps=4, record=2, seeds=1, optimizers={"gd": {}})
     ag.run_sweep(spec, tmp_path / "sweep", quiet=True)
     folder = ag.store.Folder(tmp_path / "sweep")
-    (rows,) = folder.chunks()
+    (rows,) = folder.journal.chunks()
     about, lanes = json.loads(str(rows.pop("about"))), rows.pop("lane")
-    folder.files()[0].unlink()
-    folder.commit([str(lane) for lane in lanes], rows, about | {key: value})
+    folder.journal.files()[0].unlink()
+    folder.journal.commit([str(lane) for lane in lanes], rows, about | {key: value})
     more = small.spec(steps=4, record=2, seeds=2, optimizers={"gd": {}})
     with pytest.raises(ag.FolderError, match=f"{key} = {value}, and this run has .*--allow-mixed"):
         ag.run_sweep(more, tmp_path / "sweep", quiet=True)
-    assert len(folder.files()) == 1
+    assert len(folder.journal.files()) == 1
     results = ag.run_sweep(more, tmp_path / "sweep", quiet=True, allow_mixed=True)
     assert (results.status > 0).all()
     assert results.attrs[key].split("; ") in ([about[key], value], [value, about[key]])

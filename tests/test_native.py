@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adam_vs_gd.engine import sweep as engine
+from adam_vs_gd.engine.settings import Settings, describe_machine
 from adam_vs_gd.problems.two_patch.data import NoiseRanks
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.lane import Static
@@ -331,9 +332,9 @@ def test_doing_without_it_is_said_with_the_reason(monkeypatch, want):
         note = list.append
 
     told = Told()
-    settings = engine.Settings(compile_cache=False, devices=1)
-    engine.start("small", settings, told)
+    settings = Settings(compile_cache=False, devices=1)
+    engine.start(small.spec(), settings, told)
     assert any("without the native kernel" in text and reason in text and how in text for text in told)
     plan, _ = engine.plan_sweep(small.spec(), settings=settings)
-    assert {group.method for group in plan.groups} == {"dense", "gram"}
-    assert engine.describe_machine(jax.devices("cpu"), settings)["kernel"] == "XLA"
+    assert {group.way.name for group in plan.groups} == {"dense", "gram"}
+    assert describe_machine(small.FAMILY, jax.devices("cpu"), settings.path)["kernel"] == "XLA"

@@ -13,18 +13,22 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli, show
-from adam_vs_gd.engine import plan, runner
-from adam_vs_gd.engine.plan import Chunk, Group, Limits, Plan, cells, make_plan
+from adam_vs_gd.engine import runner
+from adam_vs_gd.engine.packing import make_plan
+from adam_vs_gd.engine.plan import Chunk, Group, Limits, Plan
 from adam_vs_gd.errors import FolderError
-from adam_vs_gd.problems.images import lanes
+from adam_vs_gd.problem import Machine
 from adam_vs_gd.problems.images.alexnet import AlexNet, convolve
+from adam_vs_gd.problems.images.data import image_data, moments
+from adam_vs_gd.problems.images.family import FAMILY
+from adam_vs_gd.problems.images.lane import Hyper, Static
 from adam_vs_gd.problems.images.network import MARGIN, crop_and_flip, image_problem, margins
+from adam_vs_gd.problems.images.numbers import IMAGE_SETS
 from adam_vs_gd.problems.images.sets import load_images
-from adam_vs_gd.problems.keys import IMAGE_SETS
+from adam_vs_gd.problems.images.ways import NETWORK, network_weights
 from adam_vs_gd.problems.learning.batches import order_of
-from adam_vs_gd.problems.methods import lane_bytes, method_of, network_weights
-from adam_vs_gd.problems.two_patch.data import seed_key
-from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.randomness import seed_key
+from adam_vs_gd.spec.cells import Lane, cells
 from adam_vs_gd.spec.sweep_spec import parse_override
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.mixture import refuse_mixture
@@ -184,7 +188,7 @@ def test_a_lane_is_what_a_plain_loop_trains(kind, eta, beta1):
     )  # fmt: skip
     ((_, lane),) = cells(spec)
     with numerics("float64"):
-        data = lanes.image_data(load_images("textures"), lane.static)
+        data = image_data(load_images("textures"), lane.static)
         problem = image_problem(lane.static, AlexNet(10, lane.static.width), lambda: data)
 
         @jax.jit
@@ -259,12 +263,12 @@ def rows_of(chosen, **hooks):
     everything = [lane for _, lane in cells(spec)]
     mine, found = [everything[k] for k in chosen], {}
     chunks = tuple(Chunk((lane,)) for lane in mine)
-    group = Group(mine[0].static, "network", 0, mine[0].record, 1, 1, 1, chunks)
+    group = Group(FAMILY, mine[0].static, None, NETWORK, mine[0].record, 1, 1, 1, chunks)
 
     def keep(meter, group, chunk, rows, seconds):
         found.update({lane: {name: v[i] for name, v in rows.items()} for i, lane in enumerate(chunk.lanes)})
 
-    make = lanes.maker_of(spec).make
+    make = FAMILY.make(spec, {}).batch
     runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda _: 2**40, runner.Hooks(keep=keep, **hooks), make)
     return found
 
@@ -286,13 +290,13 @@ def test_neither_a_cut_nor_what_ran_before_changes_a_bit(swept):
 
 def test_plans_of_networks_know_what_they_take():
     static = Static(model="alexnet", images="cifar10", n=50_000, width=64, batch_size=128)
-    lane = plan.Lane(static, Hyper(0.0, 0, 0.0, 0.0, 1e-4, 1e-3), 0, 0)
-    assert method_of(static, 0, Limits(1, 2**34, 2**24, 32).means) == "network"
-    assert lane_bytes(static, "network", 0) > 5 * 4 * network_weights(static)
-    seeds = [plan.Lane(static, lane.hyper, seed, 0) for seed in range(8)]
-    (on_cpu,) = make_plan(seeds, Limits(2, 2**34, 2**40, 32, shared=True)).groups
+    lane = Lane(static, Hyper(0.0, 1e-4, 1e-3), 0, 0)
+    assert FAMILY.way(static, lane.hyper, Machine()) == NETWORK
+    assert FAMILY.cost(static, None, NETWORK).lane > 5 * 4 * network_weights(static)
+    seeds = [Lane(static, lane.hyper, seed, 0) for seed in range(8)]
+    (on_cpu,) = make_plan(FAMILY, seeds, Limits(2, 2**34, 2**40, 32, shared=True)).groups
     assert (on_cpu.width, len(on_cpu.chunks)) == (2, 4), "a lane a core, whose patches fill its cache"
-    (on_gpu,) = make_plan(seeds, Limits(1, 2**36, 2**32, 512)).groups
+    (on_gpu,) = make_plan(FAMILY, seeds, Limits(1, 2**36, 2**32, 512)).groups
     assert on_gpu.width == 8
     assert on_gpu.bytes > 60_000 * 3072
 
@@ -349,10 +353,10 @@ def test_defaults_are_all_images_and_the_usual_size():
 def test_moments_are_exact_however_many_images_there_are():
     images = np.random.default_rng(4).integers(0, 256, (20_000, 32, 32, 2), np.uint8)
     images[..., 1] //= 3
-    mean, deviation = lanes.moments(images)
+    mean, deviation = moments(images)
     np.testing.assert_allclose(mean, images.mean((0, 1, 2), dtype=np.float64), rtol=1e-12)
     np.testing.assert_allclose(deviation, images.std((0, 1, 2), dtype=np.float64), rtol=1e-10)
-    np.testing.assert_array_equal(lanes.moments(np.full((2, 4, 4, 1), 7, np.uint8))[1], [1.0])
+    np.testing.assert_array_equal(moments(np.full((2, 4, 4, 1), 7, np.uint8))[1], [1.0])
 
 
 def test_images_are_never_mixed_even_where_platforms_may_be(tmp_path):
@@ -361,7 +365,7 @@ def test_images_are_never_mixed_even_where_platforms_may_be(tmp_path):
     with pytest.raises(FolderError, match="platform = gpu, and this run has platform = cpu"):
         refuse_mixture(tmp_path, there, {"platform": "cpu", "image_digest": "a"}, allowed=False)
     with pytest.raises(FolderError, match=r"on other images \(SHA-256 a; here it is b\)"):
-        refuse_mixture(tmp_path, there, {"platform": "gpu", "image_digest": "b"}, allowed=True)
+        refuse_mixture(tmp_path, there, {"platform": "gpu", "image_digest": "b"}, allowed=True, never=FAMILY.unmixed)
 
 
 def test_the_images_that_are_left_are_what_is_left_out():
@@ -379,11 +383,11 @@ def test_the_images_that_are_left_are_what_is_left_out():
 def test_training_images_are_never_tested_on():
     static = Static(model="alexnet", images="textures", split="validation", n=1080, test_size=540, width=2)
     images = load_images("textures")
-    data = lanes.image_data(images, static)
+    data = image_data(images, static)
     assert not {image.tobytes() for image in data.train} & {image.tobytes() for image in data.test if image.std() > 0}
     np.testing.assert_array_equal(data.test, images.train[1080:])
     with pytest.raises(ag.DataError, match="too few for data"):
-        lanes.image_data(images, replace(static, n=1082))
+        image_data(images, replace(static, n=1082))
 
 
 def test_what_a_sweep_cannot_read_is_told_before_a_plan_is_made(tmp_path, capsys):

@@ -5,10 +5,10 @@ import numpy as np
 import oracle
 import pytest
 import small
+from small import STATUSES
 
 import adam_vs_gd as ag
-from adam_vs_gd.problems.methods import PATHS
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.engine.settings import PATHS
 
 MEASURED = (
     "train_error", "loss", "data_loss", "feature_learning", "noise_memorization", "capital_lambda", "capital_gamma",

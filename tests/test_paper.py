@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import small
+from small import STATUSES
 
 import adam_vs_gd as ag
 from adam_vs_gd.experiments import EXPERIMENTS
-from adam_vs_gd.problems.variables import STATUSES
 
 
 @pytest.mark.paper

@@ -6,13 +6,17 @@ import pytest
 import small
 from hypothesis import given
 from hypothesis import strategies as st
+from small import FAMILY, make_plan
 
-from adam_vs_gd.engine.plan import Limits, cells, describe, halved, laid_out, make_plan, sharers
-from adam_vs_gd.problems.methods import MIN_WIDTH, PATHS, Means, least_width, method_of
-from adam_vs_gd.problems.two_patch.lane import Static
+from adam_vs_gd.engine.packing import halved, laid_out
+from adam_vs_gd.engine.plan import Limits, describe
+from adam_vs_gd.engine.settings import PATHS
+from adam_vs_gd.problem import MIN_WIDTH, Machine
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.spec.cells import cells
 
-AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16, means=Means(native=True))
-MEANS = [Means(path, native) for path in PATHS for native in (False, True)]
+AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16, machine=Machine(native=True))
+MEANS = [Machine(path, native) for path in PATHS for native in (False, True)]
 
 
 def lanes_of(**keys):
@@ -34,7 +38,7 @@ def test_groups_share_a_program_and_chunks_are_even():
         assert len({lane.static for chunk in group.chunks for lane in chunk.lanes}) == 1
         assert (group.width, [len(chunk.lanes) for chunk in group.chunks]) == (11, [11, 10])
         assert group.seed_slots == max(len(chunk.seeds) for chunk in group.chunks)
-        assert group.ranks == 10
+        assert group.extent == 10
 
 
 limits = st.builds(
@@ -43,7 +47,7 @@ limits = st.builds(
     memory=st.integers(1, 2**22),
     cache=st.integers(1, 2**22),
     width=st.integers(1, 64),
-    means=st.sampled_from(MEANS),
+    machine=st.sampled_from(MEANS),
 )
 
 
@@ -54,22 +58,22 @@ def test_every_missing_lane_once_in_chunks_that_fit(limits, gone):
     assert sorted(digests(plan)) == sorted({lane.digest for lane in LANES} - done)
     for group in plan.groups:
         each = group.width / group.devices
-        least = least_width(group.method)
+        least = group.way.least
         assert each == int(each) >= least
         assert group.devices <= limits.devices
         assert each % group.block == 0
         before_padding = each - group.block + 1
         assert before_padding <= max(least, limits.width)
         assert each == least or group.bytes <= limits.memory
-        assert each == least or before_padding * group.lane_bytes <= limits.cache
+        assert each == least or before_padding * group.cost.lane <= limits.cache
         assert all(len(chunk.lanes) <= group.width for chunk in group.chunks)
         assert all(len(chunk.seeds) <= group.seed_slots for chunk in group.chunks)
         for chunk in group.chunks:
-            places = laid_out(chunk.lanes, group.block)
+            places = laid_out(chunk.lanes, group.block, FAMILY.share)
             assert len(places) <= group.width
             assert list(dict.fromkeys(places)) == list(range(len(chunk.lanes)))
             for k in range(0, len(places), group.block):
-                assert len({sharers(chunk.lanes[i]) for i in places[k : k + group.block]}) == 1
+                assert len({FAMILY.share(chunk.lanes[i]) for i in places[k : k + group.block]}) == 1
 
 
 @given(st.integers(1, 8), st.integers(4, 20))
@@ -123,7 +127,7 @@ def test_devices_that_share_a_memory_are_fewer_where_that_lets_a_chunk_fit():
     group = make_plan(LANES, tight).groups[0]
     assert (group.devices, group.width) == (2, 2 * MIN_WIDTH)
     assert group.bytes <= tight.each(2)
-    assert make_plan(LANES, Limits(4, ample.lane_bytes, 2**40, 4)).groups[0].devices == 4, "memories of their own"
+    assert make_plan(LANES, Limits(4, ample.cost.lane, 2**40, 4)).groups[0].devices == 4, "memories of their own"
 
 
 def test_a_plan_is_described_with_its_memory():
@@ -139,23 +143,24 @@ def test_a_plan_is_described_with_its_memory():
 @pytest.mark.parametrize(
     ("static", "s", "means", "expected"),
     [
-        ({}, 100, Means("reference", native=True), "plain"),
-        ({}, 100, Means(native=True), "sparse"),
-        ({}, 800, Means(native=True), "sparse"),
-        ({}, 801, Means(native=True), "dense"),
-        ({}, 100, Means(), "dense"),
-        ({"precision": "float64"}, 100, Means(native=True), "dense"),
-        ({"optimizer": "gd"}, 100, Means(native=True), "span"),
-        ({"optimizer": "gd"}, 999, Means(native=True), "span"),
-        ({"optimizer": "gd"}, 100, Means(), "gram"),
-        ({"optimizer": "gd", "precision": "float64"}, 100, Means(native=True), "gram"),
-        ({"optimizer": "momentum"}, 100, Means(native=True), "gram"),
-        ({"optimizer": "momentum", "n": 1000}, 100, Means(native=True), "products"),
-        ({"batch_size": 20}, 100, Means(native=True), "plain"),
-        ({"optimizer": "gd", "batch_size": 200}, 100, Means(), "plain"),
-        ({"optimizer": "gd", "n": 998}, 100, Means(native=True), "span"),
-        ({"optimizer": "gd", "n": 1000}, 100, Means(native=True), "sparse"),
+        ({}, 100, Machine("reference", native=True), "plain"),
+        ({}, 100, Machine(native=True), "sparse"),
+        ({}, 800, Machine(native=True), "sparse"),
+        ({}, 801, Machine(native=True), "dense"),
+        ({}, 100, Machine(), "dense"),
+        ({"precision": "float64"}, 100, Machine(native=True), "dense"),
+        ({"optimizer": "gd"}, 100, Machine(native=True), "span"),
+        ({"optimizer": "gd"}, 999, Machine(native=True), "span"),
+        ({"optimizer": "gd"}, 100, Machine(), "gram"),
+        ({"optimizer": "gd", "precision": "float64"}, 100, Machine(native=True), "gram"),
+        ({"optimizer": "momentum"}, 100, Machine(native=True), "gram"),
+        ({"optimizer": "momentum", "n": 1000}, 100, Machine(native=True), "products"),
+        ({"batch_size": 20}, 100, Machine(native=True), "plain"),
+        ({"optimizer": "gd", "batch_size": 200}, 100, Machine(), "plain"),
+        ({"optimizer": "gd", "n": 998}, 100, Machine(native=True), "span"),
+        ({"optimizer": "gd", "n": 1000}, 100, Machine(native=True), "sparse"),
     ],
 )
 def test_a_lane_s_own_numbers_decide_how_it_is_trained(static, s, means, expected):
-    assert method_of(Static(**static), s, means) == expected
+    hyper = Hyper(0.2, s, 0.1, 0.01, 1e-5, 5e-5)
+    assert FAMILY.way(Static(**static), hyper, means).name == expected

@@ -13,14 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection, QuadMesh
 from matplotlib.colors import CenteredNorm, LogNorm, to_hex, to_rgba
 from matplotlib.figure import Figure
+from small import STATUSES
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine.plan import cells
 from adam_vs_gd.plot.style import DIVERGING, NOT_COMPUTED, ink
 from adam_vs_gd.plot.suitable import suitable
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.results.statistics import difference, over_seeds
+from adam_vs_gd.spec.cells import cells
 
 NOBODY_S = ag.plot.Overlay("theory", [0.1], [2], optimizer="sgd")
 TWO = {"data": {"alpha": [0.0, 0.2, 0.4], "s": [2, 8, 32]}}

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
+from small import FAMILY
 
 from adam_vs_gd.engine.chunk import batched
-from adam_vs_gd.engine.plan import Chunk, Group, Lane, Plan
+from adam_vs_gd.engine.plan import Chunk, Group, Plan
 from adam_vs_gd.engine.runner import Hooks, run_plan
-from adam_vs_gd.problem import Problem
+from adam_vs_gd.problem import Problem, Way
 from adam_vs_gd.problems.two_patch.lane import Static
+from adam_vs_gd.spec.cells import Lane
 
 
 class Quadratic(NamedTuple):
@@ -46,7 +48,7 @@ def test_a_foreign_problem_runs_through_the_engine(width):
     def keep(meter, group, chunk, rows, seconds):
         found.update({lane: {name: v[i] for name, v in rows.items()} for i, lane in enumerate(chunk.lanes)})
 
-    plan = Plan((Group(static, "plain", 1, 5, 1, width, 4, chunks),))
+    plan = Plan((Group(FAMILY, static, None, Way(), 5, 1, width, 4, chunks),))
     run_plan(plan, jax.devices("cpu"), lambda devices: 2**40, Hooks(keep=keep), quadratic)
     assert set(found) == set(lanes)
     for lane, row in found.items():

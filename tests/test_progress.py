@@ -6,9 +6,12 @@ import itertools
 
 import pytest
 import small
+from small import make_plan
 
-from adam_vs_gd.engine.plan import Limits, cells, halved, make_plan
+from adam_vs_gd.engine.packing import halved
+from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.engine.progress import Bar, Lines, Meter, Silent, duration, progress_on
+from adam_vs_gd.spec.cells import cells
 
 PLAN = make_plan(
     [lane for _, lane in cells(small.spec(seeds=2, steps=[100, 300], record=2, data={"alpha": [0.0, 0.1]}))],
@@ -20,7 +23,7 @@ def test_time_left_is_the_work_left_at_the_speed_of_the_last_half_minute():
     meter = Meter(PLAN)
     assert meter.left is None
     assert meter.position() == "0/16 lanes, 0 lane-steps/s, ? left"
-    group, work = PLAN.groups[0], 200 * PLAN.groups[0].step_work
+    group, work = PLAN.groups[0], 200 * PLAN.groups[0].cost.step
     meter.advance(group, 50, 50, 4, 1.0)
     assert meter.speed == 200
     assert meter.left == pytest.approx((PLAN.work - work) / work), "a step of gradient descent is less work"
@@ -41,7 +44,7 @@ def test_what_has_been_passed_over_needs_no_time():
 def test_a_chunk_that_is_begun_again_counts_once():
     meter = Meter(PLAN)
     group, *others = PLAN.groups
-    rate = 200 * group.step_work
+    rate = 200 * group.cost.step
     meter.advance(group, 50, 50, 4, 1.0)
     meter.replan(group, halved(group) or group)
     assert meter.left == pytest.approx(PLAN.work / rate)
@@ -49,7 +52,7 @@ def test_a_chunk_that_is_begun_again_counts_once():
     meter.finish(4)
     assert meter.left == pytest.approx(PLAN.work / rate - 2)
     meter.replan(dataclasses.replace(group, chunks=group.chunks[1:]), None)
-    assert meter.left == pytest.approx(sum(g.lanes * g.static.steps * g.step_work for g in others) / rate), "given up"
+    assert meter.left == pytest.approx(sum(g.lanes * g.static.steps * g.cost.step for g in others) / rate), "given up"
 
 
 def test_statuses_and_running_means():

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import small
 import xarray as xr
+from small import STATUSES
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.report import page, payload, write
 from adam_vs_gd.report.blob import rounded
 from adam_vs_gd.results.statistics import difference, over_seeds
-from adam_vs_gd.store.folder import Folder, Survey
+from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.journal import Survey
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028'\""
 
@@ -218,6 +219,6 @@ def test_the_command_writes_the_page_of_a_folder(tmp_path, capsys):
     np.testing.assert_array_equal(arrays["loss"], results.loss.values.ravel())
     assert re.search(r"Computing time</dt><dd>[\d.]+ s for 2 lanes in \d chunk", text)
     assert header["statuses"] == list(STATUSES)
-    assert Folder(tmp_path / "sweep").survey().damaged == []
+    assert Folder(tmp_path / "sweep").journal.survey().damaged == []
     assert cli.main(["report", str(tmp_path)]) == cli.BAD_INPUT
     assert cli.main(["report", str(tmp_path / "sweep"), "--out", str(tmp_path / "x.pdf")]) == cli.BAD_INPUT

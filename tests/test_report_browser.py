@@ -9,8 +9,8 @@ import made
 import matplotlib as mpl
 import numpy as np
 import pytest
+from small import STATUSES
 
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.report import write
 from adam_vs_gd.results.axis import axis_of
 from adam_vs_gd.results.statistics import difference, over_seeds

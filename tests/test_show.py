@@ -2,9 +2,9 @@
 
 import numpy as np
 import small
+from small import STATUSES
 
 from adam_vs_gd import show
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.results.dataset import to_dataset
 
 TWO = {"data": {"alpha": [0.0, 0.2, 0.4], "s": [2, 8, 32]}}

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine.plan import cells
-from adam_vs_gd.problems.keys import NUMBERS
-from adam_vs_gd.spec.sweep_spec import axes, parse_override
+from adam_vs_gd.problems.two_patch.family import NUMBERS
+from adam_vs_gd.spec.cells import axes, cells
+from adam_vs_gd.spec.sweep_spec import parse_override
 
 ADAM = "[optimizers.adam]\n"
 

@@ -20,13 +20,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine.plan import cells
-from adam_vs_gd.problems.keys import CHOICES, OPTIMIZER, SECTIONS
+from adam_vs_gd.problems import family_named
+from adam_vs_gd.problems.learning.numbers import OPTIMIZER
+from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.plain import LONGEST
 
+FAMILIES = [family_named(name) for name in ("two_patch", "images")]
 KEYS = [
     "name", "seeds", "steps", "record", "data", "model", "train", "optimizers", "optimizers.adam",
-    *(f"{section}.{key}" for section in SECTIONS for key in (*SECTIONS[section], *CHOICES[section])),
+    *sorted({f"{name}.{key}" for family in FAMILIES for name, section in family.sections.items() if name
+             for key in (*section.numbers, *section.choices)}),
     *(f"optimizers.adam.{key}" for key in ("kind", *OPTIMIZER)),
 ]  # fmt: skip
 """Every place in a spec."""

@@ -6,9 +6,9 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from small import STATUSES
 
 import adam_vs_gd as ag
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.results.statistics import (
     census,
     difference,

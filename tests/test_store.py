@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import small
 import xarray as xr
+from small import STATUSES
 
 import adam_vs_gd as ag
 from adam_vs_gd.engine import sweep as engine
-from adam_vs_gd.problems.variables import STATUSES, variables_of
+from adam_vs_gd.engine.settings import Settings
+from adam_vs_gd.problems import family_named
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.files import STAGING, publish
@@ -59,7 +61,8 @@ def test_the_dataset_is_labelled_as_the_spec_says(finished):
     assert results.beta1.sel(optimizer="adam") == 0.9
     assert np.isnan(results.beta1.sel(optimizer="gd"))
     assert results.d.item() == 12
-    for name, variable in variables_of(on_images=False).items():
+    results_family = family_named("two_patch")
+    for name, variable in results_family.variables(None).items():
         assert results[name].attrs["long_name"] == variable.long_name
         assert results[name].attrs["symbol"]
         assert np.isfinite(results[name]).all() or name.startswith("best")
@@ -112,7 +115,7 @@ def test_a_running_sweep_shows_what_is_there(finished, tmp_path):
     partial = Folder(tmp_path / "partial")
     partial.open(spec)
     for path in list((out / "journal").iterdir())[:1]:
-        (partial.journal / path.name).write_bytes(path.read_bytes())
+        (partial.journal.path / path.name).write_bytes(path.read_bytes())
     seen = ag.load_results(tmp_path / "partial")
     pending = seen.status == STATUSES.index("pending")
     assert 0 < int(pending.sum()) < pending.size
@@ -202,15 +205,15 @@ def test_a_damaged_chunk_is_never_served(finished, tmp_path):
     for where in rng.integers(0, len(good), 60):
         bad = bytearray(good)
         bad[where] ^= 1 << rng.integers(8)
-        (copy.journal / path.name).write_bytes(bad)
+        (copy.journal.path / path.name).write_bytes(bad)
         with pytest.raises(ag.DamageError, match=path.name):
-            list(copy.chunks())
+            list(copy.journal.chunks())
     for bad in (good[:-1], good[: len(good) // 2], b"", bytes(len(good))):
-        (copy.journal / path.name).write_bytes(bad)
+        (copy.journal.path / path.name).write_bytes(bad)
         with pytest.raises(ag.DamageError, match=path.name):
-            list(copy.chunks())
-    (copy.journal / path.name).write_bytes(good)
-    assert len(list(copy.chunks())) == 1
+            list(copy.journal.chunks())
+    (copy.journal.path / path.name).write_bytes(good)
+    assert len(list(copy.journal.chunks())) == 1
 
 
 def test_a_folder_that_died_before_its_spec_was_written_is_empty(finished, tmp_path):
@@ -225,19 +228,19 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
     _, out, results = finished
     shutil.copytree(out, tmp_path / "copy")
     folder = Folder(tmp_path / "copy")
-    path = folder.files()[0]
+    path = folder.journal.files()[0]
     held = len(ag.store.unsealed(path.read_bytes())["lane"])
     for bad in (path.read_bytes()[:-1], b"nothing left of it"):  # whose lanes can be told, and cannot
         path.write_bytes(bad)
-        aside = folder.set_damaged_aside(path)
+        aside = folder.journal.set_aside(path)
         report, whole = verify(folder)
         assert not whole
         assert f"{held} lanes that damaged chunks held, or may have, are missing" in report
-        xr.testing.assert_identical(engine.repair(folder, engine.Settings(quiet=True)), results)
+        xr.testing.assert_identical(engine.repair(folder, Settings(quiet=True)), results)
         assert not aside.exists()
         report, whole = verify(folder)
         assert whole, report
-        assert engine.repair(folder, engine.Settings(quiet=True)) is None
+        assert engine.repair(folder, Settings(quiet=True)) is None
     assert len(list(folder.damaged.glob("*.replaced*"))) == 2, "what is damaged is kept"
 
 
@@ -247,7 +250,7 @@ def test_half_done_files_are_removed_by_who_is_alone(finished, tmp_path, monkeyp
     spec, out, _ = finished
     shutil.copytree(out, tmp_path / "copy")
     folder = Folder(tmp_path / "copy")
-    half = [parent / f"{STAGING}abc" for parent in (folder.path, folder.journal)]
+    half = [parent / f"{STAGING}abc" for parent in (folder.path, folder.journal.path)]
     for path in half:
         path.write_text("half")
     if not locks:
@@ -278,7 +281,7 @@ def test_lanes_lost_for_good_are_told(finished, tmp_path):
     _, out, _ = finished
     shutil.copytree(out, tmp_path / "copy")
     folder = Folder(tmp_path / "copy")
-    for path, content in folder.contents():
+    for path, content in folder.journal.contents():
         path.write_bytes(content[:-1])
     ag.run_sweep(tiny(data={"alpha": [0.0, 0.3]}), folder.path, quiet=True)
     log = folder.log_file.read_text()
@@ -287,7 +290,7 @@ def test_lanes_lost_for_good_are_told(finished, tmp_path):
 
 def test_chunks_of_another_version_are_named_where_they_are_wanted(finished):
     spec, out, _ = finished
-    chunks = list(Folder(out).chunks())
+    chunks = list(Folder(out).journal.chunks())
     foreign = {"lane": np.array(["of another version"]), "status": np.array([5])}
     assert to_dataset(spec, [*chunks, foreign]).identical(to_dataset(spec, chunks))
     del chunks[0]["loss"]

@@ -17,8 +17,7 @@ import adam_vs_gd as ag
 from adam_vs_gd import cli
 from adam_vs_gd.engine import terminal
 from adam_vs_gd.engine.progress import progress_on
-from adam_vs_gd.engine.runner import Snapshot
-from adam_vs_gd.store.checkpoint import Checkpoints
+from adam_vs_gd.store.checkpoint import Checkpoints, Snapshot
 
 PACKAGE = Path(ag.__file__).parent
 SPEC = """

@@ -10,15 +10,18 @@ import pytest
 import small
 from hypothesis import given
 from hypothesis import strategies as st
+from small import make_plan
 
 import adam_vs_gd as ag
 from adam_vs_gd import types
 from adam_vs_gd.engine import runner
-from adam_vs_gd.engine.plan import Limits, Plan, cells, make_plan
-from adam_vs_gd.problems.keys import KINDS
+from adam_vs_gd.engine.plan import Limits, Plan
 from adam_vs_gd.problems.learning import optimizers
+from adam_vs_gd.problems.learning.loss import error_rate
+from adam_vs_gd.problems.learning.status import Status, classify
+from adam_vs_gd.problems.learning.table1 import KINDS
 from adam_vs_gd.problems.two_patch.fast import make_batch
-from adam_vs_gd.problems.two_patch.measurements import Status, classify, error_rate
+from adam_vs_gd.spec.cells import cells
 
 
 def test_the_tables_of_optimizers_agree():

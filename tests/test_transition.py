@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import expit
+from small import STATUSES
 
 import adam_vs_gd as ag
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.results.transition import FALLING, RISING, contour, first_crossing, interval, masked_slopes
 

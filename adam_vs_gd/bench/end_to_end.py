@@ -16,6 +16,7 @@ from adam_vs_gd.engine.machine import use_devices
 from adam_vs_gd.engine.plan import Plan
 from adam_vs_gd.engine.runner import batch_of, placed, programs_of
 from adam_vs_gd.engine.sweep import plan_sweep, run_sweep
+from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import record_steps, test_steps
@@ -38,7 +39,7 @@ def run(optimizer: str, lanes: int, seeds: int, steps: int) -> dict[str, float]:
     devices = use_devices()
     for group in plan.groups:
         with numerics(group.static.precision):
-            programs_of(batch_of(group), group, devices[: group.devices])
+            programs_of(batch_of(group, make_batch), group, devices[: group.devices])
     bare_loop(plan, devices)  # what runs for the first time is slower
     bare = bare_loop(plan, devices)
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +62,7 @@ def bare_loop(plan: Plan, devices: Sequence[jax.Device]) -> dict[str, float]:
     for group in plan.groups:
         with numerics(group.static.precision):
             here, steps = tuple(devices[: group.devices]), group.static.steps
-            batch, seed_draws = batch_of(group), SeedDraws()
+            batch, seed_draws = batch_of(group, make_batch), SeedDraws()
             programs = programs_of(batch, group, here)
             record, tests = record_steps(steps, group.record), set(test_steps(steps, group.record).tolist())
             for chunk in group.chunks:

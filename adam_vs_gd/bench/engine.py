@@ -12,11 +12,15 @@ import numpy as np
 from adam_vs_gd.bench.work import ALPHAS, SETTINGS, SIGMA_0, SIGMA_P, WIDTH, D, N, Q, S, table1_work
 from adam_vs_gd.engine.chunk import SeedDraws
 from adam_vs_gd.engine.machine import limits_of, use_devices
-from adam_vs_gd.engine.plan import Group, Lane, make_plan
-from adam_vs_gd.engine.runner import batch_of, placed, places_of, programs_of
-from adam_vs_gd.problems.keys import KINDS
+from adam_vs_gd.engine.packing import make_plan, places_of
+from adam_vs_gd.engine.plan import Group
+from adam_vs_gd.engine.runner import batch_of, placed, programs_of
+from adam_vs_gd.problems.learning.table1 import KINDS
+from adam_vs_gd.problems.two_patch.family import FAMILY
+from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.problems.two_patch.fast.span import SpanState
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.spec.cells import Lane
 from adam_vs_gd.surroundings import numerics
 
 
@@ -24,7 +28,7 @@ def lanes_of(optimizer: str, lanes: int, seeds: int, steps: int, test_size: int 
     """The lanes of `work.table1_work`, in its order."""
     static = Static(optimizer=optimizer, steps=steps, n=N, d=D, width=WIDTH, q=Q, test_size=test_size)
     own: Mapping[str, float] = KINDS[optimizer]
-    numbers = {key: own.get(key, 0.0) for key in ("eta", "beta1", "beta2", "eps")}
+    numbers: dict[str, Any] = {key: own.get(key, 0.0) for key in ("eta", "beta1", "beta2", "eps")}
     made = []
     for alpha in np.linspace(*ALPHAS, lanes // seeds):
         hyper = Hyper(float(alpha), S, SIGMA_P, SIGMA_0, SETTINGS[optimizer].lam, **numbers)
@@ -47,12 +51,12 @@ def train(optimizer: str, lanes: int, seeds: int, steps: int, path: str) -> tupl
     """
     devices = use_devices()
     wanted = lanes_of(optimizer, lanes, seeds, steps)
-    (group,) = make_plan(wanted, limits_of(devices, path=path)).groups
+    (group,) = make_plan(FAMILY, wanted, limits_of(FAMILY, devices, path=path)).groups
     here = devices[: group.devices]
     order = {lane.digest: i for i, lane in enumerate(wanted)}
     weights = np.empty((lanes, 2, WIDTH, D), np.float32)
     with numerics("float32"):
-        batch = batch_of(group=group)
+        batch = batch_of(group, make_batch)
         began = time.perf_counter()
         programs = programs_of(batch, group, here)
         compilation = time.perf_counter() - began
@@ -66,7 +70,7 @@ def train(optimizer: str, lanes: int, seeds: int, steps: int, path: str) -> tupl
             found = weights_of(state, group, seeds)
             for i, lane in enumerate(chunk.lanes):
                 weights[order[lane.digest]] = found(places_of(chunk, group).index(i), lane.seed)
-    return weights, {"seconds": total, "compilation": compilation, "method": group.method, "width": group.width}
+    return weights, {"seconds": total, "compilation": compilation, "method": group.way.name, "width": group.width}
 
 
 def weights_of(state: Any, group: Group, seeds: int) -> Any:

@@ -9,14 +9,15 @@ import jax
 import numpy as np
 
 from adam_vs_gd.engine.chunk import SeedDraws
-from adam_vs_gd.problems.keys import KINDS, NUMBERS, TRAIN
+from adam_vs_gd.problems.learning import table1
+from adam_vs_gd.problems.learning.table1 import KINDS
 from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
 from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.problems.two_patch.problem import draw_function
 from adam_vs_gd.surroundings import numerics
 
-N, D, S, WIDTH, Q = (int(NUMBERS[name].default or 0) for name in ("n", "d", "s", "width", "q"))
-SIGMA_P, SIGMA_0 = (float(NUMBERS[name].default or 0) for name in ("sigma_p", "sigma_0"))
+N, D, S, WIDTH, Q = table1.N, table1.D, table1.S, table1.WIDTH, table1.Q
+SIGMA_P, SIGMA_0 = table1.SIGMA_P, table1.SIGMA_0
 ALPHAS = (0.2, 0.8)  # the lanes of a seed lie between: Table 1's α, and one at which GD too may fail
 
 
@@ -52,9 +53,7 @@ class Work(NamedTuple):
     start: np.ndarray
 
 
-SETTINGS: Mapping[str, Settings] = {
-    name: Settings(KINDS[name]["eta"], TRAIN["lam"].default or 0.0, Q) for name in ("gd", "adam")
-}
+SETTINGS: Mapping[str, Settings] = {name: Settings(KINDS[name]["eta"], table1.LAM, Q) for name in ("gd", "adam")}
 """Table 1's, by optimizer."""
 
 

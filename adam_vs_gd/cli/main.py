@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shutil
 import signal
@@ -25,12 +26,11 @@ from adam_vs_gd.errors import (
     SpecError,
     TheoryError,
 )
-from adam_vs_gd.problems.methods import PATHS
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from adam_vs_gd.engine import sweep as engine
+    from adam_vs_gd.engine.settings import Settings
     from adam_vs_gd.results.overlay import Overlay
     from adam_vs_gd.spec.sweep_spec import SweepSpec
 
@@ -228,7 +228,7 @@ def machine_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--memory", metavar="SIZE", type=bytes_of,
                          help="memory of a chunk, for instance 4GiB: of each device, on a CPU of all together "
                               "(default: a safe share of what is free)")  # fmt: skip
-    command.add_argument("--path", choices=PATHS, default=PATHS[0],
+    command.add_argument("--path", choices=("fast", "reference"), default="fast",
                          help="fast: exact reformulations, chosen lane by lane (default); "
                               "reference: the plain step")  # fmt: skip
     command.add_argument("--checkpoint-every", metavar="TIME", type=seconds_of, default=120.0,
@@ -239,7 +239,7 @@ def machine_options(command: argparse.ArgumentParser) -> None:
         help="mix chunks that round differently: of other platforms, paths, instruction sets or flags of XLA",
     )
     command.add_argument("--wait", action="store_true", help="wait while another process runs in the folder")
-    command.add_argument("--no-compile-cache", action="store_true",
+    command.add_argument("--no-compile-cache", dest="compile_cache", action="store_false",
                          help="keep no compiled programs in the user's cache folder")  # fmt: skip
     command.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
@@ -263,17 +263,16 @@ def run_sweep(options: argparse.Namespace) -> int:
         folder.check(spec)
 
     load_jax()
-    from adam_vs_gd.engine import plan
-    from adam_vs_gd.engine import sweep as engine
+    from adam_vs_gd.engine import plan, sweep
 
     settings = settings_of(options)
     if options.dry_run:
-        todo, limits = engine.plan_sweep(spec, None if options.overwrite else folder, settings)
+        todo, limits = sweep.plan_sweep(spec, None if options.overwrite else folder, settings)
         print(plan.describe(todo, limits))
         if options.measure:
-            print(engine.estimate(spec, todo, settings))
+            print(sweep.estimate(spec, todo, settings))
         return DONE
-    results = engine.run_sweep(spec, out, overwrite=options.overwrite, **vars(settings))
+    results = sweep.sweep(spec, out, {}, settings, overwrite=options.overwrite)
 
     from adam_vs_gd import plot, show
 
@@ -287,15 +286,11 @@ def run_sweep(options: argparse.Namespace) -> int:
     return FAILED if (results.status == 0).any() else DONE
 
 
-def settings_of(options: argparse.Namespace) -> engine.Settings:
+def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that `machine_options` names."""
-    from adam_vs_gd.engine import sweep as engine
+    from adam_vs_gd.engine.settings import Settings
 
-    return engine.Settings(
-        devices=options.devices, memory=options.memory, path=options.path, checkpoint_every=options.checkpoint_every,
-        wait=options.wait, compile_cache=not options.no_compile_cache, quiet=options.quiet,
-        allow_mixed=options.allow_mixed,
-    )  # fmt: skip
+    return Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
 
 
 def run_show(options: argparse.Namespace) -> int:
@@ -328,9 +323,9 @@ def run_verify(options: argparse.Namespace) -> int:
         return DONE if whole else FAILED
 
     load_jax()
-    from adam_vs_gd.engine import sweep as engine
+    from adam_vs_gd.engine import sweep
 
-    if engine.repair(folder, settings_of(options)) is not None:
+    if sweep.repair(folder, settings_of(options)) is not None:
         report, whole = verify.verify(folder)
         print(f"\nafter the repair:\n{report}")
     return DONE if whole else FAILED
@@ -365,7 +360,7 @@ def run_report(options: argparse.Namespace) -> int:
     from adam_vs_gd.store.folder import Folder
 
     folder = Folder(options.folder)
-    file = report.write(folder.dataset(), options.out or folder.path / "report.html", folder.survey())
+    file = report.write(folder.dataset(), options.out or folder.path / "report.html", folder.journal.survey())
     print(f"{file} ({file.stat().st_size / 1e6:.2f} MB)")
     return DONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,8 +13,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from adam_vs_gd.problem import Batch, Problem
-from adam_vs_gd.problems.two_patch.data import seed_key
+from adam_vs_gd.problem import Batch, Problem, Way
+from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.surroundings import CPU_OPTIONS, numerics
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Programs(NamedTuple):
         test: (hyper, slot, draws, state) -> {name: [L, ...]}, lane after lane: it fills the machine with one lane.
         finish: (hyper, slot, draws, state, measured) -> {name: [L, ...]}, lane after lane.
         state: shapes of a state.
+        gives: {program: {name: shape}} of what `measure`, `test` and `finish` return, [L, ...].
         bytes: what the largest of them holds on a device while it runs, arguments included; 0 where XLA does not say.
     """
 
@@ -45,6 +46,7 @@ class Programs(NamedTuple):
     test: Callable[..., Any]
     finish: Callable[..., Any]
     state: Any
+    gives: Mapping[str, Mapping[str, Any]]
     bytes: int
 
 
@@ -121,13 +123,22 @@ def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] | None = Non
     )
 
 
+def vmapped(problem: Callable[[Any], Problem]) -> Callable[[Any, Any, Way, int], Batch]:
+    """What `Maker.batch` asks for, of a function static -> `Problem`: lanes side by side, whatever the way."""
+    return lambda static, extent, way, block: batched(problem(static))
+
+
 @functools.lru_cache(maxsize=64)
-def compile_programs(batch: Batch, hyper: Any, seed_slots: int, devices: tuple[jax.Device, ...]) -> Programs:
+def compile_programs(
+    batch: Batch, tree: Any, kinds: tuple[np.dtype, ...], width: int, seed_slots: int, devices: tuple[jax.Device, ...]
+) -> Programs:
     """The programs of a problem.
 
     Args:
         batch: its functions over lanes.
-        hyper: shapes of the lanes' numbers, each [L], L a multiple of the devices.
+        tree: the structure of a lane's numbers, and
+        kinds: their dtypes.
+        width: L, a multiple of the devices.
         seed_slots: K.
         devices: where the lanes are spread, in equal parts.
     """
@@ -137,15 +148,15 @@ def compile_programs(batch: Batch, hyper: Any, seed_slots: int, devices: tuple[j
         parts = parts or [LANES] * len(rest)
         return spread(f, devices, (LANES, LANES, SHARED, *parts), donate).trace(*inputs, *rest)
 
-    width = jax.tree.leaves(hyper)[0].shape
-    slot = jax.ShapeDtypeStruct(width, np.int32, sharding=lanes)
+    hyper = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct((width,), kind, sharding=lanes) for kind in kinds])
+    slot = jax.ShapeDtypeStruct((width,), np.int32, sharding=lanes)
     draws: Any = jax.tree.map(
         lambda a: jax.ShapeDtypeStruct((seed_slots, *a.shape[1:]), a.dtype, sharding=shared),
         compile_draw(batch.draw, tuple(devices)).out_info,
     )
     if batch.shared is not None:
         draws = draws, shapes(batch.shared(), shared)
-    inputs = (shapes(hyper, lanes), slot, draws)
+    inputs = (hyper, slot, draws)
     step = jax.ShapeDtypeStruct((), np.int32, sharding=shared)
 
     start = trace(batch.start)
@@ -162,7 +173,9 @@ def compile_programs(batch: Batch, hyper: Any, seed_slots: int, devices: tuple[j
     lowered = [program.lower() for program in traced.values()]
     with ThreadPoolExecutor() as pool:  # XLA compiles outside of Python's lock
         compiled = dict(zip(traced, pool.map(lambda program: program.compile(), lowered), strict=True))
-    return Programs(**compiled, state=state, bytes=max(program_bytes(program) for program in compiled.values()))
+    gives = {name: dict(traced[name].out_info) for name in ("measure", "test", "finish")}
+    most = max(program_bytes(program) for program in compiled.values())
+    return Programs(**compiled, state=state, gives=gives, bytes=most)
 
 
 def program_bytes(program: Any) -> int:

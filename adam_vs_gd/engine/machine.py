@@ -14,8 +14,7 @@ import psutil
 
 from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.errors import MachineError
-from adam_vs_gd.problems.methods import Means
-from adam_vs_gd.problems.two_patch.fast import native
+from adam_vs_gd.problem import Family, Kernel, Machine
 
 SAFE_SHARE = 0.8  # of the memory that is free
 CPU_LIMITS = (2**24, 32)
@@ -113,26 +112,27 @@ def reclaimable(group: Path) -> int:
     return 0
 
 
-def kernel_of(devices: Sequence[jax.Device], path: str) -> native.Kernel | None:
-    """The native kernel where a path makes use of it: the fast one on a CPU."""
-    return native.load() if path == "fast" and devices[0].platform == "cpu" else None
+def kernel_of(family: Family, devices: Sequence[jax.Device], path: str) -> Kernel | None:
+    """The native code that a family uses on these devices: on the fast path, if it has any."""
+    return family.kernel(devices[0].platform) if path == "fast" else None
 
 
-def limits_of(devices: tuple[jax.Device, ...], memory: int | None = None, path: str = "fast") -> Limits:
+def limits_of(family: Family, devices: tuple[jax.Device, ...], memory: int | None = None, path: str = "fast") -> Limits:
     """What a chunk may take on these devices.
 
     Args:
+        family: of the lanes.
         devices: those that share its lanes.
         memory: bytes, of each device on an accelerator and of all together on a CPU; by default a safe share of what
             is free.
-        path: one of `methods.PATHS`.
+        path: "fast" or "reference".
     """
     on_cpu = devices[0].platform == "cpu"
     free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
     cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
-    kernel = kernel_of(devices, path)
-    means = Means(path, native=kernel is not None and kernel.simd != "")
-    return Limits(len(devices), free, cache, width, shared=on_cpu, means=means)
+    kernel = kernel_of(family, devices, path)
+    machine = Machine(path, native=kernel is not None and kernel.simd != "")
+    return Limits(len(devices), free, cache, width, shared=on_cpu, machine=machine)
 
 
 def host() -> str:

@@ -19,23 +19,24 @@ class Meter:
     """How far a run is. The time left is judged by the operations left, at the speed of the last half minute."""
 
     def __init__(self, plan: Plan) -> None:
+        self.main = next((group.family.main for group in plan.groups), "").replace("_", " ")
         self.lanes, self.work = plan.lanes, plan.work
         self.chunks = sum(len(group.chunks) for group in plan.groups)
         self.lanes_done = self.chunks_done = self.step = self.steps = 0
         self.work_done = self.work_begun = 0.0
         self.statuses: Counter[str] = Counter()
-        self.errors: dict[str, tuple[float, int]] = {}
+        self.values: dict[str, tuple[float, int]] = {}
         self.recent: deque[tuple[float, int, float]] = deque()
 
     def pass_over(self, group: Group, steps: int, lanes: int) -> None:
         """So many steps of the lanes of a chunk need no work any more."""
-        self.work_begun += steps * lanes * group.step_work
+        self.work_begun += steps * lanes * group.cost.step
 
     def advance(self, group: Group, step: int, steps: int, lanes: int, seconds: float) -> None:
         """The lanes of a chunk went `steps` on, to `step`, in `seconds`."""
         self.step, self.steps = step, group.static.steps
         self.pass_over(group, steps, lanes)
-        self.recent.append((seconds, steps * lanes, steps * lanes * group.step_work))
+        self.recent.append((seconds, steps * lanes, steps * lanes * group.cost.step))
         while sum(seconds for seconds, _, _ in self.recent) - self.recent[0][0] > SPEED_SECONDS:
             self.recent.popleft()
 
@@ -50,16 +51,16 @@ class Meter:
         self.work_begun = 0.0
         self.chunks -= len(before.chunks)
         if after is None:
-            self.work -= before.lanes * before.static.steps * before.step_work
+            self.work -= before.lanes * before.static.steps * before.cost.step
         else:
             self.chunks += len(after.chunks)
 
-    def count(self, status: str, label: str, error: float | None) -> None:
-        """A lane's status, its optimizer's label, and its test error; None where it counts in no mean."""
+    def count(self, status: str, label: str, value: float | None) -> None:
+        """A lane's status, its variant's label, and its main variable; None where that counts in no mean."""
         self.statuses[status] += 1
-        if error is not None:
-            total, count = self.errors.get(label, (0.0, 0))
-            self.errors[label] = (total + error, count + 1)
+        if value is not None:
+            total, count = self.values.get(label, (0.0, 0))
+            self.values[label] = (total + value, count + 1)
 
     @property
     def speed(self) -> float:
@@ -83,10 +84,10 @@ class Meter:
         return ", ".join(parts)
 
     def outcome(self) -> str:
-        """Lanes of each status, and the mean test error of each optimizer so far."""
+        """Lanes of each status, and the mean of the main variable of each variant so far."""
         found = ", ".join(f"{count} {status}" for status, count in self.statuses.most_common())
-        means = ", ".join(f"{label} {total / count:.3g}" for label, (total, count) in self.errors.items())
-        return found + (f"; mean test error {means}" if means else "")
+        means = ", ".join(f"{label} {total / count:.3g}" for label, (total, count) in self.values.items())
+        return found + (f"; mean {self.main} {means}" if means else "")
 
 
 class Progress(Protocol):

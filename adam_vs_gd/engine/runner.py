@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,33 +22,20 @@ from adam_vs_gd.engine.chunk import (
     program_bytes,
     sharding,
 )
-from adam_vs_gd.engine.plan import Chunk, Group, Lane, Plan, halved, laid_out, size
+from adam_vs_gd.engine.packing import halved, places_of
+from adam_vs_gd.engine.plan import Chunk, Group, Plan, size
 from adam_vs_gd.engine.progress import Meter, duration
 from adam_vs_gd.errors import UnfitError
-from adam_vs_gd.problem import Batch
-from adam_vs_gd.problems.two_patch.fast import make_batch
-from adam_vs_gd.problems.two_patch.lane import Static
+from adam_vs_gd.problem import Batch, Way
+from adam_vs_gd.spec.cells import Lane
+from adam_vs_gd.store.checkpoint import Snapshot
 from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import Rows, record_steps, test_steps
 
+Make = Callable[[Any, Any, Way, int], Batch]
+"""What gives the functions of a group: (static, extent, way, block) -> them; `Maker.batch`."""
 SEGMENT_SECONDS = 1.0  # a segment is cut so that it takes about so long, and an interruption is answered as fast
 FIRST_SEGMENT = 16  # steps of the first, when nothing is known
-
-
-class Snapshot(NamedTuple):
-    """Lanes in the middle of their training, in host memory; padding is left out, so that any width can go on with it.
-
-    Attributes:
-        lanes: digests of the lanes, in order.
-        step: how many steps are done.
-        state: the leaves of their states, [lanes, ...].
-        paths: {name: [lanes, points, ...]} what has been recorded so far.
-    """
-
-    lanes: tuple[str, ...]
-    step: int
-    state: tuple[np.ndarray, ...]
-    paths: Mapping[str, np.ndarray]
 
 
 def nothing(*_: Any) -> None:
@@ -64,7 +51,8 @@ class Hooks:
         check: called between whatever takes long; may raise to stop.
         advanced: a segment or a chunk is done; called with the `Meter` of the run.
         between: called after every segment but a chunk's last, with what makes a `Snapshot`; may raise to stop.
-        find: chunk -> a snapshot with all of its lanes, or None.
+        compiled: a group's programs are there; may raise to refuse them.
+        find: digests of lanes -> a snapshot with all of them, or None.
         keep: a chunk is done: (meter, group, chunk, rows, seconds).
     """
 
@@ -72,7 +60,8 @@ class Hooks:
     check: Callable[[], None] = nothing
     advanced: Callable[[Meter], None] = nothing
     between: Callable[[Callable[[], Snapshot]], None] = nothing
-    find: Callable[[Chunk], Snapshot | None] = nothing
+    compiled: Callable[[Group, Programs], None] = nothing
+    find: Callable[[Sequence[str]], Snapshot | None] = nothing
     keep: Callable[[Meter, Group, Chunk, Rows, float], None] = nothing
 
 
@@ -81,7 +70,7 @@ def run_plan(
     devices: Sequence[jax.Device],
     memory: Callable[[int], int],
     hooks: Hooks,
-    make: Callable[[Static, int, str, int], Batch] = make_batch,
+    make: Make,
 ) -> list[Lane]:
     """Run every chunk.
 
@@ -93,7 +82,7 @@ def run_plan(
         devices: where; a group uses the first so many of them.
         memory: of so many devices, bytes that a chunk may take on each now.
         hooks: what is called on the way.
-        make: (static, ranks, method, block) -> the functions of a group.
+        make: (static, extent, way, block) -> the functions of a group.
 
     Returns:
         Lanes that could not be computed, because not even the narrowest chunk had memory enough.
@@ -107,14 +96,15 @@ def run_plan(
         try:
             with numerics(group.static.precision):
                 here = tuple(devices[: group.devices])
-                hooks.tell(f"{group_name(group)}: compiling")
+                hooks.tell(f"{group.name}: compiling")
                 started = time.monotonic()
                 batch = batch_of(group, make)
                 check_fit("draws", program_bytes(compile_draw(batch.draw, here)), memory(len(here)))
                 seed_draws.begin(batch.draw, group.chunks[0].seeds, here)  # while the programs compile
                 programs = programs_of(batch, group, here)
                 if (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
-                    hooks.tell(f"{group_name(group)}: compiled in {duration(seconds)}")
+                    hooks.tell(f"{group.name}: compiled in {duration(seconds)}")
+                hooks.compiled(group, programs)
                 check_fit("training", programs.bytes, memory(len(here)))
                 hooks.check()
                 for chunk in group.chunks:
@@ -141,16 +131,6 @@ def run_plan(
     return failed
 
 
-def group_name(group: Group) -> str:
-    """A group for people."""
-    static = group.static
-    where = f"{group.devices} device{'s' if group.devices > 1 else ''}"
-    batch = f", batch_size={static.batch_size}" if static.batch_size else ""
-    data = f"{static.images}, n={static.n}" if static.images else f"n={static.n}, d={static.d}"
-    shape = f"{data}, steps={static.steps}{batch}"
-    return f"{static.optimizer} ({shape}), {group.width} lanes on {where}"
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory was wanting."""
     text = str(error).lower()
@@ -167,9 +147,9 @@ def check_fit(name: str, need: int, memory: int) -> None:
         raise UnfitError(f"the compiled program of the {name} takes {size(need)}, of {size(memory)} on each device")
 
 
-def batch_of(group: Group, make: Callable[[Static, int, str, int], Batch] = make_batch) -> Batch:
+def batch_of(group: Group, make: Make) -> Batch:
     """A group's functions; kept, so that the next sweep of the same shapes in this process finds its programs."""
-    return made(make, group.static, group.ranks, group.method, group.block)
+    return made(make, group.static, group.extent, group.way, group.block)
 
 
 made = functools.lru_cache(maxsize=64)(lambda make, *key: make(*key))
@@ -178,8 +158,9 @@ made = functools.lru_cache(maxsize=64)(lambda make, *key: make(*key))
 def programs_of(batch: Batch, group: Group, devices: tuple[jax.Device, ...]) -> Programs:
     """A group's compiled programs."""
     hyper, *_ = padded(group.chunks[0], group)
-    like = type(hyper)(*(jax.ShapeDtypeStruct(column.shape, column.dtype) for column in hyper))
-    return compile_programs(batch, like, group.seed_slots, devices)
+    leaves, tree = jax.tree.flatten(hyper)
+    kinds = tuple(column.dtype for column in leaves)
+    return compile_programs(batch, tree, kinds, group.width, group.seed_slots, devices)
 
 
 def run_chunk(
@@ -224,7 +205,7 @@ def run_chunk(
         leaves = tuple(np.array(leaf)[where] for leaf in jax.tree.leaves(state))
         return Snapshot(tuple(lane.digest for lane in chunk.lanes), reached, leaves, recorded(paths, where))
 
-    found = hooks.find(chunk)
+    found = hooks.find([lane.digest for lane in chunk.lanes])
     resumed = restored(found, chunk, group, programs) if found else None
     if resumed is None:
         state, reached = programs.start(*inputs), 0
@@ -233,7 +214,7 @@ def run_chunk(
         state, reached, paths = resumed
         meter.pass_over(group, reached, lanes)
         hooks.tell(f"{lanes} lanes go on at step {reached} of {steps}")
-    most, measured = FIRST_SEGMENT, {}
+    most, measured = FIRST_SEGMENT, dict[str, Any]()
     while reached < steps:
         began = time.monotonic()
         stop = min(next(stop for stop in stops if stop > reached), reached + most)
@@ -285,12 +266,6 @@ def restored(
     return jax.tree.unflatten(tree, leaves), snapshot.step, paths
 
 
-def places_of(chunk: Chunk, group: Group) -> list[int]:
-    """For each of the group's places, the index of the chunk's lane in it; the last lane fills what is left."""
-    places = laid_out(chunk.lanes, group.block)
-    return places + [len(chunk.lanes) - 1] * (group.width - len(places))
-
-
 def padded(chunk: Chunk, group: Group) -> tuple[Any, np.ndarray, list[int]]:
     """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its lanes and its last seed.
 
@@ -299,68 +274,7 @@ def padded(chunk: Chunk, group: Group) -> tuple[Any, np.ndarray, list[int]]:
     lanes = [chunk.lanes[i] for i in places_of(chunk, group)]
     seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
     real = np.dtype(group.static.precision)
-    columns = zip(*(lane.hyper for lane in lanes), strict=True)
-    hyper = type(lanes[0].hyper)(*(np.array(c, np.int32 if isinstance(c[0], int) else real) for c in columns))
+    column = lambda *values: np.array(values, np.int32 if isinstance(values[0], int) else real)  # noqa: E731
+    hyper = jax.tree.map(column, *(lane.hyper for lane in lanes))
     slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
     return hyper, slot, seeds
-
-
-class Timing(NamedTuple):
-    """What a group costs here.
-
-    Attributes:
-        compilation: seconds of it, once.
-        draws: seconds a chunk at most.
-        speed: lane-steps per second.
-        measurements: seconds a chunk, along the training and at its end.
-    """
-
-    compilation: float
-    draws: float
-    speed: float
-    measurements: float
-
-    def total(self, group: Group) -> float:
-        """Seconds that all chunks of the group will take."""
-        steps = group.width * group.static.steps / self.speed
-        return self.compilation + len(group.chunks) * (self.draws + steps + self.measurements)
-
-
-def time_group(
-    group: Group,
-    devices: Sequence[jax.Device],
-    memory: Callable[[int], int],
-    make: Callable[[Static, int, str, int], Batch] = make_batch,
-) -> Timing:
-    """Run about a second of a group's first chunk, and measure it.
-
-    Raises:
-        UnfitError: if it needs more memory than there is.
-    """
-    here, steps = tuple(devices[: group.devices]), group.static.steps
-
-    def timed(f: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-        began = time.monotonic()
-        found = jax.block_until_ready(f(*arguments))
-        return time.monotonic() - began, found
-
-    with numerics(group.static.precision):
-        batch = batch_of(group, make)
-        compilation, programs = timed(programs_of, batch, group, here)
-        for name, need in (("draws", program_bytes(compile_draw(batch.draw, here))), ("training", programs.bytes)):
-            check_fit(name, need, memory(len(here)))
-        draws, inputs = timed(placed, batch, group, group.chunks[0], here, SeedDraws())
-        state = programs.start(*inputs)
-        advance = lambda state, a, b: programs.advance(*inputs, state, np.int32(a), np.int32(b))  # noqa: E731
-        count = min(FIRST_SEGMENT, steps)
-        while True:
-            seconds, state = timed(advance, state, 0, count)
-            if seconds > SEGMENT_SECONDS / 2 or count == steps:
-                break
-            count = min(steps, 4 * count)
-        on_record, measured = timed(programs.measure, *inputs, state)
-        on_test, tested = timed(programs.test, *inputs, state)
-        at_end, _ = timed(programs.finish, *inputs, state, {**measured, **tested})
-    points, tests = len(record_steps(steps, group.record)), len(test_steps(steps, group.record))
-    speed = count * group.width / max(seconds, 1e-9)
-    return Timing(compilation, draws, speed, points * on_record + tests * on_test + at_end)

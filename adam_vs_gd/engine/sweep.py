@@ -7,74 +7,111 @@ import functools
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import xarray as xr
 
+from adam_vs_gd.engine.chunk import Programs
 from adam_vs_gd.engine.interruption import Interruption
 from adam_vs_gd.engine.machine import keep_compiled, kernel_of, limits_of, use_devices
-from adam_vs_gd.engine.plan import Cell, Chunk, Group, Lane, Limits, Plan, cells, describe, make_plan
+from adam_vs_gd.engine.packing import make_plan
+from adam_vs_gd.engine.plan import Chunk, Group, Limits, Plan, describe
 from adam_vs_gd.engine.progress import Meter, Progress, duration, progress_on
-from adam_vs_gd.engine.runner import Hooks, Snapshot, group_name, is_out_of_memory, run_plan, time_group
-from adam_vs_gd.errors import DiskError, MachineError, UnfitError
-from adam_vs_gd.problems.images.lanes import Maker, maker_of
-from adam_vs_gd.problems.methods import PATHS
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.engine.runner import Hooks, Make, is_out_of_memory, run_plan
+from adam_vs_gd.engine.settings import DEFAULTS, Settings, describe_machine
+from adam_vs_gd.engine.timing import time_group
+from adam_vs_gd.errors import DiskError, SpecError, UnfitError
+from adam_vs_gd.problem import Family, Maker, nothing
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.spec.plain import about, plain
-from adam_vs_gd.spec.sweep_spec import SweepSpec
-from adam_vs_gd.spec.values import is_number
+from adam_vs_gd.spec.cells import Cell, Lane, cells
+from adam_vs_gd.spec.sweep_spec import SweepSpec, expect_spec
 from adam_vs_gd.store import lock
-from adam_vs_gd.store.checkpoint import Checkpoints
-from adam_vs_gd.store.folder import Damage, Folder, Survey
+from adam_vs_gd.store.checkpoint import Checkpoints, Snapshot
+from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.journal import Damage, Survey
 from adam_vs_gd.store.log import Log
 from adam_vs_gd.store.mixture import UNMIXED, refuse_mixture
-from adam_vs_gd.store.provenance import processor, provenance
-from adam_vs_gd.surroundings import recorded, refuse_settings
+from adam_vs_gd.store.provenance import provenance
+from adam_vs_gd.surroundings import refuse_settings
 from adam_vs_gd.types import Rows
 
-CHECKPOINT_SECONDS = 120.0
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How a sweep is run. None of it changes a number beyond rounding, and on a CPU none a bit.
+class Run(NamedTuple):
+    """What is run.
 
     Attributes:
-        devices: how many to spread lanes over; all by default, on a CPU one per core.
-        memory: bytes that a chunk may take, of each device on an accelerator and of all together on a CPU.
-        path: one of `PATHS`.
-        checkpoint_every: seconds between checkpoints within a chunk.
-        wait: wait for another process in the folder, and do not give up.
-        compile_cache: keep compiled programs in the user's cache folder.
-        allow_mixed: let a folder hold chunks that round differently: of other platforms, paths, kernels or settings.
-        quiet: no progress on stderr.
+        spec: the sweep, complete.
+        maker: its functions.
+        cells: of its result.
+        settings: how it is run.
+        devices: where.
+        progress: what is told of it.
+        interruption: whether it has to stop.
     """
 
-    devices: int | None = None
-    memory: int | None = None
-    path: str = PATHS[0]
-    checkpoint_every: float = CHECKPOINT_SECONDS
-    wait: bool = False
-    compile_cache: bool = True
-    allow_mixed: bool = False
-    quiet: bool = False
+    spec: SweepSpec
+    maker: Maker
+    cells: Sequence[Cell]
+    settings: Settings
+    devices: tuple[jax.Device, ...]
+    progress: Progress
+    interruption: Interruption
 
-    def __post_init__(self) -> None:
-        if plain(self.path) not in PATHS:
-            raise MachineError(f"path = {about(self.path)}: must be one of {', '.join(PATHS)}")
-        for key, least, integral in (("devices", 1, True), ("memory", 1, False), ("checkpoint_every", 0, False)):
-            value = plain(getattr(self, key))
-            if value is None:
-                continue
-            if not is_number(value) or not least <= value < np.inf:
-                raise MachineError(f"{key} = {about(value)}: must be a number, at least {least}")
-            if integral and value != int(value):
-                raise MachineError(f"{key} = {about(value)}: must be an integer")
-            object.__setattr__(self, key, int(value) if integral else value)
+    @property
+    def family(self) -> Family:
+        """The kind of problem."""
+        return self.spec.family
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label of the variant of each of the lanes."""
+        labels = self.spec.labels
+        first = bool(self.spec.variants)
+        return {lane.digest: labels[position[0] if first else 0] for position, lane in self.cells}
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What computes it."""
+        machine = describe_machine(self.family, self.devices, self.settings.path)
+        return provenance() | machine | dict(self.maker.about)
+
+    def limits(self) -> Limits:
+        """What a chunk may take now."""
+        return limits_of(self.family, self.devices, self.settings.memory, self.settings.path)
+
+    def memory(self, devices: int) -> int:
+        """Of so many of the devices, the bytes that a chunk may take on each now."""
+        return self.limits().each(devices)
+
+    def compiled(self, group: Group, programs: Programs) -> None:
+        """See that programs give the variables that the family declares, and no others.
+
+        Raises:
+            SpecError: naming those that do not agree.
+        """
+        declared = self.family.variables(self.spec)
+        final = set(programs.gives["finish"])
+        paths = {name: grid for grid, which in GRIDS.items() for name in programs.gives[which]}
+        said = {name: variable.grid for name, variable in declared.items() if variable.grid}
+        wrong = [f"{name}: is measured, but no variable of the family {self.family.name}" for name in
+                 sorted(final - declared.keys() - {"status"})]  # fmt: skip
+        wrong += [f"{name}: is a variable of the family {self.family.name}, but not measured" for name in
+                  sorted((declared.keys() | {"status"}) - final)]  # fmt: skip
+        if self.spec.record:
+            wrong += [
+                f"{name}: has a trajectory on the grid {grid or 'none'}, and {said.get(name) or 'none'} was declared"
+                for name in sorted(paths.keys() | said.keys())
+                if (grid := paths.get(name, "")) != said.get(name, "") and name in final
+            ]
+        if wrong:
+            raise SpecError(f"the functions of {group.name}", wrong)
+
+
+GRIDS = {"record": "measure", "test_record": "test"}
+"""{grid of a trajectory: the program that gives it}."""
 
 
 def run_sweep(
@@ -82,14 +119,10 @@ def run_sweep(
     out: str | Path | None = None,
     *,
     overwrite: bool = False,
-    devices: int | None = None,
-    memory: int | None = None,
-    path: str = PATHS[0],
-    checkpoint_every: float = CHECKPOINT_SECONDS,
-    wait: bool = False,
-    compile_cache: bool = True,
-    allow_mixed: bool = False,
-    quiet: bool = False,
+    optimizers: Mapping[str, Any] | None = None,
+    model: Any = None,
+    data: Any = None,
+    **settings: Any,
 ) -> xr.Dataset:
     """Train every lane of a sweep that is not there yet, and return all results.
 
@@ -97,42 +130,74 @@ def run_sweep(
         spec: the sweep.
         out: its folder; what it holds of this sweep is kept and not computed again. None keeps everything in memory.
         overwrite: move a folder that is there aside first.
-        devices: how many to spread lanes over; all by default. On a CPU that is one XLA host device per core, if
-            nothing has used JAX yet in this process.
-        memory: bytes that a chunk of lanes may take, of each device on an accelerator and of all together on a CPU;
-            by default a safe share of what is free.
-        path: "fast", exact reformulations that are chosen lane by lane; or "reference", the plain step of the paper.
-        checkpoint_every: seconds between checkpoints within a chunk.
-        wait: wait while another process runs a sweep in the folder.
-        compile_cache: keep compiled programs in the user's cache folder (or wherever JAX is told to keep them).
-        allow_mixed: let the folder hold chunks that round differently: of other platforms, paths, kernels or settings.
-        quiet: no progress on stderr.
+        optimizers: {label: factory} of your own, `factory(eta, lam=…, …) -> optax.GradientTransformation`, for
+            labels of the spec; see docs/your-own.md, as for
+        model: your own, and
+        data: a sampler of your own.
+        settings: those of `Settings` by name: `devices`, `memory`, `path`, `checkpoint_every`, `wait`,
+            `compile_cache`, `allow_mixed`, `quiet`.
 
     Returns:
         The Dataset of `load_results`. Lanes that memory was too small for are `pending`, and warned of.
 
     Raises:
+        SpecError: if it is no spec, or an object that it names is not what it should be.
         FolderError: if the folder holds something else, a sweep that disagrees, or another process; before anything is
             computed.
         MachineError: if there are not so many devices, or a setting is impossible.
         DiskError: if results cannot be written; what was committed stays.
         Interrupted: a KeyboardInterrupt, after SIGINT or SIGTERM: the same call goes on from there.
     """
-    settings = Settings(devices, memory, path, checkpoint_every, wait, compile_cache, allow_mixed, quiet)
-    maker = maker_of(spec)
-    with progress_on(quiet=quiet) as progress, Interruption(progress.note) as interruption:
-        found = start(spec.name, settings, progress)
+    named = {f"optimizers.{label}": factory for label, factory in (optimizers or {}).items()}
+    given = {key: thing for key, thing in {**named, "model": model, "data": data}.items() if thing is not None}
+    return sweep(expect_spec(spec), out, given, Settings(**settings), overwrite=overwrite)
+
+
+def sweep(
+    spec: SweepSpec,
+    out: str | Path | None,
+    given: Mapping[str, Any],
+    settings: Settings,
+    *,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """`run_sweep`, with the objects that a spec names."""
+    with running(spec, given, settings) as run:
         if out is None:
-            return in_memory(spec, maker, settings, found, progress, interruption)
+            return in_memory(run)
         folder = Folder(out)
         if not overwrite:
-            folder.check(spec)
-        with holding(folder, settings, progress, interruption, overwrite=overwrite):
-            folder.check(spec)
-            return compute(folder, spec, maker, list(cells(spec)), settings, found, progress, interruption)
+            folder.check(run.spec)
+        with holding(folder, run, overwrite=overwrite):
+            folder.check(run.spec)
+            return compute(folder, run)
 
 
-def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
+@contextlib.contextmanager
+def running(spec: SweepSpec, given: Mapping[str, Any], settings: Settings) -> Iterator[Run]:
+    """What a sweep is run with; JAX's backend is started, unless it is set to what would change results."""
+    refuse_settings()
+    maker = spec.family.make(spec, given)
+    spec = maker.spec
+    with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
+        devices = start(spec, settings, progress)
+        yield Run(spec, maker, list(cells(spec)), settings, devices, progress, interruption)
+
+
+def start(spec: SweepSpec, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
+    """Start JAX's backend."""
+    if settings.compile_cache:
+        keep_compiled()
+    found = use_devices(settings.devices)
+    count = f"{len(found)} devices" if len(found) > 1 else "1 device"
+    progress.note(f"{spec.name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
+    if kernel := kernel_of(spec.family, found, settings.path):
+        without = f"without the native kernel, several times slower: {kernel.why_not}"
+        progress.note(f"native kernel: {kernel.simd}" if kernel.simd else without)
+    return found
+
+
+def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None = None) -> xr.Dataset | None:
     """Set damaged chunks aside, recompute what was in them and nothing else, and write `dataset.zarr` again.
 
     Returns:
@@ -141,91 +206,74 @@ def repair(folder: Folder, settings: Settings) -> xr.Dataset | None:
     spec = folder.spec()
     everything = list(cells(spec))
     wanted = {lane.digest for _, lane in everything}
-    survey = folder.survey()
-    nothing_lost = not (survey.damaged or folder.lost(wanted, survey))
-    if nothing_lost and folder.zarr_says(folder.dataset(spec)) == "whole":
-        return None
-    maker = None if nothing_lost else maker_of(spec)
-    with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
-        found = start(spec.name, settings, progress)
-        with holding(folder, settings, progress, interruption):
-            if maker is None:
-                with writing(folder):
-                    folder.consolidate(results := folder.dataset(spec))
-                return results
-            lost = folder.lost(wanted, folder.survey())
-            return compute(folder, spec, maker, everything, settings, found, progress, interruption, only=lost)
-
-
-def start(name: str, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
-    """Start JAX's backend, unless it is set to what would change results."""
-    refuse_settings()
-    if settings.compile_cache:
-        keep_compiled()
-    found = use_devices(settings.devices)
-    count = f"{len(found)} devices" if len(found) > 1 else "1 device"
-    progress.note(f"{name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
-    if kernel := kernel_of(found, settings.path):
-        without = f"without the native kernel, several times slower: {kernel.why_not}"
-        progress.note(f"native kernel: {kernel.simd}" if kernel.simd else without)
-    return found
+    survey = folder.journal.survey()
+    if not (survey.damaged or folder.journal.lost(wanted, survey)):
+        results = folder.dataset(spec, everything)
+        if folder.zarr_says(results) == "whole":
+            return None
+        with (
+            progress_on(quiet=settings.quiet) as progress,
+            Interruption(progress.note) as interruption,
+            locked(folder, settings, progress, interruption),
+            writing(folder),
+        ):
+            folder.consolidate(results := folder.dataset(spec, everything))
+        return results
+    with running(spec, given or {}, settings) as run, holding(folder, run):
+        lost = folder.journal.lost(wanted, folder.journal.survey())
+        return compute(folder, run, only=lost)
 
 
 @contextlib.contextmanager
-def holding(
-    folder: Folder, settings: Settings, progress: Progress, interruption: Interruption, *, overwrite: bool = False
-) -> Iterator[None]:
-    """Hold the folder's lock, behind moving what is there aside for `overwrite`; what is half done is removed."""
-    locked = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note, check=interruption.check)
-    if overwrite and not folder.is_empty():
-        with locked() if folder.path.is_dir() else contextlib.nullcontext():
-            progress.note(f"moved what was there to {folder.set_aside()}")
+def locked(folder: Folder, settings: Settings, progress: Progress, interruption: Interruption) -> Iterator[None]:
+    """Hold the lock of a folder; what is half done in it is removed."""
     folder.make()
-    with locked() as alone:
+    with lock.held(folder.path, wait=settings.wait, say=progress.note, check=interruption.check) as alone:
         if alone:
             with writing(folder):
                 folder.clean()
         yield
 
 
-def compute(
-    folder: Folder,
-    spec: SweepSpec,
-    maker: Maker,
-    everything: Sequence[Cell],
-    settings: Settings,
-    devices: tuple[jax.Device, ...],
-    progress: Progress,
-    interruption: Interruption,
-    only: Set[str] | None = None,
-) -> xr.Dataset:
+@contextlib.contextmanager
+def holding(folder: Folder, run: Run, *, overwrite: bool = False) -> Iterator[None]:
+    """`locked`, behind moving what is there aside for `overwrite`."""
+    settings, progress, interruption = run.settings, run.progress, run.interruption
+    if overwrite and not folder.is_empty():
+        hold = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note)
+        with hold(check=interruption.check) if folder.path.is_dir() else contextlib.nullcontext():
+            progress.note(f"moved what was there to {folder.set_aside()}")
+    with locked(folder, settings, progress, interruption):
+        yield
+
+
+def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Dataset:
     """Compute the lanes of the spec's cells that the folder lacks, or `only` some, and write its Dataset."""
     log = Log(folder.log_file)
 
     def tell(text: str) -> None:
-        progress.note(text)
+        run.progress.note(text)
         log.add(text)
 
-    survey = folder.survey()
-    about = provenance() | describe_machine(devices, settings) | maker.about
-    labels = labels_of(spec, everything)
+    spec, settings, interruption, about, labels = run.spec, run.settings, run.interruption, run.about, run.labels
+    survey = folder.journal.survey()
     wanted = labels.keys()
+    limits, lanes = run.limits(), [lane for _, lane in run.cells if only is None or lane.digest in only]
     if wanted - survey.done:
-        refuse_mixture(folder.path, survey.about, about, settings.allow_mixed)
+        refuse_mixture(folder.path, survey.about, about, settings.allow_mixed, run.family.unmixed)
+    refuse_unfit(run, lanes, limits, survey.done)
     with writing(folder), log.warnings():
         folder.open(spec)
-        log.add(f"start on {len(devices)} devices: {about}, {settings}")
+        log.add(f"start on {len(run.devices)} devices: {about}, {settings}")
         for damage in survey.damaged:
-            aside = folder.set_damaged_aside(damage.path)
+            aside = folder.journal.set_aside(damage.path)
             tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
-        made = {key: about[key] for key in (*UNMIXED, "versions") if key in about}
+        made = {key: about[key] for key in (*UNMIXED, *run.family.unmixed, "versions") if key in about}
         with Checkpoints(folder.checkpoints, settings.checkpoint_every, made, tell) as checkpoints:
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
             checkpoints.prune(done)
-            limits = limits_of(devices, settings.memory, settings.path)
-            lanes = (lane for _, lane in everything if only is None or lane.digest in only)
-            plan = make_plan(lanes, limits, done, unfinished)
+            plan = make_plan(run.family, lanes, limits, done, unfinished)
             log.add(describe(plan, limits))
             tell_what_is_there(wanted, survey, plan, tell)
             word = lock.Word(folder.path)
@@ -238,24 +286,23 @@ def compute(
 
             def advanced(meter: Meter) -> None:
                 word.say(meter.position())
-                progress.update(meter)
+                run.progress.update(meter)
 
             def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
                 digests = [lane.digest for lane in chunk.lanes]
-                folder.commit(
-                    digests, rows, about | {"width": group.width, "devices": group.devices, "seconds": seconds}
-                )
+                how = {"width": group.width, "devices": group.devices, "seconds": seconds}
+                folder.journal.commit(digests, rows, about | how)
                 done.update(digests)
                 checkpoints.prune(done)
                 log.add(f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")
-                count(meter, chunk, rows, labels)
+                count(meter, run.family, chunk, rows, labels)
                 interruption.check()
 
             began = time.monotonic()
-            hooks = Hooks(tell, interruption.check, advanced, between, checkpoints.find, keep)
-            failed = run_plan(plan, devices, memory_of(devices, settings), hooks, maker.make)
-        folder.settle(wanted, done)
-        results = folder.dataset(spec)
+            hooks = Hooks(tell, interruption.check, advanced, between, run.compiled, checkpoints.find, keep)
+            failed = run_plan(plan, run.devices, run.memory, hooks, run.maker.batch)
+        folder.journal.settle(wanted, done)
+        results = folder.dataset(spec, run.cells)
         folder.consolidate(results)
         log.add(f"done: {plan.lanes - len(failed)} lanes in {duration(time.monotonic() - began)}")
         interruption.check()
@@ -263,82 +310,98 @@ def compute(
     return results
 
 
-def in_memory(
-    spec: SweepSpec,
-    maker: Maker,
-    settings: Settings,
-    devices: tuple[jax.Device, ...],
-    progress: Progress,
-    interruption: Interruption,
-) -> xr.Dataset:
+def in_memory(run: Run) -> xr.Dataset:
     """A sweep without a folder."""
-    everything = list(cells(spec))
-    plan = make_plan((lane for _, lane in everything), limits_of(devices, settings.memory, settings.path))
-    rows_kept, labels = [], labels_of(spec, everything)
+    limits = run.limits()
+    refuse_unfit(run, [lane for _, lane in run.cells], limits)
+    rows, failed = train(run)
+    warn_of(failed)
+    return to_dataset(run.spec, rows, run.about, run.cells)
+
+
+def train(
+    run: Run, batch: Make | None = None, adjust: Callable[[Group], Group] = lambda group: group
+) -> tuple[list[Rows], list[Lane]]:
+    """Train the lanes of a run, and keep nothing on disk.
+
+    Args:
+        run: it.
+        batch: what gives the functions of a group, to measure more than the family does; the family's by default.
+        adjust: changes a group of the plan.
+
+    Returns:
+        The rows of every chunk, with the lanes' digests under "lane"; and the lanes that memory was too small for.
+    """
+    plan = make_plan(run.family, (lane for _, lane in run.cells), run.limits())
+    rows_kept: list[Rows] = []
+    labels = run.labels
 
     def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
         rows_kept.append({"lane": np.array([lane.digest for lane in chunk.lanes]), **rows})
-        count(meter, chunk, rows, labels)
+        count(meter, run.family, chunk, rows, labels)
 
     hooks = Hooks(
-        tell=progress.note, check=interruption.check, advanced=progress.update,
-        between=lambda snapshot: interruption.check(), keep=keep,
+        tell=run.progress.note, check=run.interruption.check, advanced=run.progress.update,
+        between=lambda snapshot: run.interruption.check(), keep=keep,
+        compiled=Hooks.compiled if batch else run.compiled,
     )  # fmt: skip
-    warn_of(run_plan(plan, devices, memory_of(devices, settings), hooks, maker.make))
-    return to_dataset(spec, rows_kept, provenance() | describe_machine(devices, settings) | maker.about)
+    plan = Plan(tuple(adjust(group) for group in plan.groups))
+    failed = run_plan(plan, run.devices, run.memory, hooks, batch or run.maker.batch)
+    return rows_kept, failed
 
 
-def memory_of(devices: tuple[jax.Device, ...], settings: Settings) -> Callable[[int], int]:
-    """Of so many of the devices, the bytes that a chunk may take on each now."""
-    return lambda count: limits_of(devices, settings.memory, settings.path).each(count)
+def refuse_unfit(run: Run, lanes: Sequence[Lane], limits: Limits, done: Set[str] = frozenset()) -> None:
+    """Refuse lanes that do not fit alone, as far as their family knows.
+
+    Raises:
+        MachineError: naming what they take.
+    """
+    if run.maker.refuse is nothing:
+        return
+    for group in make_plan(run.family, lanes, limits, done).groups:
+        if group.bytes > limits.each(group.devices):
+            run.maker.refuse(group.static, limits.each(1))
 
 
-def plan_sweep(spec: SweepSpec, folder: Folder | None = None, settings: Settings = Settings()) -> tuple[Plan, Limits]:
+def plan_sweep(
+    spec: SweepSpec,
+    folder: Folder | None = None,
+    settings: Settings = DEFAULTS,
+    given: Mapping[str, Any] = {},
+) -> tuple[Plan, Limits]:
     """The plan of what a sweep still has to compute on this machine, and what that allows.
 
     Raises:
-        DataError: if images that it needs are not there.
+        DataError: if data that it needs are not there.
     """
     refuse_settings()
-    maker_of(spec)
-    done = folder.survey().done if folder else frozenset()
-    limits = limits_of(use_devices(settings.devices), settings.memory, settings.path)
-    return make_plan((lane for _, lane in cells(spec)), limits, done), limits
+    spec = spec.family.make(spec, given).spec
+    done = folder.journal.survey().done if folder else frozenset()
+    limits = limits_of(spec.family, use_devices(settings.devices), settings.memory, settings.path)
+    return make_plan(spec.family, (lane for _, lane in cells(spec)), limits, done), limits
 
 
 def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:
     """How long the plan of a sweep will take here, from about a second of each group."""
-    make = maker_of(spec).make
+    make = spec.family.make(spec, {}).batch
     lines, total, devices, rest = [], 0.0, use_devices(settings.devices), ""
+    memory = lambda count: limits_of(spec.family, devices, settings.memory, settings.path).each(count)  # noqa: E731
     for group in plan.groups:
         try:
-            timing = time_group(group, devices, memory_of(devices, settings), make)
+            timing = time_group(group, devices, memory, make)
         except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             reason = str(error).strip().splitlines()[0][:200]
-            lines.append(f"  {group_name(group)}: out of memory ({reason}); a run tries half the width, and so on")
+            lines.append(f"  {group.name}: out of memory ({reason}); a run tries half the width, and so on")
             rest = " without what is out of memory"
             continue
         total += timing.total(group)
         lines.append(
-            f"  {group_name(group)}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
+            f"  {group.name}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
             f"all {len(group.chunks)} chunks in {duration(timing.total(group))}"
         )
     return "\n".join([*lines, f"estimated time{rest}: {duration(total)}"])
-
-
-def describe_machine(devices: Sequence[jax.Device], settings: Settings) -> dict[str, str]:
-    """Where lanes are trained, and by which code."""
-    platform = devices[0].platform
-    device = processor() if platform == "cpu" else devices[0].device_kind
-    kernel = kernel_of(devices, settings.path)
-    around = recorded(platform)
-    return {
-        "platform": platform, "device": device, "path": settings.path,
-        "kernel": kernel.simd if kernel and kernel.simd else "XLA",
-        **({"settings": around} if around else {}),
-    }  # fmt: skip
 
 
 def what_it_held(damage: Damage, wanted: Set[str]) -> str:
@@ -359,17 +422,13 @@ def tell_what_is_there(wanted: Set[str], survey: Survey, plan: Plan, tell: Calla
         tell(f"{beside} lanes of the journal are not in this spec; they are kept, and shown again when it names them")
 
 
-def labels_of(spec: SweepSpec, everything: Sequence[Cell]) -> dict[str, str]:
-    """The label of the optimizer of each of the spec's lanes."""
-    labels = list(spec.optimizers)
-    return {lane.digest: labels[position[0]] for position, lane in everything}
-
-
-def count(meter: Meter, chunk: Chunk, rows: Rows, labels: Mapping[str, str]) -> None:
-    """Count a chunk's statuses and errors; those of lanes that diverged or collapsed count in no mean."""
-    for lane, status, error in zip(chunk.lanes, rows["status"], rows["test_error"], strict=True):
-        name = STATUSES[int(status)]
-        meter.count(name, labels[lane.digest], None if name in ("diverged", "collapsed") else float(error))
+def count(meter: Meter, family: Family, chunk: Chunk, rows: Rows, labels: Mapping[str, str]) -> None:
+    """Count a chunk's statuses, and the main variable of the lanes that count in its mean."""
+    main = rows.get(family.main, np.full(len(chunk.lanes), np.nan))
+    for lane, status, value in zip(chunk.lanes, rows["status"], main, strict=True):
+        outcome = family.statuses[int(status)]
+        told = outcome.counts and outcome.in_rates and np.isfinite(value)
+        meter.count(outcome.name, labels[lane.digest], float(value) if told else None)
 
 
 def warn_of(failed: Sequence[Lane]) -> None:

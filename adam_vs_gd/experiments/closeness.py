@@ -21,16 +21,16 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd import plot
-from adam_vs_gd.engine.plan import cells as plan_cells
-from adam_vs_gd.engine.plan import digest_of
 from adam_vs_gd.experiments import closeness_tables as tables
 from adam_vs_gd.experiments.agreement import CLASSES, agreement, class_of
 from adam_vs_gd.experiments.closeness_picture import curves, diagram
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.watch import watch
-from adam_vs_gd.problems.keys import NUMBERS
+from adam_vs_gd.problems.two_patch.family import NUMBERS
 from adam_vs_gd.problems.two_patch.theory.scales import Point, flip_strength
 from adam_vs_gd.results.transition import boundary
+from adam_vs_gd.spec.cells import cells as plan_cells
+from adam_vs_gd.spec.cells import digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import record_steps
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.summary import over
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.results.statistics import difference, over_seeds
 from adam_vs_gd.results.transition import MIN_POINTS, fit_exponent, interval
 from adam_vs_gd.show import number
@@ -34,7 +34,7 @@ def cells(results: xr.Dataset) -> str:
     others = {**steps(results), "moved alike": results.moved_alike, "distance": results.distance}
     shown = {name: over(values) for name, values in others.items()}
     errors, apart = over_seeds(results, "test_error"), difference(results, "test_error", "adam", "signgd")
-    unfit = (results.status != STATUSES.index("fitted")).sum(("optimizer", "seed"))
+    unfit = (results.status != CODES["fitted"]).sum(("optimizer", "seed"))
     rows = [["s", "load", "d", "test error, Adam", "test error, signGD", "Adam − signGD", *shown, "not fitted"]]
     for s in results.s.values:
         for load in results["load"].values:

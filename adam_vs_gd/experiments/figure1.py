@@ -16,13 +16,13 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd import plot
-from adam_vs_gd.engine.plan import digest_of
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import figure1_tables as tables
 from adam_vs_gd.experiments.figure1_picture import against_lambda, grids
-from adam_vs_gd.problems.images.lanes import images_of
+from adam_vs_gd.problems.images.data import images_of
 from adam_vs_gd.problems.images.sets import ImageSet, load_images
 from adam_vs_gd.results.statistics import counted
+from adam_vs_gd.spec.cells import digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 OPTIMIZERS: Mapping[str, str] = {"adam": "adam", "sgd": "gd", "sgd_momentum": "momentum"}

@@ -18,7 +18,7 @@ from adam_vs_gd.plot.lines import MARKERS, draw_curve
 from adam_vs_gd.plot.style import COLOURS, DASHES, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.problems.images.filters import LIVE, of_white_noise
-from adam_vs_gd.problems.keys import FILTER_SIDE, set_of
+from adam_vs_gd.problems.images.numbers import FILTER_SIDE, set_of
 from adam_vs_gd.results.axis import axis_of
 from adam_vs_gd.results.statistics import counted, over_seeds
 from adam_vs_gd.show import number

@@ -10,9 +10,10 @@ import xarray as xr
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.summary import over
 from adam_vs_gd.problems.images.filters import of_white_noise
-from adam_vs_gd.problems.keys import FILTER_SIDE
-from adam_vs_gd.problems.variables import STATUSES
-from adam_vs_gd.results.statistics import counted, difference_interval, examples, is_error, labelled, over_seeds
+from adam_vs_gd.problems.images.numbers import FILTER_SIDE
+from adam_vs_gd.problems.learning.numbers import CODES
+from adam_vs_gd.results.statistics import counted, difference_interval, examples, labelled, over_seeds
+from adam_vs_gd.results.words import is_rate
 from adam_vs_gd.show import number
 
 NAMES: Mapping[str, str] = {"adam": "Adam", "sgd": "SGD", "sgd_momentum": "SGD with momentum"}
@@ -46,7 +47,8 @@ def report(
         "## Adam less SGD", differences(final, best), verdict(final, best),
         "## At every λ", every_lambda(final), "## Tuning: errors on held-out images", tuning(tuned, errors, best),
         f"Means over {final.sizes['seed']} seeds, 95 % intervals over seeds in brackets; one seed in the tuning. "
-        f"Measures of the {FILTER_SIDE}×{FILTER_SIDE} filters of the first layer as `adam_vs_gd.filters` defines them. "
+        f"Measures of the {FILTER_SIDE}×{FILTER_SIDE} filters of the first layer as "
+        "`adam_vs_gd.problems.images.filters` defines them. "
         "Errors of the training images are without crops and flips.",
     ])  # fmt: skip
 
@@ -119,7 +121,7 @@ def at_look(trained: xr.Dataset, look: int) -> xr.Dataset:
 def apart(one: xr.Dataset, two: xr.Dataset, key: str) -> xr.Dataset:
     """How much more of a variable the trainings of one have than those of another, pairs of a seed."""
     first, second = counted(one, key), counted(two, key)
-    if not is_error(key):
+    if not is_rate(one, key):
         return over(first - second)
     return labelled(difference_interval(first.values, second.values, examples(one, key, first)), first)
 
@@ -154,7 +156,7 @@ def every_lambda(final: xr.Dataset) -> str:
             here = final.sel(optimizer=[label]).sel(lam=lam)
             values = [number(over_seeds(here, key).isel(optimizer=0)) for key in SHOWN]
             codes = here.status.values.ravel().astype(int)
-            odd = [f"{(codes == k).sum()} {word}" for k, word in enumerate(STATUSES) if word != "fitted" and k in codes]
+            odd = [f"{(codes == k).sum()} {word}" for word, k in CODES.items() if word != "fitted" and k in codes]
             rows.append([name, f"{lam:g}", f"{here.eta.item():g}", *values, ", ".join(odd)])
     return markdown.table(rows)
 
@@ -168,7 +170,7 @@ def tuning(tuned: xr.Dataset, errors: xr.DataArray, best: Mapping[str, float]) -
             here = errors.sel(optimizer=label, lam=lam)
             codes = tuned.status.sel(optimizer=label, lam=lam).isel(seed=0).transpose("eta_index").values.astype(int)
             least = int(here.fillna(np.inf).values.argmin())
-            told = [f"{error:.3f}" if np.isfinite(error) else STATUSES[code]
+            told = [f"{error:.3f}" if np.isfinite(error) else list(CODES)[code]
                     for error, code in zip(here.values, codes, strict=True)]  # fmt: skip
             cells = [f"{eta:g}: {text}" for eta, text in zip(here.eta.values, told, strict=True)]
             cells[least] = f"**{cells[least]}**"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adam_vs_gd.engine.plan import cells, digest_of
+from adam_vs_gd.spec.cells import cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store.files import publish, sealed, unsealed
 

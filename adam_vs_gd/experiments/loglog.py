@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from adam_vs_gd.engine.plan import digest_of
 from adam_vs_gd.experiments.times import enough
 from adam_vs_gd.plot.lines import MARKERS
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import COLOURS, PAGE, styled
 from adam_vs_gd.plot.ticks import set_axis
-from adam_vs_gd.problems.keys import NUMBERS
+from adam_vs_gd.problems.two_patch.family import NUMBERS
 from adam_vs_gd.results.axis import LOG, Axis
+from adam_vs_gd.spec.cells import digest_of
 
 if TYPE_CHECKING:
     from adam_vs_gd.experiments.studies import Measured

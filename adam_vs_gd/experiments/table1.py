@@ -8,7 +8,7 @@ import xarray as xr
 
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import markdown
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.show import number
 from adam_vs_gd.spec.sweep_spec import SweepSpec
@@ -59,7 +59,7 @@ def table(results: xr.Dataset) -> str:
             for cell in (number(summary.isel(optimizer=k)), PAPER.get(name, {}).get(label, ""))
         ]
         rows.append([results[name].attrs["long_name"], *cells])
-    fitted = [int((results.status.isel(optimizer=k) == STATUSES.index("fitted")).sum()) for k in range(len(labels))]
+    fitted = [int((results.status.isel(optimizer=k) == CODES["fitted"]).sum()) for k in range(len(labels))]
     seeds = results.sizes["seed"]
     rows.append(["lanes fitted", *(cell for count in fitted for cell in (f"{count} of {seeds}", ""))])
     steps = results["steps"].item()

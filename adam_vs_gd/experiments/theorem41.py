@@ -10,18 +10,18 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd import plot
-from adam_vs_gd.engine.plan import digest_of
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_steps
 from adam_vs_gd.plot.lines import MARKERS
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import CHANCE, COLOURS, PAGE, styled
+from adam_vs_gd.problems.learning.loss import FITTED_LOSS
+from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.problems.learning.optimizers import GRADIENT_NORM
-from adam_vs_gd.problems.two_patch.measurements import FITTED_LOSS
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.show import number
+from adam_vs_gd.spec.cells import digest_of
 
 KINDS = ("adam", "adam_paper", "signgd", "gd")
 NEAR = 0.01  # what o(1) is taken for
@@ -67,7 +67,7 @@ def table(results: xr.Dataset) -> str:
         power = GRADIENT_NORM[str(label)]
         norm = float((here.best_grad_norm**power).max())
         train, test = (number(summary.isel(optimizer=k)) for summary in summaries)
-        fitted = int((here.status == STATUSES.index("fitted")).sum())
+        fitted = int((here.status == CODES["fitted"]).sum())
         found = [
             f"{fitted} of {seeds}",
             times(fits.isel(optimizer=k)),

@@ -20,7 +20,6 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd import plot
-from adam_vs_gd.engine.plan import cells, digest_of
 from adam_vs_gd.experiments import theorem42_general
 from adam_vs_gd.experiments import theorem42_tables as tables
 from adam_vs_gd.experiments.kept import kept
@@ -29,6 +28,7 @@ from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
 from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.spec.cells import cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 if TYPE_CHECKING:

@@ -16,17 +16,11 @@ import numpy as np
 
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.kept import kept
-from adam_vs_gd.problems.learning.optimizers import make_optimizer
-from adam_vs_gd.problems.two_patch import training
-from adam_vs_gd.problems.two_patch.data import (
-    Dataset,
-    Stream,
-    balanced_labels,
-    draw_noise,
-    make_dataset,
-    seed_key,
-    stream,
-)
+from adam_vs_gd.problems.learning.optimizers import make_optimizer, rule_of
+from adam_vs_gd.problems.learning.steps import apply, no_rest
+from adam_vs_gd.problems.learning.streams import Stream, stream
+from adam_vs_gd.problems.two_patch.data import Dataset, balanced_labels, draw_noise, make_dataset
+from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.surroundings import numerics
 
 if TYPE_CHECKING:
@@ -69,14 +63,14 @@ def objective(w: Array, data: Concatenated, lam: Array | float) -> Array:
 
 def solution(name: str, eta: float, lam: Array, steps: int, start: Array, data: Concatenated) -> Array:
     """W after T steps from `start`."""
-    optimizer = make_optimizer(name, eta=eta)
+    optimizer, rule = make_optimizer(name, eta=eta), rule_of(name)
 
     def step(_: int, carried: tuple[Array, Array, object]) -> tuple[Array, Array, object]:
         w, rest, state = carried
         updates, state = optimizer.update(jax.grad(objective)(w, data, lam), state, w)
-        return (*training.apply(name, w, rest, updates), state)
+        return (*apply(rule, w, rest, updates), state)
 
-    return jax.lax.fori_loop(0, steps, step, (start, training.no_rest(name, start), optimizer.init(start)))[0]
+    return jax.lax.fori_loop(0, steps, step, (start, no_rest(rule, start), optimizer.init(start)))[0]
 
 
 def error(w: Array, data: Concatenated) -> Array:

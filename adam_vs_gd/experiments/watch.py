@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from adam_vs_gd.engine import sweep as engine
 from adam_vs_gd.engine.chunk import draws_of, side_by_side
-from adam_vs_gd.engine.machine import limits_of
-from adam_vs_gd.engine.plan import Chunk, Group, Lane, Plan, cells, make_plan
-from adam_vs_gd.engine.progress import Meter, progress_on
-from adam_vs_gd.engine.runner import Hooks, run_plan
-from adam_vs_gd.engine.sweep import Settings
-from adam_vs_gd.problem import Batch
+from adam_vs_gd.engine.plan import Group
+from adam_vs_gd.engine.settings import Settings
+from adam_vs_gd.engine.sweep import running, train
+from adam_vs_gd.problem import Batch, Way
 from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
+from adam_vs_gd.problems.two_patch.ways import WAYS
+from adam_vs_gd.spec.cells import Lane
 from adam_vs_gd.types import Rows
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ def watch(
         MemoryError: if memory was too small for a lane.
     """
 
-    def make(static: Static, ranks: int, method: str, block: int) -> Batch:
-        batch = make_batch(static, ranks, method, block)
+    def make(static: Static, ranks: int, way: Way, block: int) -> Batch:
+        batch = make_batch(static, ranks, way, block)
 
         def with_look(measure: Callable[..., Mapping[str, Array]], look: Look | None) -> Any:
             if look is None:
@@ -76,22 +75,17 @@ def watch(
             finish=with_look(batch.finish, last),
         )
 
-    found: dict[str, Rows] = {}
+    def adjust(group: Group) -> Group:
+        name = HOLDS_WEIGHTS.get(group.way.name) if often or rarely or last else None
+        return replace(group, way=WAYS[name]) if name else group
 
-    def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
-        del meter, group, seconds
-        for i, lane in enumerate(chunk.lanes):
-            found[lane.digest] = {name: values[i] for name, values in rows.items()}
-
-    everything = list(cells(spec))
-    with progress_on(quiet=quiet) as progress:
-        settings = Settings(quiet=quiet)
-        devices = engine.start(spec.name, settings, progress)
-        limits = limits_of(devices, settings.memory, settings.path)
-        plan = make_plan((lane for _, lane in everything), limits)
-        holds: Mapping[str, str] = HOLDS_WEIGHTS if often or rarely or last else {}
-        groups = (replace(group, method=holds.get(group.method, group.method)) for group in plan.groups)
-        hooks = Hooks(tell=progress.note, advanced=progress.update, keep=keep)
-        if run_plan(Plan(tuple(groups)), devices, engine.memory_of(devices, settings), hooks, make):
-            raise MemoryError(f"{spec.name}: memory is too small for its lanes")
-    return [(index, lane, found[lane.digest]) for index, lane in everything]
+    with running(spec, {}, Settings(quiet=quiet)) as run:
+        chunks, failed = train(run, make, adjust)
+    if failed:
+        raise MemoryError(f"{spec.name}: memory is too small for its lanes")
+    found = {
+        str(digest): {name: values[i] for name, values in rows.items() if name != "lane"}
+        for rows in chunks
+        for i, digest in enumerate(rows["lane"])
+    }
+    return [(index, lane, found[lane.digest]) for index, lane in run.cells]

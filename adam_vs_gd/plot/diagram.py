@@ -21,7 +21,7 @@ from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.results.overlay import Overlay
 from adam_vs_gd.results.panels import Panel, labels_in, panels, shown, where
 from adam_vs_gd.results.selection import check_value, choose_axes, complete, select, swept
-from adam_vs_gd.results.statistics import chance, is_error
+from adam_vs_gd.results.words import chance, drawn_first, is_rate
 
 MAX_PANELS = 24
 NO_BREAK = "\xa0"
@@ -33,7 +33,7 @@ def phase_diagram(
     results: xr.Dataset,
     x: str | None = None,
     y: str | None = None,
-    value: str = "test_error",
+    value: str | None = None,
     optimizer: str | Sequence[str] | None = None,
     sel: Mapping[str, Any] | None = None,
     *,
@@ -52,7 +52,7 @@ def phase_diagram(
         results: the Dataset of a sweep, or any with variables of the same names.
         x: the horizontal axis; the first swept one that is not y by default.
         y: the vertical axis; the next one by default.
-        value: a variable without further dimensions.
+        value: a variable without further dimensions; by default the one that suits the results.
         optimizer: labels, and differences as "adam - gd"; by default every optimizer, and where there are two, their
             difference.
         sel: {axis: value} fixes further axes.
@@ -67,7 +67,9 @@ def phase_diagram(
     """
     results = select(complete(results), sel)
     x, y = choose_axes(results, x, y)
+    value = value or drawn_first(results)
     check_value(results, value)
+    rate = is_rate(results, value)
     of = shown(results, optimizer)
     further = [dim for dim in swept(results) if dim not in (x, y)]
     rows = math.prod(results.sizes[dim] for dim in further)
@@ -90,17 +92,17 @@ def phase_diagram(
             places = [place for panel, place in zip(flat, layout.places, strict=True) if panel.is_difference == kind]
             if some:
                 means = np.concatenate([panel.interval["mean"].values.ravel() for panel in some])
-                scheme = colours(means, error=is_error(value), difference=kind)
+                scheme = colours(means, error=rate, difference=kind)
                 for panel, place in zip(some, places, strict=True):
                     colour(place, panel, scheme, *layout.panel_points)
-                level = chance(results) if is_error(value) and not kind else None
+                level = chance(results) if rate and not kind else None
                 layout.add_colours(places, scheme, value_label(results, value, some), level)
         for k, panel in enumerate(flat):
             label(layout, k, panel, flat, results)
         layout.settle()
         legends: Legend = {}
         for panel, place in zip(flat, layout.places, strict=True):
-            legends |= mark(place, panel, overlays, *layout.panel_points, level=is_error(value))
+            legends |= mark(place, panel, overlays, *layout.panel_points, level=rate)
         layout.add_legend(legends, 2 if layout.columns == 1 else 4)
     return layout.figure
 
@@ -124,7 +126,7 @@ def mark(place: Axes, panel: Panel, overlays: Sequence[Overlay], width: float, h
     mean = panel.interval["mean"].values
     size = min(width * x.narrowest, SHRINKS * height * y.narrowest)
     cells = Cells(x, y, mesh.to_rgba(np.nan_to_num(mean)), size)
-    legend, lettered = mark_statuses(place, cells, panel.counts, np.isfinite(mean))
+    legend, lettered = mark_statuses(place, cells, panel, np.isfinite(mean))
     if panel.is_difference:
         legend |= mark_significance(place, cells, panel, lettered)
     elif level:

@@ -19,17 +19,16 @@ from adam_vs_gd.plot.style import COLOURS, DASHES, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.results.panels import panels, plain, shown, where
 from adam_vs_gd.results.selection import FIXED, check_value, complete, select, swept
-from adam_vs_gd.results.statistics import chance, is_error, over_seeds
+from adam_vs_gd.results.statistics import over_seeds
+from adam_vs_gd.results.words import chance, drawn_first, drawn_together, good_word, is_rate, outcomes
 
-LEARNING = (("feature_learning", "noise_memorization"), ("high_frequency", "train_error"))
-"""What a model of patches learns, and a network on images."""
 BAND: Any = {"alpha": 0.2, "linewidth": 0}
 MARKERS = "osD^v*"
 
 
 def curves(
     results: xr.Dataset,
-    value: str = "test_error",
+    value: str | None = None,
     optimizer: str | Sequence[str] | None = None,
     sel: Mapping[str, Any] | None = None,
     *,
@@ -41,7 +40,7 @@ def curves(
 
     Args:
         results: the Dataset of a sweep, or any with variables of the same names.
-        value: a variable without further dimensions.
+        value: a variable without further dimensions; by default the one that suits the results.
         optimizer: labels, and differences as "adam - gd"; every optimizer by default.
         sel: {axis: value} fixes further axes.
         ax: what to draw into; a figure of its own by default.
@@ -56,7 +55,9 @@ def curves(
     axes = swept(results)
     if len(axes) != 1:
         raise PlotError(f"curves need one axis, not {len(axes)} ({', '.join(axes)}): fix the others with --sel (sel=)")
+    value = value or drawn_first(results)
     check_value(results, value)
+    rate = is_rate(results, value)
     everyone = [str(label) for label in results.optimizer.values]
     (row,) = panels(results, axes, value, shown(results, everyone if optimizer is None else optimizer))
     differences = [panel.is_difference for panel in row]
@@ -70,7 +71,7 @@ def curves(
             turn = (k + k // len(COLOURS)) % len(COLOURS)  # another one with each round of the colours
             look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[turn], "marker": MARKERS[turn]}
             legend[panel.title] = draw_curve(place, axis.values, panel.interval, markersize=3, **look)
-            unfit = ~panel.fitted & np.isfinite(panel.interval["mean"].values)
+            unfit = ~panel.good & np.isfinite(panel.interval["mean"].values)
             open_: Any = {**look, "linestyle": "", "markersize": 4, "markerfacecolor": "white"}
             place.plot(axis.values[unfit], panel.interval["mean"].values[unfit], **open_)
         set_axis(place, "x", axis, layout.panel_points[0])
@@ -79,15 +80,15 @@ def curves(
         at = where(results.attrs.get(FIXED, {}), results)
         place.set_ylabel(wrapped(", ".join([what, *at]), 0.8 * layout.panel_points[1]))
         means = np.concatenate([panel.interval["mean"].values for panel in row])
-        if is_error(value):
+        if rate:
             place.set_ylim((-1 if any(differences) else 0) - 0.03, 1.03)
         elif isinstance(colours(means, error=False, difference=any(differences))[1], LogNorm):
             place.set_yscale("log")
-        if is_error(value) or any(differences):
+        if rate or any(differences):
             place.axhline(
                 0 if all(differences) else chance(results), color="0.5", linewidth=0.8, linestyle=":", zorder=0
             )
-        layout.add_legend(legend, 3, "band: 95 % over seeds; open: not all fitted")
+        layout.add_legend(legend, 3, f"band: 95 % over seeds; open: not all {good_word(outcomes(results))}")
     return layout.figure
 
 
@@ -98,9 +99,7 @@ def trajectories(
     *,
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
-    """Feature learning and noise memorization along the training, a panel an optimizer: the paper's Figure 2.
-
-    Of a network on images, the noisiness of its filters and its training error.
+    """What the family pairs along the training, a panel an optimizer: of two patches the paper's Figure 2.
 
     Args:
         results: the Dataset of a sweep with `record` > 0.
@@ -119,8 +118,7 @@ def trajectories(
         raise PlotError("there are no trajectories: the sweep ran with record = 0")
     if swept(results):
         raise PlotError(f"trajectories are of one point: fix {', '.join(swept(results))} with --sel (sel=)")
-    there = ([name for name in pair if f"{name}_path" in results] for pair in LEARNING)
-    summaries = {name: over_seeds(results, f"{name}_path") for name in next(filter(None, there), [])}
+    summaries = {name: over_seeds(results, f"{name}_path") for name in drawn_together(results)}
     numbers = [row for name, summary in summaries.items() for row in points(name, summary)]
     labels = [str(label) for label in results.optimizer.values]
     seeds = results.sizes["seed"]

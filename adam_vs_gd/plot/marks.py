@@ -13,12 +13,12 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
 
-from adam_vs_gd.plot.style import CHANCE, DASHES, DIVERGED, HATCHES, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.plot.style import CHANCE, CROSS, DASHES, DIVERGED, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
 from adam_vs_gd.results.axis import Axis
 from adam_vs_gd.results.overlay import Overlay
 from adam_vs_gd.results.panels import Panel, plain
 from adam_vs_gd.results.transition import contour
+from adam_vs_gd.results.words import good_word
 
 Legend = dict[str, Any]
 """{text: handle} of what has been drawn."""
@@ -71,21 +71,22 @@ class Cells(NamedTuple):
                 axes.plot(*at, **style, transform=transform, scalex=False, scaley=False)
 
 
-def mark_statuses(axes: Axes, cells: Cells, counts: np.ndarray, counted: np.ndarray) -> tuple[Legend, np.ndarray]:
+def mark_statuses(axes: Axes, cells: Cells, panel: Panel, counted: np.ndarray) -> tuple[Legend, np.ndarray]:
     """Hatch, cross and count what the colour alone would hide, in parts of a cell as large as their share of its seeds.
 
     Args:
         axes: where to draw.
         cells: the cells.
-        counts: [rows, columns, statuses] how many seeds have each.
+        panel: whose cells have statuses.
         counted: [rows, columns] whether a cell has a mean.
 
     Returns:
         The legend, and in which [rows, columns] cells there are letters.
     """
     legend: Legend = {}
+    counts, known = panel.counts, panel.outcomes
     seeds = counts.sum(-1)
-    share = {name: counts[..., code] / np.maximum(seeds, 1) for code, name in enumerate(STATUSES)}
+    share = {one.name: counts[..., code] / np.maximum(seeds, 1) for code, one in enumerate(known)}
     blank = ~counted & (share["pending"] < 1)
     axes.add_collection(PatchCollection(cells.boxes(blank), facecolor=NOT_COUNTED, linewidth=0), autolim=False)
     if share["pending"].any():
@@ -93,7 +94,7 @@ def mark_statuses(axes: Axes, cells: Cells, counts: np.ndarray, counted: np.ndar
         axes.add_collection(PatchCollection(grey, facecolor=NOT_COMPUTED, linewidth=0), autolim=False)
         legend["not computed"] = Patch(facecolor=NOT_COMPUTED, edgecolor="none")
     black, height = ink(cells.faces) | blank, np.zeros(seeds.shape)
-    for name, hatch in HATCHES.items():
+    for name, hatch in ((one.name, one.hatch) for one in reversed(known) if one.hatch not in ("", CROSS)):
         for dark, colour in ((True, "0.1"), (False, "white")):
             boxes = cells.boxes((share[name] > 0) & (black == dark), height, height + share[name])
             hatched = PatchCollection(boxes, facecolor="none", edgecolor=colour, linewidth=0, hatch=hatch)
@@ -102,18 +103,18 @@ def mark_statuses(axes: Axes, cells: Cells, counts: np.ndarray, counted: np.ndar
         if share[name].any():
             legend[name] = Patch(facecolor="0.45", edgecolor="white", linewidth=0, hatch=hatch)
     mixed = (counts.max(-1) < seeds) & bool(cells.text_points)
-    if share["diverged"].any():
+    for name in (one.name for one in known if one.hatch == CROSS and share[one.name].any()):
         cross: Mapping[str, Any] = {"marker": "x", "color": DIVERGED, "linestyle": "", "markeredgewidth": 1.2}
-        cells.mark(axes, share["diverged"] > 0, {**cross, "markersize": min(6, 0.4 * cells.points)}, mixed)
-        legend["diverged"] = Line2D([], [], **cross, markersize=5)
+        cells.mark(axes, share[name] > 0, {**cross, "markersize": min(6, 0.4 * cells.points)}, mixed)
+        legend[name] = Line2D([], [], **cross, markersize=5)
     if (counts.max(-1) < seeds).any():
         legend["part of a cell: of its seeds"] = Line2D([], [], linestyle="")
     if mixed.any():
-        legend["k/n: k of n seeds fitted"] = Line2D([], [], linestyle="")
-        fitted = counts[..., STATUSES.index("fitted")]
+        legend[f"k/n: k of n seeds {good_word(known)}"] = Line2D([], [], linestyle="")
+        good = counts[..., [one.good for one in known]].sum(-1)
         for i, j in np.argwhere(mixed):
             axes.annotate(
-                f"{fitted[i, j]}/{seeds[i, j]}", (cells.x.values[j], cells.y.values[i]), (0, -0.2 * cells.points),
+                f"{good[i, j]}/{seeds[i, j]}", (cells.x.values[j], cells.y.values[i]), (0, -0.2 * cells.points),
                 textcoords="offset points", fontsize=cells.text_points, color="white", ha="center", va="center",
                 annotation_clip=True,
                 bbox={"facecolor": "0.15", "edgecolor": "none", "pad": 0.6, "alpha": 0.75},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -35,7 +34,7 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 
 
 NOT_COMPUTED = "0.75"
 NOT_COUNTED = "white"  # computed, but no lane of the cell counts in its mean
-HATCHES: Mapping[str, str] = {"undertrained": "/////", "underfit": "\\\\\\\\\\", "collapsed": "ooo"}
+CROSS = "x"  # the hatch of a status that is a cross
 DIVERGED = "#D55E00"
 OVERLAYS = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9")  # of Okabe and Ito those that stand out on the maps
 CHANCE = 0.5  # of two classes; the contour of an error is there

@@ -33,10 +33,9 @@ def suitable(
     """
     left = swept(select(complete(results), sel))
     if len(left) >= 2 or x or y:
-        value = value or "test_error"
         return phase_diagram(results, x, y, value, optimizer, sel, overlays=overlays)  # type: ignore[return-value]
     if left:
-        return curves(results, value or "test_error", optimizer, sel)  # type: ignore[return-value]
+        return curves(results, value, optimizer, sel)  # type: ignore[return-value]
     if value:
         raise PlotError(f"{value}: nothing is swept, so there is only its trajectory; leave --value (value=) out")
     return trajectories(results, optimizer, sel)  # type: ignore[return-value]

@@ -2,7 +2,8 @@
 
 const header = JSON.parse(document.getElementById("header").textContent);
 const PENDING = header.statuses.indexOf("pending");
-const FITTED = header.statuses.indexOf("fitted");
+const isGood = (status) => header.good.includes(status);
+const GOOD = header.statuses[header.good[0]];
 
 function complain(text) {
   const place = document.getElementById("trouble");
@@ -75,13 +76,13 @@ function cellAt(view, point) {
     (field) => final(`${variable.name}/${view.series}/${field}`)[index],
   );
   const counts = header.statuses.map(() => 0);
-  let [pending, fitted] = [false, SEEDS];
+  let [pending, good] = [false, SEEDS];
   const lanes = series.optimizers.map((optimizer) => statusesOf(optimizer, point));
   for (const statuses of lanes) {
     statuses.forEach((status) => counts[status]++);
     pending ||= statuses.every((status) => status === PENDING);
   }
-  for (let k = 0; k < SEEDS; k++) if (lanes.some((statuses) => statuses[k] !== FITTED)) fitted--;
+  for (let k = 0; k < SEEDS; k++) if (lanes.some((statuses) => !isGood(statuses[k]))) good--;
   const mixed = counts.filter((count) => count > 0).length > 1;
-  return { mean, low, high, seeds, counts, pending, fitted, mixed, difference: lanes.length > 1 };
+  return { mean, low, high, seeds, counts, pending, good, mixed, difference: lanes.length > 1 };
 }

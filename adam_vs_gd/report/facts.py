@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 import xarray as xr
 
 from adam_vs_gd.engine.progress import duration
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.problems import family_of_results
 from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.results.selection import swept
 from adam_vs_gd.results.statistics import LEVEL, census
-from adam_vs_gd.store.folder import Survey
+from adam_vs_gd.results.words import drawn_first, pending
+from adam_vs_gd.store.journal import Survey
 
 UNTOLD = "not told"
 MADE_BY = ("versions", "python", "commit", "platform", "device", "kernel", "path", "precision")
@@ -26,7 +27,7 @@ def title(results: xr.Dataset) -> str:
 
 def progress(results: xr.Dataset) -> str:
     """How much of a sweep is computed, as text."""
-    done = int((results.status != STATUSES.index("pending")).sum())
+    done = int((results.status != pending(results)).sum())
     return f"{done} of {results.status.size} lanes computed"
 
 
@@ -36,13 +37,10 @@ def summary(results: xr.Dataset) -> str:
     seeds = [str(seed) for seed in results.seed.values]
     rows = [("Title", title(results)), ("Digest", attrs.get("digest", UNTOLD)), ("Computed", progress(results))]
     rows += [(f"Axis: {meaning(results, dim)}", axis_values(results, dim)) for dim in swept(results)]
-    rows += [("Seeds", f"{len(seeds)}: {', '.join(seeds)}"), ("Model", attrs.get("model", UNTOLD))]
+    rows += [("Seeds", f"{len(seeds)}: {', '.join(seeds)}")]
+    rows += [("Model", attrs["model"])] if "model" in attrs else []
     rows += [(f"Fixed: {meaning(results, name)}", value) for name, value in fixed(results)]
-    if "images" in attrs:
-        rows += [("Images", attrs.get("image_set", attrs["images"])), ("Test error", f"of the {attrs['split']} split")]
-        rows += [("Augmentation", attrs["augment"])]
-    else:
-        rows += [("Supports of the noise", attrs.get("supports", UNTOLD))]
+    rows += family_of_results(results).facts(results)
     return definitions(rows)
 
 
@@ -130,7 +128,7 @@ def reproduction(results: xr.Dataset) -> str:
         "import adam_vs_gd as ag\n\n"
         'results = ag.load_results("runs/again")  # an xarray.Dataset\n'
         f"lanes = results.sel(optimizer={label!r}{at})\n"
-        "print(lanes.test_error.values, lanes.status.values)"
+        f"print(lanes.{drawn_first(results)}.values, lanes.status.values)"
     )
     return (
         f"<p>{' '.join(notes)}</p>{code(chr(10).join(commands), 'Commands')}"

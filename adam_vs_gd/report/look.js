@@ -4,15 +4,19 @@ const NOT_COMPUTED = "#bfbfbf";
 const NO_VALUE = "#ffffff";
 const CROSS = "#d55e00";
 const TILE = 8;
-const HATCHES = {
-  undertrained: (ctx) => stroke(ctx, [[-2, 2, 2, -2], [0, TILE, TILE, 0], [TILE - 2, TILE + 2, TILE + 2, TILE - 2]]),
-  underfit: (ctx) => stroke(ctx, [[-2, TILE - 2, 2, TILE + 2], [0, 0, TILE, TILE], [TILE - 2, -2, TILE + 2, 2]]),
-  collapsed: (ctx) => {
+// By the letters that matplotlib has for them.
+const STROKES = {
+  "/": (ctx) => stroke(ctx, [[-2, 2, 2, -2], [0, TILE, TILE, 0], [TILE - 2, TILE + 2, TILE + 2, TILE - 2]]),
+  "\\": (ctx) => stroke(ctx, [[-2, TILE - 2, 2, TILE + 2], [0, 0, TILE, TILE], [TILE - 2, -2, TILE + 2, 2]]),
+  o: (ctx) => {
     ctx.beginPath();
     ctx.arc(TILE / 2, TILE / 2, 2.2, 0, 7);
     ctx.stroke();
   },
 };
+const CROSSED = header.hatches.filter(([, hatch]) => hatch === "x");
+const HATCHED = header.hatches.filter(([, hatch]) => hatch !== "x");
+const HATCHES = new Map(HATCHED.map(([status, hatch]) => [status, STROKES[hatch[0]] ?? STROKES["/"]]));
 const patterns = new Map();
 
 function stroke(ctx, lines) {
@@ -32,7 +36,7 @@ function pattern(ctx, status, colour, ratio) {
     const inner = tile.getContext("2d");
     inner.scale(tile.width / TILE, tile.height / TILE);
     inner.strokeStyle = colour;
-    HATCHES[status](inner);
+    HATCHES.get(status)(inner);
     const made = ctx.createPattern(tile, "repeat");
     made.setTransform(new DOMMatrix().scale(TILE / tile.width));
     patterns.set(key, made);
@@ -43,8 +47,8 @@ function pattern(ctx, status, colour, ratio) {
 // The hatched status that most lanes of a cell have; null if none has one.
 function hatchOf(cell) {
   const count = (status) => cell.counts[header.statuses.indexOf(status)];
-  const worst = Object.keys(HATCHES).reduce((a, b) => (count(b) > count(a) ? b : a));
-  return count(worst) > 0 ? worst : null;
+  const there = [...HATCHES.keys()].filter((status) => count(status) > 0);
+  return there.length ? there.reduce((a, b) => (count(b) > count(a) ? b : a)) : null;
 }
 
 function fillOf(cell, colour) {
@@ -65,10 +69,10 @@ function paint(ctx, box, cell, fill, ratio) {
     ctx.fillRect(x, y, width, height);
   }
   if (cell.counts[PENDING] > 0) paintCorner(ctx, box);
-  const crossed = cell.counts[header.statuses.indexOf("diverged")] > 0;
+  const crossed = CROSSED.some(([status]) => cell.counts[header.statuses.indexOf(status)] > 0);
   const written = cell.mixed && width >= 36 && height >= 22;
   const [cx, cy] = [x + width / 2, y + height / 2];
-  if (written) paintFraction(ctx, cx, cy, `${cell.fitted}/${SEEDS}`);
+  if (written) paintFraction(ctx, cx, cy, `${cell.good}/${SEEDS}`);
   if (crossed) paintCross(ctx, written ? x + width - 7 : cx, written ? y + 7 : cy, Math.min(width, height, 12) / 2.4);
   if (cell.difference) {
     const radius = Math.min(3.2, Math.max(1.3, Math.min(width, height) / 6));

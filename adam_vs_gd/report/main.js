@@ -6,7 +6,7 @@ const [canvas, overlay, tooltip] = [diagram.querySelector("canvas"), diagram.que
 const initial = header.initial;
 const view = {
   series: 0,
-  variable: Math.max(0, header.variables.findIndex((variable) => variable.name === "test_error")),
+  variable: Math.max(0, header.variables.findIndex((variable) => variable.name === header.main)),
   x: initial.x,
   y: initial.y,
   at: header.axes.map(() => 0),

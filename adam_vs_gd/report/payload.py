@@ -12,17 +12,17 @@ import xarray as xr
 from matplotlib.colors import LogNorm
 
 from adam_vs_gd.plot.style import DIVERGING, SEQUENTIAL, colours
-from adam_vs_gd.problems.variables import STATUSES
 from adam_vs_gd.report.blob import Blob, rounded
 from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.results.axis import axis_of
 from adam_vs_gd.results.selection import choose_axes, swept
-from adam_vs_gd.results.statistics import LEVEL, chance, difference, is_error, over_seeds
+from adam_vs_gd.results.statistics import LEVEL, difference, over_seeds
+from adam_vs_gd.results.words import chance, drawn_first, followed, is_rate, outcomes
 
-TRAJECTORIES = ("feature_learning", "noise_memorization", "loss", "data_loss", "train_error", "test_error")
 PATH_NUMBERS = 6_000_000
 """Where the trajectories hold more numbers than this, not every recorded step is in the page."""
 PATH_BITS = 11
+MOST_PARTS = 16  # values of a variable at a lane that are shown, each by itself
 
 
 class Payload(NamedTuple):
@@ -60,7 +60,10 @@ def payload(results: xr.Dataset) -> Payload:
         "level": f"{LEVEL * 100:g} %",
         "optimizers": labels,
         "seeds": results.seed.values.tolist(),
-        "statuses": list(STATUSES),
+        "statuses": [one.name for one in outcomes(results)],
+        "good": [code for code, one in enumerate(outcomes(results)) if one.good],
+        "hatches": [[one.name, one.hatch] for one in reversed(outcomes(results)) if one.hatch],
+        "main": drawn_first(results),
         "axes": [{"name": dim, "size": results.sizes[dim], "symbol": symbol(results, dim)} for dim in swept(results)],
         "series": [
             {
@@ -97,7 +100,7 @@ def initial_axes(results: xr.Dataset) -> dict[str, int]:
 
 def ordered(values: xr.DataArray) -> np.ndarray:
     """[optimizer, axes, seed, further dimensions] values."""
-    last = [dim for dim in ("class", "record", "test_record") if dim in values.dims]
+    last = [dim for dim in ("record", "test_record") if dim in values.dims]
     return values.transpose("optimizer", ..., "seed", *last).values
 
 
@@ -128,50 +131,54 @@ def numbered(here: xr.Dataset, dim: str) -> list[str]:
     return [", ".join(f"{label} {text}" for label, text in zip(labels, written(each), strict=True)) for each in own.T]
 
 
-def drawable(results: xr.Dataset) -> Iterator[tuple[str, int | None]]:
-    """(variable, class or None) of all that has one number a lane."""
+def drawable(results: xr.Dataset) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(variable, {dimension of its own: value}) of all that has one number a lane, or a few."""
+    cells = set(results.status.dims)
     for name, values in results.data_vars.items():
-        if name == "status" or {"record", "test_record"} & set(values.dims):
+        own = [str(dim) for dim in values.dims if dim not in cells]
+        few = all(dim in results.coords for dim in own) and np.prod([results.sizes[dim] for dim in own]) <= MOST_PARTS
+        if name == "status" or {"record", "test_record"} & set(own) or not few:
             continue
-        yield from (
-            (str(name), one) for one in (values["class"].values.tolist() if "class" in values.dims else (None,))
-        )
+        for at in itertools.product(*(results[dim].values.tolist() for dim in own)):
+            yield str(name), dict(zip(own, at, strict=True))
 
 
-def add_variable(finals: Blob, results: xr.Dataset, series: list[Series], name: str, one: int | None) -> dict[str, Any]:
+def add_variable(
+    finals: Blob, results: xr.Dataset, series: list[Series], name: str, at: dict[str, Any]
+) -> dict[str, Any]:
     """Put a variable's numbers into a blob; returns its words and its scale of colours in each series."""
-    key = name if one is None else f"{name}:{one}"
-    finals.add(key, ordered(results[name] if one is None else results[name].sel({"class": one}, drop=True)))
+    key = ":".join([name, *map(str, at.values())])
+    finals.add(key, ordered(results[name].sel(at, drop=True)))
     labels = [str(label) for label in results.optimizer.values]
     together = over_seeds(results, name)
     summaries = [together.isel(optimizer=k) for k in range(len(labels))]
     summaries += [
         difference(results, name, *(labels[k] for k in pair.optimizers)) for pair in series if len(pair.optimizers) > 1
     ]
-    if one is not None:
-        summaries = [summary.sel({"class": one}, drop=True) for summary in summaries]
+    summaries = [summary.sel(at, drop=True) for summary in summaries]
     for k, summary in enumerate(summaries):
         for field in ("mean", "low", "high", "seeds"):
             finals.add(f"{key}/{k}/{field}", summary[field].transpose(*swept(results)).values)
     alone = np.concatenate([summary["mean"].values.ravel() for summary in summaries[: len(labels)]])
     return {
         "name": key,
-        "label": results[name].attrs["long_name"] + ("" if one is None else f", class {one}"),
+        "label": ", ".join([results[name].attrs["long_name"], *(f"{dim} {value}" for dim, value in at.items())]),
         "scales": [
-            scale(name, summary["mean"].values, chance(results), is_difference=True)
+            scale(results, name, summary["mean"].values, is_difference=True)
             if len(each.optimizers) > 1
-            else scale(name, alone, chance(results), is_difference=False)
+            else scale(results, name, alone, is_difference=False)
             for each, summary in zip(series, summaries, strict=True)
         ],
     }
 
 
-def scale(name: str, means: np.ndarray, guessing: float, *, is_difference: bool) -> dict[str, Any]:
+def scale(results: xr.Dataset, name: str, means: np.ndarray, *, is_difference: bool) -> dict[str, Any]:
     """The colours of a variable's means, or of a difference's; and the error of guessing."""
-    colour_map, norm = colours(means, error=is_error(name), difference=is_difference)
-    kind = "log" if isinstance(norm, LogNorm) else "error" if is_error(name) and not is_difference else "linear"
+    rate = is_rate(results, name)
+    colour_map, norm = colours(means, error=rate, difference=is_difference)
+    kind = "log" if isinstance(norm, LogNorm) else "error" if rate and not is_difference else "linear"
     ends = {"low": float(norm.vmin or 0), "high": float(norm.vmax or 0)}
-    return {"map": colour_map, "kind": kind, **ends, **({"chance": guessing} if kind == "error" else {})}
+    return {"map": colour_map, "kind": kind, **ends, **({"chance": chance(results)} if kind == "error" else {})}
 
 
 def shades(colour_map: str) -> str:
@@ -181,7 +188,10 @@ def shades(colour_map: str) -> str:
 
 def add_trajectories(paths: Blob, results: xr.Dataset) -> dict[str, Any] | None:
     """Put the trajectories, if any, and their means over seeds into a blob, thinned where there are too many."""
-    names = [name for name in TRAJECTORIES if f"{name}_path" in results]
+    rows = followed(results)
+    names = [
+        name for row in rows for name in row.names if {"record", "test_record"} & set(results[f"{name}_path"].dims)
+    ]
     if not names:
         return None
     count = results.sizes["record"]
@@ -199,6 +209,16 @@ def add_trajectories(paths: Blob, results: xr.Dataset) -> dict[str, Any] | None:
         "variables": {
             name: results[f"{name}_path"].attrs["long_name"].removesuffix(" along the training") for name in names
         },
+        "rows": [
+            {
+                "title": row.title,
+                "names": row.names,
+                **({"log": True} if row.log else {}),
+                **({"range": [0, 1]} if all(is_rate(results, name) for name in row.names) else {}),
+            }
+            for row in rows
+        ],
+        "coarse": [name for name in names if "test_record" in results[f"{name}_path"].dims],
         "steps": steps(results, "step"),
         "test_steps": steps(results, "test_step"),
         "kept": results.sizes["record"],

@@ -18,7 +18,7 @@ from adam_vs_gd.report import facts
 from adam_vs_gd.report.payload import payload
 from adam_vs_gd.results.selection import complete
 from adam_vs_gd.store.files import publish
-from adam_vs_gd.store.folder import Survey
+from adam_vs_gd.store.journal import Survey
 
 SCRIPTS = ("data", "scale", "look", "axes", "heatmap", "curves", "trajectories", "words", "controls", "main")
 """The parts of the page's one script, in their order."""

@@ -1,11 +1,5 @@
 // The trajectories of a chosen point, a column an optimizer, and the final values of its seeds.
 
-const ROWS = [
-  { title: "Feature learning and noise memorization", names: ["feature_learning", "noise_memorization"] },
-  { title: "Loss", names: ["loss", "data_loss"], log: true },
-  { title: "Errors", names: ["train_error", "test_error"], range: [0, 1] },
-];
-
 async function drawTrajectories(container, view) {
   const point = [...view.at];
   if (!header.trajectories) {
@@ -17,9 +11,8 @@ async function drawTrajectories(container, view) {
   const width = Math.max(200, container.clientWidth);
   const columns = Math.max(1, Math.min(header.optimizers.length, Math.floor((width + 12) / 152)));
   const each = Math.floor((width - 12 * (columns - 1)) / columns);
-  const rows = ROWS.map((row) => ({ ...row, names: row.names.filter((name) => name in header.trajectories.variables) }));
   container.replaceChildren(
-    ...rows.filter((row) => row.names.length).map((row) => rowOf(array, row, point, columns, each)),
+    ...header.trajectories.rows.map((row) => rowOf(array, row, point, columns, each)),
     html("p", { class: "hint" }, keptWords()),
     seedTable(view, point),
   );
@@ -28,11 +21,11 @@ async function drawTrajectories(container, view) {
 function keptWords() {
   const { kept, recorded, digits } = header.trajectories;
   const thinned = kept < recorded ? ` Of ${recorded} recorded steps the page holds ${kept}, to stay small; the folder has all.` : "";
-  return `Thin lines are seeds, thick ones their mean (without seeds that diverged; errors without collapsed ones). Scales are shared by the optimizers. Values are rounded to ${digits} binary digits.${thinned}`;
+  return `Thin lines are seeds, thick ones their mean (without seeds that count in no mean). Scales are shared by the optimizers. Values are rounded to ${digits} binary digits.${thinned}`;
 }
 
 function stepsOf(name, point) {
-  const lists = header.trajectories[name === "test_error" ? "test_steps" : "steps"];
+  const lists = header.trajectories[header.trajectories.coarse.includes(name) ? "test_steps" : "steps"];
   const swept = header.axes.findIndex((axis) => axis.name === "steps");
   return lists.length > 1 ? lists[point[swept]] : lists[0];
 }

@@ -76,7 +76,7 @@ function sliceTable(view, picture) {
     for (let c = 0; c < picture.columns; c++) {
       const cell = cellAt(view, picture.pointAt(c, r));
       const data = html("td", {}, cellWords(cell));
-      if (cell.fitted < SEEDS && !cell.pending) data.append(html("br"), html("small", {}, statusWords(view, picture.pointAt(c, r))));
+      if (cell.good < SEEDS && !cell.pending) data.append(html("br"), html("small", {}, statusWords(view, picture.pointAt(c, r))));
       row.append(data);
     }
     body.append(row);
@@ -101,15 +101,14 @@ function look(seen, cell) {
 }
 
 function legendItems(seen) {
-  const blank = { counts: header.statuses.map(() => 0), fitted: SEEDS, mean: 0, pending: false, mixed: false };
+  const blank = { counts: header.statuses.map(() => 0), good: SEEDS, mean: 0, pending: false, mixed: false };
   const of = (status) => ({ ...blank, counts: header.statuses.map((name) => Number(name === status)) });
   const items = [];
   if (seen.whole) items.push(["not computed", { ...blank, pending: true }, NOT_COMPUTED]);
   if (seen.partly) items.push(["some seeds not computed", of("pending"), "#7a8fa6"]);
-  for (const status of ["undertrained", "underfit", "collapsed"]) {
+  for (const [status] of [...HATCHED, ...CROSSED]) {
     if (seen.statuses.has(status)) items.push([`${status} lanes`, of(status), "#5b6b7d"]);
   }
-  if (seen.statuses.has("diverged")) items.push(["diverged lanes", of("diverged"), "#5b6b7d"]);
   if (seen.empty) items.push(["computed, but no seed counts", blank, NO_VALUE]);
   if (seen.positive) items.push(["interval above 0", { ...blank, difference: true, low: 1, high: 2 }, "#d9d9d9"]);
   if (seen.negative) items.push(["interval below 0", { ...blank, difference: true, low: -2, high: -1 }, "#d9d9d9"]);
@@ -129,6 +128,6 @@ function drawLegend(list, { seen, lines = [] }) {
       return html("li", {}, canvas, text);
     }),
   );
-  if (seen.fractions) list.append(html("li", {}, html("span", { class: "fraction" }, "k/n"), "k of n seeds fitted"));
-  if (lines.length) list.append(html("li", {}, `band: ${header.level} interval; open points: not all seeds fitted`));
+  if (seen.fractions) list.append(html("li", {}, html("span", { class: "fraction" }, "k/n"), `k of n seeds ${GOOD}`));
+  if (lines.length) list.append(html("li", {}, `band: ${header.level} interval; open points: not all seeds ${GOOD}`));
 }

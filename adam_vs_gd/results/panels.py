@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.problems.variables import STATUSES
+from adam_vs_gd.problem import Outcome
 from adam_vs_gd.results.axis import Axis, axis_of
 from adam_vs_gd.results.selection import FIXED, swept
-from adam_vs_gd.results.statistics import difference, over_seeds, statuses
+from adam_vs_gd.results.statistics import codes, difference, over_seeds
+from adam_vs_gd.results.words import outcomes
 
 Labels = tuple[str, ...]
 """The optimizer that a panel is of, or the two whose difference it shows."""
@@ -28,6 +29,7 @@ class Panel(NamedTuple):
         axes: the axes of the arrays, ascending: (y, x) of a diagram, (x,) of a curve.
         interval: `mean`, `low`, `high`, `seeds` on these dimensions.
         counts: [..., statuses] how many seeds have each status; of a difference, a pair's lesser.
+        outcomes: the statuses.
     """
 
     labels: Labels
@@ -35,6 +37,7 @@ class Panel(NamedTuple):
     axes: tuple[Axis, ...]
     interval: xr.Dataset
     counts: np.ndarray
+    outcomes: tuple[Outcome, ...]
 
     @property
     def name(self) -> str:
@@ -52,9 +55,9 @@ class Panel(NamedTuple):
         return len(self.labels) == 2
 
     @property
-    def fitted(self) -> np.ndarray:
-        """Whether all seeds are."""
-        return self.counts[..., STATUSES.index("fitted")] == self.counts.sum(-1)
+    def good(self) -> np.ndarray:
+        """Whether nothing is to be said of any seed."""
+        return self.counts[..., [outcome.good for outcome in self.outcomes]].sum(-1) == self.counts.sum(-1)
 
     def numbers(self, value: str) -> Iterator[dict[str, Any]]:
         """A row a cell."""
@@ -64,7 +67,7 @@ class Panel(NamedTuple):
                 for axis, i in reversed(list(zip(self.axes, index, strict=True)))
             }
             here = {name: self.interval[name].values[index] for name in ("mean", "low", "high", "seeds")}
-            found = dict(zip(STATUSES, self.counts[index].tolist(), strict=True))
+            found = dict(zip((one.name for one in self.outcomes), self.counts[index].tolist(), strict=True))
             yield {"optimizer": self.name, **self.fixed, **at, "variable": value, **here, **found}
 
 
@@ -114,26 +117,27 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
     others = [dim for dim in swept(results) if dim not in dims]
     points = [dict(zip(others, at, strict=True)) for at in np.ndindex(*(results.sizes[dim] for dim in others))]
     alone = over_seeds(results, value)
-    fixed = results.attrs.get(FIXED, {})
+    fixed, known = results.attrs.get(FIXED, {}), outcomes(results)
     rows: list[list[Panel]] = [[] for _ in points]
     for labels in of:
         lanes = results.sel(optimizer=labels[0] if len(labels) == 1 else list(labels))
         interval = (
             difference(results, value, *labels) if len(labels) == 2 else alone.sel(optimizer=labels[0], drop=True)
         )
-        codes = statuses(results, *labels)
+        statuses = codes(results, *labels)
         further = {dim: axis_of(lanes, dim) for dim in others}
         along = {dim: axis_of(lanes, dim) for dim in dims}
         order = {dim: axis.order for dim, axis in along.items()}
         for row, point in zip(rows, points, strict=True):
-            here = codes.isel(point).isel(order).transpose(*dims, "seed").values
+            here = statuses.isel(point).isel(order).transpose(*dims, "seed").values
             row.append(
                 Panel(
                     labels,
                     fixed | {axis.name: axis.name_of(point[dim]) for dim, axis in further.items()},
                     tuple(axis.ascending() for axis in along.values()),
                     interval.isel(point).isel(order).transpose(*dims),
-                    np.stack([(here == code).sum(-1) for code in range(len(STATUSES))], -1),
+                    np.stack([(here == code).sum(-1) for code in range(len(known))], -1),
+                    known,
                 )
             )
     return rows

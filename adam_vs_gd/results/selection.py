@@ -11,13 +11,14 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.problems.variables import ERRORS, STATUSES, VARIABLES
+from adam_vs_gd.problems import family_of_results
+from adam_vs_gd.results.words import is_rate, outcomes, variable_of
 
 OWN = {"class": "class", "record": "step", "test_record": "test_step"}
 """Dimensions that only some variables have, and the coordinate by which a place along each is named."""
 FIXED = "fixed"
 """The attribute of a result in which `select` says what it has fixed: {axis: value}."""
-NOT_AXES = ("optimizer", "seed", *OWN)
+IS_GOOD, IS_PENDING = operator.attrgetter("good"), lambda outcome: outcome.name == "pending"
 
 
 def complete(results: xr.Dataset) -> xr.Dataset:
@@ -25,10 +26,10 @@ def complete(results: xr.Dataset) -> xr.Dataset:
 
     Missing dimensions `optimizer` and `seed` get length 1; variables get this package's names for them, or their own.
     The error rates, or without any of them all final variables, say what a lane is: a missing `status` is `pending`
-    where none of them is finite, else `fitted`; and what is no number, or along other dimensions, is left out.
+    where none of them is finite, else the good one; and what is no number, or along other dimensions, is left out.
 
     Args:
-        results: a Dataset with variables named as in `variables.VARIABLES` (or others), along any axes.
+        results: a Dataset with variables of names that the package knows (or others), along any axes.
     """
     words = [name for name, variable in results.data_vars.items() if not np.issubdtype(variable.dtype, np.number)]
     results = results.drop_vars(words)
@@ -41,33 +42,42 @@ def complete(results: xr.Dataset) -> xr.Dataset:
     for dim in ("record", "test_record"):
         if dim in results.dims and OWN[dim] not in results.coords:
             results = results.assign_coords({OWN[dim]: (dim, np.arange(results.sizes[dim]))})
-    final = {name: variable for name, variable in results.data_vars.items() if not OWN.keys() & set(variable.dims)}
+    own = own_dims(results)
+    final = {name: variable for name, variable in results.data_vars.items() if not own.keys() & set(variable.dims)}
     if not final:
         raise PlotError("these results have no variable of a cell, only trajectories")
-    telling = [final[name] for name in ERRORS if name in final] or list(final.values())
+    rates = [variable for name, variable in final.items() if is_rate(results, str(name))]
+    telling = [final["status"]] if "status" in final else rates or list(final.values())
     lanes = xr.broadcast(*telling)[0]
     if "status" not in results:
         there = functools.reduce(operator.or_, map(np.isfinite, telling))
-        codes = {name: code for code, name in enumerate(STATUSES)}
-        results = results.assign(status=xr.where(there, codes["fitted"], codes["pending"]))
+        known = outcomes(results)
+        good, absent = (next(k for k, one in enumerate(known) if is_it(one)) for is_it in (IS_GOOD, IS_PENDING))
+        results = results.assign(status=xr.where(there, good, absent))
     for name, variable in results.data_vars.items():
-        if set(variable.dims) - set(lanes.dims) - OWN.keys():
+        if set(variable.dims) - set(lanes.dims) - own.keys():
             results = results.drop_vars([name])
         elif set(lanes.dims) - set(variable.dims):
-            results[name] = variable.broadcast_like(lanes).transpose(..., *(d for d in variable.dims if d in OWN))
-    return results.assign({name: named(variable) for name, variable in results.data_vars.items()})
+            results[name] = variable.broadcast_like(lanes).transpose(..., *(d for d in variable.dims if d in own))
+    return results.assign({name: named(results, variable) for name, variable in results.data_vars.items()})
 
 
-def named(variable: xr.DataArray) -> xr.DataArray:
-    """A variable with a name for people: this package's, or its own."""
-    known = VARIABLES.get(str(variable.name).removesuffix("_path"))
-    about = {"long_name": known.long_name, "symbol": known.symbol} if known else {"long_name": str(variable.name)}
-    return variable.assign_attrs({"symbol": "", **about, **variable.attrs})
+def named(results: xr.Dataset, variable: xr.DataArray) -> xr.DataArray:
+    """A variable with a name for people: that of the family, or its own."""
+    known = variable_of(results, str(variable.name))
+    return variable.assign_attrs({"symbol": known.symbol, "long_name": known.long_name, **variable.attrs})
+
+
+def own_dims(results: xr.Dataset) -> dict[str, str]:
+    """{dimension that only some variables have: the coordinate by which a place along it is named}."""
+    dims = set(results.status.dims) | {"optimizer", "seed"} if "status" in results else set(results.dims)
+    others = [str(dim) for dim in results.dims if dim not in dims and dim in results.coords and dim not in OWN]
+    return {dim: name for dim, name in OWN.items() if dim in results.dims} | {dim: dim for dim in others}
 
 
 def swept(results: xr.Dataset) -> list[str]:
     """The swept axes of a result, in order."""
-    return [str(dim) for dim in results.status.dims if dim not in NOT_AXES]
+    return [str(dim) for dim in results.status.dims if dim not in ("optimizer", "seed")]
 
 
 def select(
@@ -92,7 +102,8 @@ def select(
                 raise PlotError(f"optimizer = {label}: not in these results; there are {', '.join(known)}")
         results = results.isel(optimizer=[known.index(label) for label in asked])
     for key, value in (sel or {}).items():
-        own = {name: dim for dim, name in OWN.items() if name in results.coords and results[name].dims == (dim,)}
+        there = {name: dim for dim, name in own_dims(results).items() if name in results.coords}
+        own = {name: dim for name, dim in there.items() if results[name].dims == (dim,)}
         axes = {axis: axis for axis in [*swept(results), "seed"]} | own
         if f"{key}_index" in axes:
             raise PlotError(
@@ -121,7 +132,7 @@ def is_real(value: Any) -> bool:
 
 
 def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str, str]:
-    """The two axes of a diagram: those asked for, or the first that are left; s is drawn upwards."""
+    """The two axes of a diagram: those asked for, or the first that are left; some are drawn upwards."""
     axes = swept(results)
     x, y = (f"{name}_index" if f"{name}_index" in axes else name for name in (x, y))
     for name in (x, y):
@@ -133,7 +144,8 @@ def choose_axes(results: xr.Dataset, x: str | None, y: str | None) -> tuple[str,
     if (x is None) + (y is None) > len(left):
         raise PlotError(f"a phase diagram needs two swept axes; there are {', '.join(axes) or 'none'}")
     if y is None:
-        y = "s" if "s" in left else left[0 if x else 1]
+        upright = [axis for axis in family_of_results(results).upright if axis in left]
+        y = upright[0] if upright else left[0 if x else 1]
     return x or next(axis for axis in left if axis != y), y
 
 
@@ -143,6 +155,7 @@ def check_value(results: xr.Dataset, value: str) -> None:
         raise PlotError("status: has no mean; every diagram shows it as hatches and crosses")
     if value not in results.data_vars:
         raise PlotError(f"{value}: no such variable; there are {', '.join(map(str, results.data_vars))}")
-    if left := [OWN[str(dim)] for dim in results[value].dims if dim in OWN]:
+    own = own_dims(results)
+    if left := [own[str(dim)] for dim in results[value].dims if dim in own]:
         some = results[left[0]].values.ravel()[-1]
         raise PlotError(f"{value}: has a value for each {', '.join(left)}; fix it with --sel {left[0]}={some} (sel=)")

@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from adam_vs_gd.problems.keys import IMAGE_SETS, set_of
-from adam_vs_gd.problems.variables import ERRORS, STATUSES
+from adam_vs_gd.problems import family_of_results
+from adam_vs_gd.results.words import is_rate, outcomes, variable_of
 
 LEVEL = 0.95
 
@@ -104,7 +104,7 @@ def difference_interval(first: ArrayLike, second: ArrayLike, examples: ArrayLike
 def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
     """Mean, interval and count of a variable over the seeds of a result.
 
-    Pending and diverged lanes do not count, and collapsed ones do not count in errors (rounding noise at the origin).
+    Which lanes count is their status's to say: those that are pending or diverged do not.
 
     Args:
         results: the Dataset of a sweep.
@@ -114,7 +114,7 @@ def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
         `mean`, `low`, `high` (95 %) and `seeds` (how many count), without the dimension `seed`.
     """
     values = counted(results, name)
-    if is_error(name):
+    if is_rate(results, name):
         interval = error_interval(values.values, examples(results, name, values))
     else:
         interval = student(values.values)
@@ -137,54 +137,42 @@ def difference(results: xr.Dataset, name: str, first: str, second: str) -> xr.Da
     """
     values = counted(results, name)
     one, two = (values.sel(optimizer=label, drop=True) for label in (first, second))
-    if is_error(name):
+    if is_rate(results, name):
         interval = difference_interval(one.values, two.values, examples(results, name, one))
     else:
         interval = student(one.values - two.values)
     return labelled(interval, one)
 
 
-def statuses(results: xr.Dataset, *labels: str) -> xr.DataArray:
+def codes(results: xr.Dataset, *labels: str) -> xr.DataArray:
     """[..., seed] status codes of one optimizer's lanes, or of two: a pair is as good as its worse lane."""
-    codes = [results.status.sel(optimizer=label, drop=True) for label in labels]
-    return functools.reduce(np.minimum, codes).transpose(..., "seed")
+    each = [results.status.sel(optimizer=label, drop=True) for label in labels]
+    return functools.reduce(np.minimum, each).transpose(..., "seed")
 
 
 def census(results: xr.Dataset) -> list[list[str]]:
     """How many lanes have each status that there is, as a table: its head, and a row an optimizer."""
-    found = [name for code, name in enumerate(STATUSES) if bool((results.status == code).any())]
-    rows = [["optimizer", *found]]
+    found = {code: one.name for code, one in enumerate(outcomes(results)) if bool((results.status == code).any())}
+    rows = [["optimizer", *found.values()]]
     for k, label in enumerate(results.optimizer.values):
         here = results.status.isel(optimizer=k)
-        rows.append([str(label), *(str(int((here == STATUSES.index(name)).sum())) for name in found)])
+        rows.append([str(label), *(str(int((here == code).sum())) for code in found)])
     return rows
 
 
-def is_error(name: str) -> bool:
-    """Whether a variable, or the variable that a trajectory is of, is an error rate."""
-    return name.removesuffix("_path") in ERRORS
-
-
-def chance(results: xr.Dataset) -> float:
-    """The error rate of guessing: 1/2, or 1 − 1/classes of a set of images."""
-    sizes = IMAGE_SETS.get(set_of(results.attrs.get("images", "")))
-    return 1 - 1 / sizes.classes if sizes else 0.5
-
-
 def counted(results: xr.Dataset, name: str) -> xr.DataArray:
-    """[..., seed] values of a variable; NaN where a lane does not count."""
-    left_out = ["pending", "diverged", *(["collapsed"] if is_error(name) else [])]
-    values = results[name].where(~results.status.isin([STATUSES.index(status) for status in left_out]))
-    if name == "best_step":
-        values = values.where(values >= 0)  # -1 says that there is none
-    return values.transpose(..., "seed")
+    """[..., seed] values of a variable; NaN where a lane does not count, or there is no value."""
+    rate, none = is_rate(results, name), variable_of(results, name).none
+    left_out = [k for k, one in enumerate(outcomes(results)) if not (one.in_rates if rate else one.counts)]
+    values = results[name].where(~results.status.isin(left_out))
+    return (values if none is None else values.where(values != none)).transpose(..., "seed")
 
 
 def examples(results: xr.Dataset, name: str, values: xr.DataArray) -> np.ndarray:
     """How many examples are behind the error rates of one seed; infinitely many where the results do not say."""
     one = values.isel(seed=0, drop=True)
-    size = results.coords.get("n" if "train" in name else "test_size", xr.DataArray(np.inf))
-    if "images" in results.attrs:  # all seeds have the same images, which are no more than one set of them
+    size = results.coords.get(variable_of(results, name).rate, xr.DataArray(np.inf))
+    if not family_of_results(results).pooled:  # all seeds have the same examples, which are no more than one set
         size = size / results.sizes["seed"]
     return size.broadcast_like(one).transpose(*one.dims).values
 

@@ -13,7 +13,8 @@ from scipy import stats
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.results.axis import Axis, axis_of
 from adam_vs_gd.results.selection import check_value, choose_axes, complete, swept
-from adam_vs_gd.results.statistics import LEVEL, counted, is_error, over_seeds
+from adam_vs_gd.results.statistics import LEVEL, counted, over_seeds
+from adam_vs_gd.results.words import drawn_first, is_rate
 
 RESAMPLES = 2000
 MIN_POINTS = 3
@@ -118,7 +119,7 @@ def boundary(
     y: str | None = None,
     level: float = 0.5,
     *,
-    value: str = "test_error",
+    value: str | None = None,
     direction: str | None = None,
     resamples: int = RESAMPLES,
 ) -> xr.Dataset:
@@ -128,15 +129,15 @@ def boundary(
     one seed share their noise. It never is narrower than the two values of x that enclose the crossing: no more is
     known if the error jumps between them. An end of it is infinite (0 on a logarithmic axis) where the transition may
     lie off the axis.
-    As in means, lanes that are pending, diverged, or (in errors) collapsed do not count; no crossing is looked for
-    across cells without a mean.
+    As in means, lanes of some statuses do not count (pending, diverged); no crossing is looked for across cells
+    without a mean.
 
     Args:
         results: the Dataset of a sweep, or any with such variables.
         x: the axis along which to look; by default the one that a diagram would draw to the right.
         y: the axis along which the curve runs.
         level: what to cross; for an error strictly between 0 and 1.
-        value: a variable without dimensions of its own.
+        value: a variable without dimensions of its own; by default the one that is drawn first.
         direction: "rising" or "falling" along x; by default whichever comes first.
         resamples: how many.
 
@@ -152,8 +153,9 @@ def boundary(
     """
     results = complete(results)
     x, y = choose_axes(results, x, y)
+    value = value or drawn_first(results)
     check_value(results, value)
-    if is_error(value) and not 0 < level < 1:
+    if is_rate(results, value) and not 0 < level < 1:
         raise PlotError(f"level = {level}: must be between 0 and 1, as {value} is")
     if direction not in (None, "rising", "falling"):
         raise PlotError(f"direction = {direction!r}: must be 'rising' or 'falling', or be left out")

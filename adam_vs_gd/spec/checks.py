@@ -1,4 +1,4 @@
-"""What a spec may hold: every key of it checked and completed. Every message about a spec's values is made here."""
+"""What a spec may hold: every key of it checked and completed, by what its problem declares."""
 
 from __future__ import annotations
 
@@ -7,29 +7,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adam_vs_gd.problems.keys import (
-    CHOICES,
-    DEFAULT_NAME,
-    DEFAULT_RECORD,
-    DEFAULT_SEEDS,
-    DEFAULTS,
-    IMAGE_RECORD,
-    IMAGE_SETS,
-    KINDS,
-    MEANINGLESS,
-    ON_IMAGES,
-    OPTIMIZER,
-    SECTIONS,
-    TOP,
-    VALIDATION,
-    Sizes,
-    set_of,
-)
+from adam_vs_gd.errors import SpecError
+from adam_vs_gd.problem import Family, Fit, Section, Variants
+from adam_vs_gd.problems import family_of_spec
 from adam_vs_gd.spec.plain import hint_of, plain, show
 from adam_vs_gd.spec.values import check_number, values
 
+DEFAULT_NAME = "sweep"
+DEFAULT_SEEDS = 5
 MOST_SEEDS = 1_000_000
-COUNT_DIGITS = 9  # of noise:COUNT, at most
+PRECISION = "precision"  # the choice that numbers are checked in
+COMMON = ("name", "seeds", "record")
+"""Keys that every spec has."""
 
 
 def nearest(key: str, known: Sequence[str]) -> str:
@@ -38,9 +27,11 @@ def nearest(key: str, known: Sequence[str]) -> str:
     return (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"
 
 
-def check_section(name: str, given: Any, model: str, precision: str, mistakes: list[str]) -> dict[str, Any]:
-    """One of [data], [model], [train] with the defaults of a model filled in; a key without one is left out."""
-    numbers, choices, meaningless = SECTIONS[name], CHOICES[name], MEANINGLESS[model]
+def check_section(
+    name: str, section: Section, given: Any, fit: Fit, precision: str, mistakes: list[str]
+) -> dict[str, Any]:
+    """A table with the defaults filled in that suit the choices made; a key without one is left out."""
+    numbers, choices = section.numbers, section.choices
     if not isinstance(given, Mapping):
         mistakes.append(
             f"{name} = {show(given)}: must be a table with keys {', '.join([*choices, *numbers])}{hint_of(given)}"
@@ -49,107 +40,84 @@ def check_section(name: str, given: Any, model: str, precision: str, mistakes: l
     checked: dict[str, Any] = {}
     for key, value in given.items():
         path = f"{name}.{key}"
-        if key in meaningless:
-            mistakes.append(f"{path} = {show(value)}: means nothing to the {model} model; leave it out")
+        if key in fit.absent:
+            mistakes.append(f"{path} = {show(value)}: means nothing to the {fit.who}; leave it out")
         elif key in choices:
             checked[key] = value
-            if (set_of(value) if key == "images" and isinstance(value, str) else value) not in choices[key]:
+            named = value.partition(":")[0] if key in section.placed and isinstance(value, str) else value
+            if named not in choices[key]:
                 mistakes.append(f"{path} = {show(value)}: {nearest(show(value), choices[key])}")
         elif key in numbers:
             checked[key] = check_number(path, numbers[key], value, precision, mistakes)
         else:
             mistakes.append(f"{path} = {show(value)}: unknown key; {nearest(key, [*choices, *numbers])}")
     defaults: dict[str, Any] = {key: options[0] for key, options in choices.items()}
-    defaults |= {key: DEFAULTS.get(model, {}).get(key, number.default) for key, number in numbers.items()}
-    if model in ON_IMAGES:
-        defaults |= how_many(checked)
-    complete = {key: checked.get(key, defaults[key]) for key in (*choices, *numbers) if key not in meaningless}
+    defaults |= {key: fit.defaults.get(key, number.default) for key, number in numbers.items()}
+    defaults = {key: value(checked) if callable(value) else value for key, value in defaults.items()}
+    complete = {key: checked.get(key, defaults[key]) for key in (*choices, *numbers) if key not in fit.absent}
     return {key: value for key, value in complete.items() if value is not None}
 
 
-def chosen(given: Mapping[str, Any], section: str, key: str) -> str:
+def chosen(given: Mapping[str, Any], sections: Mapping[str, Section], key: str, default: str = "") -> str:
     """What a spec chooses, or the default in place of what there is not."""
-    table, options = given.get(section), CHOICES[section][key]
+    name = next((name for name, section in sections.items() if key in section.choices), None)
+    if name is None:
+        return default
+    table, options = given.get(name), sections[name].choices[key]
     choice = table.get(key) if isinstance(table, Mapping) else None
     return choice if choice in options else options[0]
 
 
-def sizes_of(data: Mapping[str, Any]) -> Sizes | None:
-    """How many images there are of the set that a [data] section names; None where there is no such set."""
-    name, _, rest = str(data.get("images", next(iter(IMAGE_SETS)))).partition(":")
-    sizes = IMAGE_SETS.get(name)
-    if sizes and name == "noise" and rest.isdecimal() and len(rest) <= COUNT_DIGITS:
-        return sizes._replace(train=int(rest), test=max(1, int(rest) // 5))
-    return sizes
-
-
-def how_many(data: Mapping[str, Any]) -> dict[str, int]:
-    """{n, test_size} of all images that a [data] section has to train on and to test on, where they are left out."""
-    sizes = sizes_of(data)
-    if sizes is None:
-        return {"n": 0, "test_size": 0}
-    if data.get("split") != "validation":
-        return {"n": sizes.train, "test_size": sizes.test}
-    n, tests = (max(values(data.get(key)), default=0) for key in ("n", "test_size"))
-    held_out = sizes.train // VALIDATION
-    return {"n": sizes.train - max(tests, held_out), "test_size": min(held_out, sizes.train - n)}
-
-
-def check_images(data: Mapping[str, Any], mistakes: list[str]) -> None:
-    """Whether there are so many images."""
-    sizes, n, tests = sizes_of(data), *(max(values(data.get(key)), default=0) for key in ("n", "test_size"))
-    if sizes is None:
-        return
-    if data.get("split") != "validation":
-        for key, count, most in (("n", n, sizes.train), ("test_size", tests, sizes.test)):
-            if count > most:
-                mistakes.append(
-                    f"data.{key} = {show(data[key])}: must be at most {most}, all that {data['images']} has"
-                )
-    elif n + tests > sizes.train:
-        mistakes.append(
-            f"data.n + data.test_size = {n} + {tests}: must be at most {sizes.train}, the training images of "
-            f'{data["images"]}; with split = "validation" some are trained on and the last are tested on'
-        )
-
-
-def check_optimizer(label: str, given: Any, precision: str, mistakes: list[str]) -> dict[str, Any]:
-    """One of [optimizers.*] with its defaults filled in."""
-    path = f"optimizers.{label}"
+def check_variant(label: str, given: Any, variants: Variants, precision: str, mistakes: list[str]) -> dict[str, Any]:
+    """One of [section.*] with its defaults filled in."""
+    path = f"{variants.section}.{label}"
     if not isinstance(given, Mapping):
         mistakes.append(f"{path} = {show(given)}: must be a table, [{path}]{hint_of(given)}")
         return {}
     kind = given.get("kind", label)
-    if not isinstance(kind, str) or kind not in KINDS:
-        key = f"{path}.kind" if "kind" in given else path
+    if not isinstance(kind, str) or kind not in variants.kinds:
+        key, one = f"{path}.kind" if "kind" in given else path, variants.section.removesuffix("s")
         mistakes.append(
-            f"{key} = {show(given.get('kind', given))}: unknown optimizer; {nearest(show(kind), list(KINDS))}"
+            f"{key} = {show(given.get('kind', given))}: unknown {one}; {nearest(show(kind), list(variants.kinds))}"
         )
         known: Mapping[str, float] = {}
     else:
-        known = KINDS[kind]
+        known = variants.kinds[kind]
     checked: dict[str, Any] = {"kind": kind, **known}
     for key, value in given.items():
         if key == "kind":
             continue
-        if key in OPTIMIZER and (key in known or not known):
-            checked[key] = check_number(f"{path}.{key}", OPTIMIZER[key], value, precision, mistakes)
+        if key in variants.numbers and (key in known or not known):
+            checked[key] = check_number(f"{path}.{key}", variants.numbers[key], value, precision, mistakes)
         elif known:
-            what = f"means nothing to {kind}" if key in OPTIMIZER else "unknown key"
+            what = f"means nothing to {kind}" if key in variants.numbers else "unknown key"
             mistakes.append(f"{path}.{key} = {show(value)}: {what}; {nearest(key, ['kind', *known])}")
     return checked
 
 
-def check_optimizers(given: Any, precision: str, mistakes: list[str]) -> dict[str, Any]:
-    """[optimizers], each with its defaults filled in."""
+def check_variants(given: Any, variants: Variants, precision: str, mistakes: list[str]) -> dict[str, Any]:
+    """[section], each table of it with its defaults filled in; lists of one key of equal lengths."""
+    name = variants.section
     if not isinstance(given, Mapping) or not given:
-        some = "at least one is needed, for instance [optimizers.adam]"
-        mistakes.append(f"optimizers = {show(given)}: {some}{hint_of(given)}")
+        some = f"at least one is needed, for instance [{name}.{variants.example}]"
+        mistakes.append(f"{name} = {show(given)}: {some}{hint_of(given)}")
         return {}
     for label in given:
         if not label.strip():
-            mistakes.append(f"optimizers.{show(label)}: a label must not be empty")
-    return {label: check_optimizer(label, table, precision, mistakes) for label, table in given.items()}
+            mistakes.append(f"{name}.{show(label)}: a label must not be empty")
+    return {label: check_variant(label, table, variants, precision, mistakes) for label, table in given.items()}
+
+
+def check_lengths(name: str, tables: Mapping[str, Mapping[str, Any]], mistakes: list[str]) -> None:
+    """Whether the lists that variants have of one key are equally long."""
+    for key in dict.fromkeys(key for table in tables.values() for key in table):
+        lengths = {label: len(table[key]) for label, table in tables.items() if isinstance(table.get(key), tuple)}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{length} values for {label}" for label, length in lengths.items())
+            mistakes.append(
+                f"{name}.*.{key}: lists of different {name} must have equal lengths (or be a scalar, which is "
+                f"repeated), but there are {found}"
+            )
 
 
 def check_seeds(value: Any, mistakes: list[str]) -> tuple[int, ...] | None:
@@ -168,41 +136,42 @@ def check_seeds(value: Any, mistakes: list[str]) -> tuple[int, ...] | None:
     return None
 
 
-def check_together(spec: Mapping[str, Any], record: Any, mistakes: list[str]) -> None:
-    """What must hold between keys, for every combination of the axes."""
-    data, optimizers = spec["data"], spec["optimizers"]
-    n, d, s = (values(data.get(key)) for key in ("n", "d", "s"))
-    if d and s and max(s) > min(d) - 1:
-        at = f" at data.d = {min(d)}" if len(d) > 1 else ""
-        mistakes.append(f"data.s = {show(max(s))}: must be in 1 .. d-1 = {min(d) - 1}{at}")
-    elif n and d and s and data.get("supports") == "disjoint" and max(n) * max(s) > min(d) - 1:
-        mistakes.append(
-            f'data.supports = "disjoint": needs n·s <= d-1 at every point, but n·s = {max(n)}·{max(s)} = '
-            f"{max(n) * max(s)} and d-1 = {min(d) - 1}; lower data.s or data.n, or raise data.d"
-        )
-    batch = values(spec["train"].get("batch_size"))
-    if batch and n and max(batch) > min(n):
-        at = f" at data.n = {min(n)}" if len(n) > 1 else ""
-        mistakes.append(
-            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, or raise data.n"
-            + ("" if "images" in data else ", or leave it out for full batch")
-        )
-    if "images" in data:
-        check_images(data, mistakes)
-    steps = values(spec["steps"])
+def check_record(record: Any, steps: Any, most: int, mistakes: list[str]) -> Any:
+    """How many steps a trajectory is kept at; as many as suit, or fewer of a short training, where it is left out."""
+    if record is None:
+        return min((most, *values(steps)))
     if not isinstance(record, int) or isinstance(record, bool) or record < 0:
         mistakes.append(f"record = {show(record)}: must be an integer in 0 .. steps{hint_of(record)}")
-    elif steps and record > min(steps):
-        mistakes.append(f"record = {show(record)}: must be in 0 .. steps = {min(steps)}")
-    for key in OPTIMIZER:
-        axes = {label: o[key] for label, o in optimizers.items() if isinstance(o.get(key), tuple)}
-        lengths = {label: len(axis) for label, axis in axes.items()}
-        if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{length} values for {label}" for label, length in lengths.items())
-            mistakes.append(
-                f"optimizers.*.{key}: lists of different optimizers must have equal lengths (or be a scalar, which is "
-                f"repeated), but there are {found}"
-            )
+    elif values(steps) and record > min(values(steps)):
+        mistakes.append(f"record = {show(record)}: must be in 0 .. steps = {min(values(steps))}")
+    return record
+
+
+def read_sections(family: Family, given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
+    """The tables of a spec, checked and completed by a family's `sections`, `variants`, `fit` and `check`."""
+    fit, precision = family.fit(given), chosen(given, family.sections, PRECISION, "float32")
+    tables: dict[str, Any] = {}
+    for name, section in family.sections.items():
+        if name:
+            tables[name] = check_section(name, section, given.get(name, {}), fit, precision, mistakes)
+        else:
+            for key, number in section.numbers.items():
+                value = given.get(key, fit.defaults.get(key, number.default))
+                tables[key] = check_number(key, number, value, precision, mistakes)
+    if family.variants:
+        name = family.variants.section
+        tables[name] = check_variants(given.get(name, {}), family.variants, precision, mistakes)
+    family.check(tables, mistakes)
+    tables["record"] = check_record(given.get("record"), tables.get("steps"), fit.record, mistakes)
+    if family.variants:
+        check_lengths(name, tables[name], mistakes)
+    return tables
+
+
+def keys_of(family: Family) -> list[str]:
+    """The keys that a spec of a family has at its top."""
+    top = family.sections.get("", Section()).numbers
+    return [*COMMON, *top, *filter(None, family.sections), *([family.variants.section] if family.variants else [])]
 
 
 def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -212,24 +181,22 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
     """
     mistakes: list[str] = []
     given = {key: value for key, value in ((key, plain(value)) for key, value in given.items()) if value is not None}
+    try:
+        family = family_of_spec(given)
+    except SpecError as error:
+        return {}, list(error.mistakes)
+    allowed = [key for key in known if key in keys_of(family)] if family.read is None else list(known)
     for key in given:
-        if key not in known:
-            inside = next((s for s, numbers in SECTIONS.items() if key in numbers or key in CHOICES[s]), None)
-            where = f"it belongs under [{inside}]" if inside else nearest(key, known)
+        if key not in allowed:
+            inside = next((s for s, t in family.sections.items() if s and (key in t.numbers or key in t.choices)), None)
+            where = f"it belongs under [{inside}]" if inside else nearest(key, allowed)
             mistakes.append(f"{key} = {show(given[key])}: unknown key; {where}")
     name = given.get("name", DEFAULT_NAME)
     if not (isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*", name)):
         mistakes.append(f"name = {show(name)}: must be letters, digits, - and _, fit for a folder")
-    model, precision = chosen(given, "model", "name"), chosen(given, "train", "precision")
     spec: dict[str, Any] = {"name": name, "seeds": check_seeds(given.get("seeds", DEFAULT_SEEDS), mistakes)}
-    steps = given.get("steps", TOP["steps"].default)
-    spec["steps"] = check_number("steps", TOP["steps"], steps, precision, mistakes)
-    for section in SECTIONS:
-        spec[section] = check_section(section, given.get(section, {}), model, precision, mistakes)
-    spec["optimizers"] = check_optimizers(given.get("optimizers", {}), precision, mistakes)
-    record = given.get("record")
-    if record is None:
-        record = min((IMAGE_RECORD if model in ON_IMAGES else DEFAULT_RECORD, *values(spec["steps"])))
-    check_together(spec, record, mistakes)
-    spec["record"] = record
+    if family.read is None:
+        spec |= read_sections(family, given, mistakes)
+    else:
+        spec |= family.read(given, mistakes)
     return spec, mistakes

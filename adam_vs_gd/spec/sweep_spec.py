@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from adam_vs_gd.errors import SpecError
-from adam_vs_gd.problems.keys import DEFAULT_NAME, DEFAULT_SEEDS, NUMBERS, OPTIMIZER, SECTIONS, TOP
-from adam_vs_gd.spec.checks import check
+from adam_vs_gd.problem import Family, Number
+from adam_vs_gd.problems import family_of_spec
+from adam_vs_gd.spec.checks import DEFAULT_NAME, DEFAULT_SEEDS, check
 from adam_vs_gd.spec.plain import hint_of, plain, show
 from adam_vs_gd.spec.values import Value
 
@@ -55,10 +56,14 @@ class SweepSpec:
         seeds: a count (5 means 0..4) or a list of seeds; a tuple of seeds once checked.
         steps: T, or an axis.
         record: trajectories are kept at `record` + 1 steps; 0 for none.
-        data: n, d, s, sigma_p, alpha, supports, test_size; of a model of images n, test_size, images, split, augment.
-        model: name, and width, q, sigma_0 as far as it has them.
-        train: lam, precision; batch_size, which is not there for full batch (of a model of images 128, left out).
-        optimizers: {label: {kind, eta, beta1, beta2, eps}}; the label is the kind unless `kind` names it.
+        data: what is trained on: numbers and names.
+        model: what is trained: its name and numbers.
+        train: how: numbers, and the precision.
+        optimizers: {label: {kind, its numbers}}, compared with each other; a label is a kind unless `kind` names one.
+        problem: what is swept instead of a network: `import`, and what `ag.sweep_function` takes beside numbers.
+        axes: of such a problem, its swept numbers;
+        fixed: those that are not swept; and
+        static: those that are compiled in, swept or not.
 
     Raises:
         SpecError: naming every mistake at once.
@@ -66,40 +71,73 @@ class SweepSpec:
 
     name: str = DEFAULT_NAME
     seeds: Any = DEFAULT_SEEDS
-    steps: Any = TOP["steps"].default
+    steps: Any = None
     record: Any = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-    model: Mapping[str, Any] = field(default_factory=dict)
-    train: Mapping[str, Any] = field(default_factory=dict)
-    optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    data: Any = None
+    model: Any = None
+    train: Any = None
+    optimizers: Any = None
+    problem: Any = None
+    axes: Any = None
+    fixed: Any = None
+    static: Any = None
 
     def __post_init__(self) -> None:
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         checked, mistakes = check(given, list(given))
         if mistakes:
             raise SpecError("spec", mistakes)
-        for key, value in checked.items():
-            object.__setattr__(self, key, frozen(value))
+        for key in given:
+            object.__setattr__(self, key, frozen(checked.get(key)))
 
     def to_dict(self) -> dict[str, Any]:
         """The spec with every default filled in, as one would write it in TOML."""
-        plain: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
 
         def lists(value: Any) -> Any:
             if isinstance(value, Mapping):
                 return {key: lists(v) for key, v in value.items()}
             return list(value) if isinstance(value, tuple) else value
 
-        return lists(plain)
+        return {key: lists(value) for key, value in given.items() if value is not None}
+
+    @property
+    def family(self) -> Family:
+        """The kind of problem that is swept."""
+        return family_of_spec({key: table for key in ("problem", "model") if (table := getattr(self, key)) is not None})
+
+    @property
+    def numbers(self) -> Mapping[str, Number]:
+        """Every number that may be an axis, in the order of the dimensions."""
+        family = self.family
+        if family.numbers is not None:
+            return family.numbers(self)
+        tables = [section.numbers for section in family.sections.values()]
+        tables += [family.variants.numbers] if family.variants else []
+        return {key: number for numbers in tables for key, number in numbers.items()}
+
+    @property
+    def variants(self) -> Mapping[str, Mapping[str, Any]]:
+        """{label: table} of what is compared; empty where nothing is."""
+        return getattr(self, self.family.variants.section) if self.family.variants else {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the variants; one without a name where there are none."""
+        return tuple(self.variants) or ("",)
 
     def number(self, key: str, label: str | None = None) -> Value | None:
-        """The value, or values, of a number; of an optimizer's own number by its label. None where it has none."""
-        if key in OPTIMIZER:
-            return self.optimizers[label].get(key) if label else None
+        """The value, or values, of a number; of a variant's own number by its label. None where it has none."""
+        if key in (own := self.variants.get(label or "", {})):
+            return own[key]
         if key in TOP:
-            return self.steps
-        section = next(name for name, numbers in SECTIONS.items() if key in numbers)
-        return getattr(self, section).get(key)
+            return getattr(self, key)
+        return next((table[key] for name in TABLES if key in (table := getattr(self, name) or {})), None)
+
+
+TOP = ("steps",)
+TABLES = ("data", "model", "train", "axes", "fixed", "static")
+"""Where numbers stand."""
 
 
 def expect_spec(spec: Any) -> SweepSpec:
@@ -183,20 +221,3 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     if mistakes:
         raise SpecError(str(path), mistakes)
     return SweepSpec(**given)
-
-
-def axes(spec: SweepSpec) -> Iterator[tuple[str, tuple[float, ...] | None]]:
-    """The swept axes in the order of the dimensions: (key, its values).
-
-    A key of the optimizers whose lists differ between optimizers has dimension `<key>_index` and values None.
-    """
-    for key in NUMBERS:
-        if key not in OPTIMIZER:
-            value = spec.number(key)
-            if isinstance(value, tuple):
-                yield key, value
-            continue
-        held = [spec.number(key, label) for label in spec.optimizers]
-        swept = {value for value in held if value is not None}
-        if any(isinstance(value, tuple) for value in swept):
-            yield (key, swept.pop()) if len(swept) == 1 else (f"{key}_index", None)  # type: ignore[misc]

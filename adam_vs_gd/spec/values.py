@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from adam_vs_gd.problems.keys import RANGE_DIGITS, Number
+from adam_vs_gd.problem import Number
 from adam_vs_gd.spec.plain import as_float, hint_of, show
+
+RANGE_DIGITS = 12  # significant digits of a range's values, so that 0.3 is 0.3
 
 Value: TypeAlias = float | int | tuple[float, ...] | tuple[int, ...]
 

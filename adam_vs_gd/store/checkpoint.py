@@ -7,19 +7,34 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from adam_vs_gd.engine.plan import Chunk, digest_of
-from adam_vs_gd.engine.runner import Snapshot
 from adam_vs_gd.errors import DamageError
+from adam_vs_gd.spec.cells import digest_of
 from adam_vs_gd.store.files import is_utf8, sealed, unsealed
 
 CONTENT = "content"
+
+
+class Snapshot(NamedTuple):
+    """Lanes in the middle of their training, in host memory; padding is left out, so that any width can go on with it.
+
+    Attributes:
+        lanes: digests of the lanes, in order.
+        step: how many steps are done.
+        state: the leaves of their states, [lanes, ...].
+        paths: {name: [lanes, points, ...]} what has been recorded so far.
+    """
+
+    lanes: tuple[str, ...]
+    step: int
+    state: tuple[np.ndarray, ...]
+    paths: Mapping[str, np.ndarray]
 
 
 def not_of_orbax(record: logging.LogRecord) -> bool:
@@ -125,10 +140,9 @@ class Checkpoints:
                 self.tell(f"{folder / str(step)}: this checkpoint is damaged and left out: {first_line(error)}")
         return None
 
-    def find(self, chunk: Chunk) -> Snapshot | None:
-        """The checkpoint with all lanes of a chunk that has come furthest."""
-        wanted = {lane.digest for lane in chunk.lanes}
-        found = [snapshot for snapshot in self.load() if wanted <= set(snapshot.lanes)]
+    def find(self, lanes: Collection[str]) -> Snapshot | None:
+        """The checkpoint with all of some lanes that has come furthest."""
+        found = [snapshot for snapshot in self.load() if set(lanes) <= set(snapshot.lanes)]
         return max(found, key=lambda snapshot: snapshot.step, default=None)
 
     def prune(self, done: Set[str]) -> None:

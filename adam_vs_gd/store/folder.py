@@ -1,66 +1,32 @@
-"""Results on disk: a journal with one immutable file a finished chunk, and a copy of the Dataset made from it.
-
-The journal is the truth; `dataset.zarr` is a copy for other tools, and can always be made again.
-"""
+"""A sweep on disk: its spec, its journal, and a copy of the Dataset made from it for other tools."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import errno
-import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tomli_w
 import xarray as xr
 
-from adam_vs_gd.engine.plan import digest_of
-from adam_vs_gd.errors import DamageError, FolderError, SpecError
-from adam_vs_gd.problems.keys import set_of
+from adam_vs_gd.errors import FolderError, SpecError
 from adam_vs_gd.results.dataset import to_dataset
+from adam_vs_gd.spec.cells import Cell
 from adam_vs_gd.spec.plain import plain, show
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
-from adam_vs_gd.store.files import STAGING, move, publish, sealed, staging, suffixes, unsealed
+from adam_vs_gd.store.files import STAGING, move, publish, staging, suffixes
+from adam_vs_gd.store.journal import Journal, combined
 from adam_vs_gd.store.lock import HOLDER, LOCK
-from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
 ZARR_CHUNK_BYTES = 2**24
-PROVENANCE = ("platform", "device", "path", "kernel", "versions", "python", "commit")
-"""What a chunk was computed with, as far as it is told in the Dataset's attributes; and if there was such a thing:"""
-OCCASIONAL = ("settings", "image_set", "image_digest")
-
-
-class Damage(NamedTuple):
-    """A damaged chunk.
-
-    Attributes:
-        path: its file.
-        lanes: digests of the lanes it held; None where that cannot be told.
-    """
-
-    path: Path
-    lanes: tuple[str, ...] | None
-
-
-class Survey(NamedTuple):
-    """What a journal holds.
-
-    Attributes:
-        done: digests of the lanes that are committed and whole.
-        about: what each whole chunk was computed with.
-        damaged: the chunks that are not whole.
-    """
-
-    done: frozenset[str]
-    about: Sequence[Mapping[str, Any]]
-    damaged: Sequence[Damage]
 
 
 class Folder:
@@ -72,9 +38,8 @@ class Folder:
         except TypeError:
             raise FolderError(f"{show(plain(path))}: must be the path of a sweep's folder") from None
         self.spec_file = self.path / "spec.toml"
-        self.journal = self.path / "journal"
+        self.journal = Journal(self.path / "journal", self.path / "damaged")
         self.checkpoints = self.path / "checkpoints"
-        self.damaged = self.path / "damaged"
         self.zarr = self.path / "dataset.zarr"
         self.figures = self.path / "figures"
         self.log_file = self.path / "log.txt"
@@ -160,7 +125,7 @@ class Folder:
 
     def clean(self) -> None:
         """Remove what earlier runs left half done; for a process that is alone here."""
-        for folder in (self.path, self.journal, self.figures):
+        for folder in (self.path, self.journal.path, self.figures):
             for half in folder.glob(f"{STAGING}*"):
                 shutil.rmtree(half) if half.is_dir() else half.unlink(missing_ok=True)
 
@@ -168,91 +133,21 @@ class Folder:
         """Write the spec, and make room for chunks."""
         self.path.mkdir(parents=True, exist_ok=True)
         publish(self.spec_file, tomli_w.dumps(spec.to_dict()).encode(), replace=True)
-        self.journal.mkdir(exist_ok=True)
+        self.journal.path.mkdir(exist_ok=True)
 
-    def commit(self, lanes: Sequence[str], rows: Rows, about: Mapping[str, Any]) -> None:
-        """Write a finished chunk: complete under its name, or not at all. A second writer of it changes nothing.
+    def dataset(self, spec: SweepSpec | None = None, everything: Sequence[Cell] | None = None) -> xr.Dataset:
+        """The Dataset of what is committed; the rest is NaN, its status pending.
 
         Args:
-            lanes: digests.
-            rows: {name: [lanes, ...]}.
-            about: what it was computed with; see `PROVENANCE`.
+            spec: of the sweep, if it is known.
+            everything: its cells, if they are.
         """
-        content = sealed({"lane": np.array(lanes), "about": np.array(json.dumps(about)), **rows})
-        publish(self.journal / f"{digest_of(lanes)}.npz", content, replace=False)
-
-    def chunks(self) -> Iterator[dict[str, np.ndarray]]:
-        """Every committed chunk.
-
-        Raises:
-            DamageError: naming a chunk that is damaged.
-        """
-        for path, content in self.contents():
-            rows = unsealed(content)
-            if rows is None:
-                raise DamageError(
-                    f"{path}: is damaged (its SHA-256 is wrong); `adam-vs-gd verify {self.path} --repair` recomputes it"
-                )
-            yield rows
-
-    def files(self) -> list[Path]:
-        """The files of the committed chunks."""
-        return npz_files(self.journal)
-
-    def contents(self) -> Iterator[tuple[Path, bytes]]:
-        """The files of the committed chunks, with what is in them."""
-        for path in self.files():
-            with contextlib.suppress(FileNotFoundError):  # another process has just set it aside
-                yield path, path.read_bytes()
-
-    def survey(self) -> Survey:
-        """What the journal holds, every chunk read and checked."""
-        done: set[str] = set()
-        about, damaged = [], []
-        for path, content in self.contents():
-            rows = unsealed(content)
-            if rows is None:
-                damaged.append(Damage(path, lanes_in(content, path.stem)))
-            else:
-                done.update(map(str, rows["lane"]))
-                about.append(json.loads(str(rows["about"])))
-        return Survey(frozenset(done), about, damaged)
-
-    def set_damaged_aside(self, path: Path) -> Path:
-        """Move a damaged chunk out of the journal, and say where to."""
-        self.damaged.mkdir(exist_ok=True)
-        return move(path, (self.damaged / f"{path.stem}{suffix}.npz" for suffix in suffixes()))
-
-    def lost(self, wanted: Set[str], survey: Survey) -> set[str]:
-        """Those of the lanes that damaged chunks held, or may have held, and that no whole chunk holds by now.
-
-        Chunks count that have been set aside too, so that a repair that was interrupted is known to be one.
-        """
-        missing = wanted - survey.done
-        lost: set[str] = set()
-        for damage in (*survey.damaged, *self.aside()):
-            lost |= missing if damage.lanes is None else missing & set(damage.lanes)
-        return lost
-
-    def aside(self) -> Iterator[Damage]:
-        """The damaged chunks set aside whose lanes may not all be there again."""
-        for path in npz_files(self.damaged):
-            yield Damage(path, lanes_in(path.read_bytes(), path.stem.partition("-")[0]))
-
-    def settle(self, wanted: Set[str], done: Set[str]) -> None:
-        """Mark the damaged chunks set aside whose lanes are there again."""
-        for damage in self.aside():
-            if not (wanted - done if damage.lanes is None else wanted & set(damage.lanes) - done):
-                move(damage.path, (damage.path.with_suffix(f".replaced{suffix}") for suffix in suffixes()))
-
-    def dataset(self, spec: SweepSpec | None = None) -> xr.Dataset:
-        """The Dataset of what is committed; the rest is NaN, its status pending."""
         spec = spec or self.spec()
         rows, about = [], []
-        for stored in self.chunks():
+        for stored in self.journal.chunks():
             about.append(json.loads(str(stored.pop("about"))))
             rows.append(stored)
-        return to_dataset(spec, rows, combined(about))
+        return to_dataset(spec, rows, combined(about), everything)
 
     def consolidate(self, dataset: xr.Dataset) -> None:
         """Write `dataset.zarr` (Zarr 3, checksums in every chunk), in place of an older one."""
@@ -289,37 +184,6 @@ class Folder:
         return "whole" if same else "different"
 
 
-def npz_files(folder: Path) -> list[Path]:
-    """The chunks in a folder; none if it does not exist.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".npz" and not path.name.startswith("."))
-    except FileNotFoundError:
-        return []
-
-
-def lanes_in(content: bytes, name: str) -> tuple[str, ...] | None:
-    """The lanes of a damaged chunk: its first array, where that still agrees with the chunk's name."""
-    try:
-        array = np.lib.format.read_array(io.BytesIO(content[content.index(np.lib.format.MAGIC_PREFIX) :]))
-        lanes = tuple(map(str, array))
-    except Exception:  # damaged data can fail in any way
-        return None
-    return lanes if digest_of(lanes) == name else None
-
-
-def combined(about: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What chunks were computed with, as attributes: every different value, in order."""
-    found: dict[str, dict[str, None]] = {}
-    for one in about:
-        for key in (*PROVENANCE, *(key for key in OCCASIONAL if key in one)):
-            found.setdefault(key, {})[str(one.get(key, "unknown"))] = None
-    return {key: "; ".join(values) for key, values in found.items()}
-
-
 def zarr_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
     """Chunks of whole trailing axes, the leading ones cut until a chunk is at most `ZARR_CHUNK_BYTES`."""
     chunks = list(shape)
@@ -336,16 +200,35 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
 
     A key that only one of them has is a difference too, whatever its value: what was trained without it is on no axis.
     """
-    before, now = old.to_dict(), new.to_dict()
-    pairs = [(key, before[key], now[key]) for key in ("name", "steps", "record")]
-    tables = [(name, before[name], now[name]) for name in ("data", "model", "train")]
-    shared = [label for label in before["optimizers"] if label in now["optimizers"]]
-    tables += [(f"optimizers.{label}", before["optimizers"][label], now["optimizers"][label]) for label in shared]
-    pairs += [(f"{name}.{key}", a.get(key), b.get(key)) for name, a, b in tables for key in a | b if key != "images"]
-    pairs += [("data.images", set_of(before["data"].get("images", "")), set_of(now["data"].get("images", "")))]
-    for key, a, b in pairs:
+    before, now = fixed(old, new.labels), fixed(new, old.labels)
+    for key in before | now:
+        a, b = before.get(key), now.get(key)
         if a is None or b is None or not (isinstance(a, list) or isinstance(b, list) or a == b):
             yield key, told(a), told(b)
+
+
+def fixed(spec: SweepSpec, labels: Collection[str]) -> dict[str, Any]:
+    """{dotted key: value} of all in a spec but its seeds, as its family compares it; of variants those with `labels`.
+
+    It does not matter in which of its tables a problem that is no network has a number.
+    """
+    found: dict[str, Any] = {}
+
+    def add(path: tuple[str, ...], value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                add((*path, key), inner)
+        else:
+            key = ".".join(path[1:] if path[0] in ("axes", "fixed", "static") else path)
+            found[key] = spec.family.compared(key, value)
+
+    variants = spec.family.variants.section if spec.family.variants else None
+    for key, value in spec.to_dict().items():
+        if key == variants:
+            add((key,), {label: table for label, table in value.items() if label in labels})
+        elif key != "seeds":
+            add((key,), value)
+    return found
 
 
 def told(value: Any) -> str:

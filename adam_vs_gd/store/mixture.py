@@ -9,32 +9,39 @@ from typing import Any
 from adam_vs_gd.errors import FolderError
 
 NONE = "none"
-UNMIXED = ("platform", "path", "kernel", "settings", "image_digest")
-"""Chunks that differ in one of these are not of one experiment: their roundings differ, or their images."""
+UNMIXED = ("platform", "path", "kernel", "settings")
+"""Chunks that differ in one of these round differently."""
 
 
-def refuse_mixture(folder: Path, there: Iterable[Mapping[str, Any]], here: Mapping[str, Any], allowed: bool) -> None:
-    """See that the chunks of a folder round alike, and come from one set of images.
+def refuse_mixture(
+    folder: Path,
+    there: Iterable[Mapping[str, Any]],
+    here: Mapping[str, Any],
+    allowed: bool,
+    never: Mapping[str, str] = {},
+) -> None:
+    """See that the chunks of a folder round alike, and read the same.
 
     Args:
         folder: it.
         there: what each of its chunks was computed with.
         here: what this run computes with.
-        allowed: whether what rounds differently may be mixed; images never.
+        allowed: whether what rounds differently may be mixed.
+        never: {key of what is never mixed: what it is the SHA-256 of}.
 
     Raises:
         FolderError: if they would not.
     """
     about = list(there)
-    for key in UNMIXED:
+    for key in (*UNMIXED, *never):
         mine = str(here.get(key, NONE))
         others = {str(one.get(key, NONE)) for one in about if key in one or key == "settings"} - {mine}
         if not others:
             continue
         found = ", ".join(sorted(others))
-        if key == "image_digest":
+        if key in never:
             raise FolderError(
-                f"{folder}: holds chunks computed on other images (SHA-256 {found}; here it is {mine}); "
+                f"{folder}: holds chunks computed on other {never[key]} (SHA-256 {found}; here it is {mine}); "
                 "use those, or choose another folder with --out"
             )
         if not allowed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adam_vs_gd.engine.plan import cells
+from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.store.folder import Folder
 
 
@@ -16,19 +16,20 @@ def verify(folder: Folder) -> tuple[str, bool]:
         FolderError: if the folder holds no sweep.
     """
     spec = folder.spec()
-    survey = folder.survey()
-    wanted = {lane.digest for _, lane in cells(spec)}
+    survey = folder.journal.survey()
+    everything = list(cells(spec))
+    wanted = {lane.digest for _, lane in everything}
     lines = []
     for damage in survey.damaged:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
         lines.append(f"{damage.path}: damaged (its SHA-256 is wrong); {held}")
     complete = wanted <= survey.done
-    lost = folder.lost(wanted, survey)
+    lost = folder.journal.lost(wanted, survey)
     if lost and not survey.damaged:
         lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
     whole = not survey.damaged and not lost
     if not survey.damaged:
-        found = folder.zarr_says(folder.dataset(spec))
+        found = folder.zarr_says(folder.dataset(spec, everything))
         whole &= found in ("whole", "missing") or (found == "different" and not complete)
         says = {
             "whole": "whole",

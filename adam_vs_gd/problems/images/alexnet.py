@@ -15,7 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from adam_vs_gd.problems.keys import FILTER_SIDE
+from adam_vs_gd.problems.images.numbers import FILTER_SIDE
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Params

@@ -16,17 +16,19 @@ import optax
 
 from adam_vs_gd.problem import Problem
 from adam_vs_gd.problems.images.filters import noisiness
+from adam_vs_gd.problems.images.ways import LOOKED_AT
 from adam_vs_gd.problems.learning.batches import Batches, batch_at, no_order, order_at, raw
-from adam_vs_gd.problems.methods import LOOKED_AT
-from adam_vs_gd.problems.two_patch import measurements, training
-from adam_vs_gd.problems.two_patch.data import Stream, stream
-from adam_vs_gd.problems.two_patch.lane import Windows
+from adam_vs_gd.problems.learning.loss import is_correct, is_finite, objective, objective_grad
+from adam_vs_gd.problems.learning.optimizers import rule_of
+from adam_vs_gd.problems.learning.status import classify
+from adam_vs_gd.problems.learning.steps import Windows, apply, no_rest, objective_change, observe
+from adam_vs_gd.problems.learning.streams import Stream, stream
 
 if TYPE_CHECKING:
     from typing import Any
 
     from adam_vs_gd.problems.images.alexnet import AlexNet
-    from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+    from adam_vs_gd.problems.images.lane import Hyper, Static
     from adam_vs_gd.types import Array, Key, Params
 
 MARGIN = 4  # points of zeros around an image, from which a crop is taken
@@ -126,7 +128,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         model: the network.
         data: gives the images, in host memory.
     """
-    size = static.batch_size or static.n
+    size, rule = static.batch_size, rule_of(static.optimizer)
 
     def augmented(key: Array, t: Array, images: Array) -> Array:
         if static.augment == "none":
@@ -145,15 +147,15 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
     def start(hyper: Hyper, draws: tuple[ImageDraws, ImageData]) -> NetworkState:
         params = first_weights(hyper, draws)
         zero = jnp.zeros((), jnp.result_type(float))
-        opt_state = training.lane_optimizer(static.optimizer, hyper).init(params)
-        rest = training.no_rest(static.optimizer, params)
+        opt_state = rule.transformation(hyper).init(params)
+        rest = no_rest(rule, params)
         return NetworkState(params, opt_state, Windows(zero, zero, zero), rest, no_order(static.n))
 
     def advance(
         hyper: Hyper, draws: tuple[ImageDraws, ImageData], state: NetworkState, start: Array, stop: Array
     ) -> NetworkState:
         seed, images = draws
-        optimizer = training.lane_optimizer(static.optimizer, hyper)
+        optimizer = rule.transformation(hyper)
 
         def step(t: Array, state: NetworkState) -> NetworkState:
             order = order_at(Batches(seed.batches, size), state.order, t)
@@ -161,8 +163,8 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
             batch = images.standard(augmented(seed.augment, t, images.train[index]))
             value, grads = jax.value_and_grad(loss)(state.params, batch, images.train_labels[index])
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-            params, rest = training.apply(static.optimizer, state.params, state.rest, updates)
-            windows = training.observe(state.windows, value, state.params, hyper.lam, t, static.steps)
+            params, rest = apply(rule, state.params, state.rest, updates)
+            windows = observe(state.windows, value, state.params, hyper.lam, t, static.steps)
             return NetworkState(params, opt_state, windows, rest, order)
 
         return jax.lax.fori_loop(start, stop, step, state)
@@ -172,7 +174,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
 
         def of_block(params: Params, pixels: Array, labels: Array, new: Array) -> tuple[Array, Array]:
             logits = logits_of(params, images.standard(pixels))
-            wrong = ~measurements.is_correct(margins(logits, labels))
+            wrong = ~is_correct(margins(logits, labels))
             return jnp.where(new, losses(logits, labels), 0).sum(), (wrong & new).sum()
 
         def add(total: Any, block: tuple[Array, Array]) -> tuple[Any, None]:
@@ -186,13 +188,13 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         nothing = ((zero, jnp.zeros((), int)), jax.tree.map(jnp.zeros_like, state.params))
         ((total, wrong), grads), _ = jax.lax.scan(add, nothing, in_blocks(static.n))
         data_loss = total / static.n
-        grads = measurements.objective_grad(jax.tree.map(lambda g: g / static.n, grads), state.params, hyper.lam)
-        objective = measurements.objective(data_loss, state.params, hyper.lam)
-        error = jnp.where(measurements.is_finite(objective, state.params), wrong / static.n, jnp.nan)
+        grads = objective_grad(jax.tree.map(lambda g: g / static.n, grads), state.params, hyper.lam)
+        whole = objective(data_loss, state.params, hyper.lam)
+        error = jnp.where(is_finite(whole, state.params), wrong / static.n, jnp.nan)
         now, first = (model.filters(params) for params in (state.params, first_weights(hyper, draws)))
         return {
             "train_error": error,
-            "loss": objective,
+            "loss": whole,
             "data_loss": data_loss,
             "grad_norm_l1": optax.tree.norm(grads, ord=1),
             "grad_norm_l2": optax.tree.norm(grads),
@@ -208,20 +210,20 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         def errors(block: tuple[Array, Array]) -> Array:
             index, new = block
             logits = logits_of(state.params, images.standard(images.test[index]))
-            return (~measurements.is_correct(margins(logits, images.test_labels[index])) & new).sum()
+            return (~is_correct(margins(logits, images.test_labels[index])) & new).sum()
 
         rate = jax.lax.map(errors, in_blocks(static.test_size)).sum() / static.test_size
-        return {"test_error": jnp.where(measurements.is_finite(jnp.array(0.0), state.params), rate, jnp.nan)}
+        return {"test_error": jnp.where(is_finite(jnp.array(0.0), state.params), rate, jnp.nan)}
 
     def finish(
         hyper: Hyper, draws: tuple[ImageDraws, ImageData], state: NetworkState, measured: Mapping[str, Array]
     ) -> dict[str, Array]:
-        change = training.objective_change(state.windows, static.steps)
+        change = objective_change(state.windows, static.steps)
         return {
             **measured,
             "filters": model.filters(state.params),
             "objective_change": change,
-            "status": measurements.classify(
+            "status": classify(
                 finite=jnp.isfinite(measured["loss"]) & jnp.isfinite(measured["weight_norm"]),
                 train_error=measured["train_error"],
                 data_loss=measured["data_loss"],

@@ -7,13 +7,14 @@ see the gradient of the full objective, as in the paper.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
@@ -69,14 +70,38 @@ COMPENSATED = frozenset({"gd", "momentum"})
 is at Table 1's size, where float32 would lose an eighth of it."""
 
 
+class Rule(NamedTuple):
+    """How a lane's weights are moved by its gradients.
+
+    Attributes:
+        transformation: numbers of the lane -> an optax transformation of the data loss's gradient, λ's term included.
+        norm: in which the gradient at W* is measured: 1 for ‖·‖_1, 2 for ‖·‖_F.
+        compensated: whether steps are added with compensation.
+    """
+
+    transformation: Callable[[Any], optax.GradientTransformation]
+    norm: int = 2
+    compensated: bool = False
+
+
+def rule_of(name: str) -> Rule:
+    """The rule of an optimizer that the package knows."""
+
+    def transformation(hyper: Any) -> optax.GradientTransformation:
+        numbers = {key: getattr(hyper, key) for key in ("eta", "lam", "beta1", "beta2", "eps")}
+        return make_optimizer(name, **numbers)
+
+    return Rule(transformation, GRADIENT_NORM[name], name in COMPENSATED)
+
+
 def make_optimizer(
     name: str,
     *,
     eta: ArrayLike,
     lam: ArrayLike | None = None,
-    beta1: ArrayLike = 0.9,
-    beta2: ArrayLike = 0.999,
-    eps: ArrayLike = 1e-8,
+    beta1: ArrayLike = table1.BETA1,
+    beta2: ArrayLike = table1.BETA2,
+    eps: ArrayLike = table1.EPS,
 ) -> optax.GradientTransformation:
     """An optax optimizer by its name in a spec; every number may be a tracer.
 

@@ -8,31 +8,19 @@ it (`make_dataset`). Hence a larger s contains the smaller, and lanes of one see
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
+from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
 
 EXAMPLES_AT_ONCE = 100  # examples whose orders are drawn together: their R ranks each fit a cache
-
-
-class Stream(enum.IntEnum):
-    """Named streams of a seed's randomness. Numbers are never reused: results on disk depend on them."""
-
-    TRAIN = 1
-    TEST = 2
-    WEIGHTS = 3
-    BATCHES = 4
-    AUGMENT = 5
-    ORDER = 6
 
 
 class NoiseRanks(NamedTuple):
@@ -75,30 +63,6 @@ class Dataset(NamedTuple):
     def project(self, w: Array) -> Array:
         """[J, m, n] inner products ⟨w, ξ_i⟩ of filters [J, m, d] with the noise patches."""
         return jnp.einsum("nd,jmd->jmn", self.noise, w, precision=jax.lax.Precision.HIGHEST)
-
-
-def seed_key(seed: ArrayLike) -> Key:
-    """The root key of a seed: `jax.random.key(seed)` with Threefry, whatever this process has set.
-
-    Threefry, because rbg keys are not invariant under vmap; put together here, because `jax.random.key` adds
-    `jax_random_seed_offset` to the seed.
-
-    Args:
-        seed: an integer, 0 <= seed < 2³²; may be traced.
-
-    Raises:
-        TypeError: if it is not one integer.
-    """
-    given = np.asarray(seed) if isinstance(seed, int) else jnp.asarray(seed)
-    if given.ndim or not jnp.issubdtype(given.dtype, jnp.integer):
-        raise TypeError(f"seed = {seed}: must be one integer, 0 <= seed < 2^32, or a key of jax.random.key")
-    low = given.astype(np.uint32)
-    return jax.random.wrap_key_data(jnp.stack([low ^ low, low]), impl="threefry2x32")  # sharded as the seed is
-
-
-def stream(key: Key, name: Stream) -> Key:
-    """The key of one named stream of a seed."""
-    return jax.random.fold_in(key, name)
 
 
 def balanced_labels(n: int) -> Array:
@@ -211,11 +175,11 @@ def make_dataset(noise: NoiseRanks, y: Array, d: int, s: ArrayLike, sigma_p: Arr
 def sample_dataset(
     key: Key,
     *,
-    n: int = 200,
-    d: int = 1000,
-    s: ArrayLike = 100,
-    sigma_p: ArrayLike = 0.1,
-    alpha: ArrayLike = 0.2,
+    n: int = table1.N,
+    d: int = table1.D,
+    s: ArrayLike = table1.S,
+    sigma_p: ArrayLike = table1.SIGMA_P,
+    alpha: ArrayLike = table1.ALPHA,
     supports: str = "independent",
     ranks: int | None = None,
 ) -> Dataset:

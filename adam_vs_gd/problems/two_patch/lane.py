@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from adam_vs_gd.problems.learning import table1
+from adam_vs_gd.problems.learning.numbers import NUMERICS
+
 if TYPE_CHECKING:
+    from adam_vs_gd.problems.learning.steps import Windows
     from adam_vs_gd.types import Array, Params, Scalar
 
 
 class Hyper(NamedTuple):
     """Numbers that may differ from lane to lane without recompiling: scalars of one lane, or [L] arrays of a chunk.
 
-    Numbers that the lane's optimizer does not have (β1 for GD) are 0 and never read.
+    Numbers that the lane's optimizer does not have (β1 for GD) are 0 and never read. New ones are added at the end,
+    with a default that means what was done before.
     """
 
     alpha: Scalar  # α, size of the feature noise, in [0, 1]
@@ -24,6 +30,11 @@ class Hyper(NamedTuple):
     beta1: Scalar = 0.0  # β1 in [0, 1)
     beta2: Scalar = 0.0  # β2 in [0, 1)
     eps: Scalar = 0.0  # ε >= 0, outside the root
+    own: tuple[Scalar, ...] = ()  # numbers of somebody else's optimizer, in the order of `Static.own`
+
+
+NAMED = ("alpha", "s", "sigma_p", "sigma_0", "lam", "eta", "beta1", "beta2", "eps")
+"""Numbers that every digest counts; later ones count off their default. Nothing is ever added here."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +45,16 @@ class Static:
     model: str = "two_layer_cnn"
     supports: str = "independent"
     precision: str = "float32"
-    steps: int = 10_000  # T
-    n: int = 200
-    d: int = 1000
-    width: int = 20  # m; 1 for the linear model
-    q: int = 3  # 1 for the linear model
-    test_size: int = 10_000
+    steps: int = table1.STEPS  # T
+    n: int = table1.N
+    d: int = table1.D
+    width: int = table1.WIDTH  # m; 1 for the linear model
+    q: int = table1.Q  # 1 for the linear model
+    test_size: int = table1.TEST_SIZE
     batch_size: int = 0  # B, examples of a step; 0 for all n
-    images: str = ""  # name of a set of images; then d, q are 1 and mean nothing, nor does supports
-    split: str = ""  # "test" or "validation", what of it the test error is of
-    augment: str = ""  # "crop_flip" or "none", what is done to an image of a batch
+    code: tuple[tuple[str, str], ...] = ()  # (what is somebody else's, how its code is named): optimizer, model, data
+    own: tuple[str, ...] = ()  # names of the numbers of somebody else's optimizer, and
+    options: tuple[tuple[str, Any], ...] = ()  # what of it is compiled in
 
     @property
     def named(self) -> dict[str, Any]:
@@ -58,10 +69,25 @@ class Static:
             if f.name in AT_FIRST or getattr(self, f.name) != f.default
         }
 
+    def identity(self, hyper: Hyper) -> list[Any]:
+        """All that determines a lane's result beside its seed and record."""
+        return [NUMERICS.get(self.optimizer, 1), self.named, named_numbers(hyper)]
+
+    @property
+    def foreign(self) -> Mapping[str, str]:
+        """{what is somebody else's: how its code is named}."""
+        return dict(self.code)
+
 
 AT_FIRST = frozenset(
     {"optimizer", "model", "supports", "precision", "steps", "n", "d", "width", "q", "test_size"}
 )  # fields of `Static` that every digest counts: nothing is ever added here
+
+
+def named_numbers(hyper: Hyper) -> dict[str, Any]:
+    """{name: number} that a lane's digest is made of; see `NAMED`."""
+    default = hyper._field_defaults
+    return {name: value for name, value in hyper._asdict().items() if name in NAMED or value != default[name]}
 
 
 class Best(NamedTuple):
@@ -74,14 +100,6 @@ class Best(NamedTuple):
     params: Params
     grad_norm: Array  # in the optimizer's own norm; inf while there is no candidate
     step: Array  # -1 while there is no candidate
-
-
-class Windows(NamedTuple):
-    """Sums of the full objective over the last 5 % of the steps and the 5 % before, relative to a reference."""
-
-    reference: Array
-    previous: Array
-    last: Array
 
 
 class TrainState(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import enum
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,30 +10,13 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from adam_vs_gd.problems.learning.loss import error_rate, is_correct, is_finite, objective, objective_grad
 from adam_vs_gd.problems.two_patch.data import Dataset
 from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.models import Model
     from adam_vs_gd.types import Array, Params
-
-FITTED_LOSS = 0.1  # data loss at which train error 0 counts as fitted, and t_fit is reached
-STALLED_LOSS = 0.5  # the same for a lane whose objective has stalled, in units of chance's, ln 2 for two classes
-UNDERFIT_LOSS = 0.95  # data loss below which a stalled lane has learned something, in the same units
-COLLAPSED_LOSS = 0.99  # data loss above which a lane may be stuck at the origin …
-COLLAPSED_NORM = 0.1  # … if its weights have shrunk below this fraction of their start
-STALLED_CHANGE = 0.01  # relative change of the objective, per 5 % of the steps, below which a lane has stalled
-
-
-class Status(enum.IntEnum):
-    """What became of a lane. Numbers are stored (CF flag_values) and never reused."""
-
-    PENDING = 0
-    DIVERGED = 1
-    COLLAPSED = 2
-    UNDERFIT = 3
-    UNDERTRAINED = 4
-    FITTED = 5
 
 
 class Products(NamedTuple):
@@ -60,31 +41,6 @@ def data_loss(model: Model, params: Params, data: Dataset) -> tuple[Array, Array
     """Mean of −log softmax(F)_y = log(1 + exp(F_{−y} − F_y)), without the λ term; and the margins [n]."""
     margin = margins(model, params, data)
     return jax.nn.softplus(-margin).mean(), margin
-
-
-def is_correct(margin: Array) -> Array:
-    """Whether F_y > F_{−y}; ties are errors, and so is an output that is not finite."""
-    return (margin > 0) & jnp.isfinite(margin)
-
-
-def error_rate(margin: Array) -> Array:
-    """Fraction of examples that are errors."""
-    return (~is_correct(margin)).sum() / margin.size
-
-
-def objective(loss: Array, params: Params, lam: ArrayLike) -> Array:
-    """L(W) = data loss + (λ/2)‖W‖_F²."""
-    return loss + 0.5 * lam * optax.tree.norm(params, squared=True)
-
-
-def objective_grad(grads: Params, params: Params, lam: ArrayLike) -> Params:
-    """∇L(W) from the gradient of the data loss."""
-    return optax.tree.add_scale(grads, lam, params)
-
-
-def is_finite(loss: Array, params: Params) -> Array:
-    """Whether the loss and all weights are finite; otherwise the lane has diverged."""
-    return jnp.isfinite(loss) & jax.tree.reduce(lambda ok, w: ok & jnp.isfinite(w).all(), params, jnp.array(True))
 
 
 @arithmetic()
@@ -143,39 +99,3 @@ def test_error(model: Model, params: Params, y: Array, examples: Callable[[Array
 
     count = right(firsts[0]) if len(firsts) == 1 else jax.lax.map(right, firsts).sum()
     return jnp.where(is_finite(jnp.array(0.0), params), (size - count) / size, jnp.nan)
-
-
-def classify(
-    *,
-    finite: ArrayLike,
-    train_error: ArrayLike,
-    data_loss: ArrayLike,
-    weight_norm: ArrayLike,
-    start_norm: ArrayLike,
-    objective_change: ArrayLike,
-    classes: int = 2,
-    fit_error: float = 0.0,
-) -> Array:
-    """`Status` of a lane at T, int8. Diverged goes before collapsed, fitted and underfit; undertrained is the rest.
-
-    Args:
-        finite: whether its weights and objective are.
-        train_error: of all training examples, and
-        data_loss: their loss, without the λ term.
-        weight_norm: ‖W_T‖, and
-        start_norm: ‖W_0‖.
-        objective_change: relative change of the objective at the end.
-        classes: how many there are; the loss of chance is their logarithm.
-        fit_error: training error up to which it counts as fitted.
-    """
-    data_loss, chance = jnp.asarray(data_loss), math.log(classes)
-    stalled = jnp.abs(objective_change) < STALLED_CHANGE
-    collapsed = (data_loss >= COLLAPSED_LOSS * chance) & (weight_norm < COLLAPSED_NORM * jnp.asarray(start_norm))
-    separated = jnp.asarray(train_error) <= fit_error
-    fitted = separated & ((data_loss <= FITTED_LOSS) | ((data_loss <= STALLED_LOSS * chance) & stalled))
-    underfit = (data_loss <= UNDERFIT_LOSS * chance) & ~separated & stalled
-    status = jnp.full_like(collapsed, Status.UNDERTRAINED, jnp.int8)
-    found = {Status.UNDERFIT: underfit, Status.FITTED: fitted, Status.COLLAPSED: collapsed}
-    for name, holds in (found | {Status.DIVERGED: ~jnp.asarray(finite)}).items():  # the last one counts
-        status = jnp.where(holds, jnp.int8(name), status)
-    return status

@@ -13,27 +13,25 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd.problem import Problem
+from adam_vs_gd.problems.learning import status, table1
 from adam_vs_gd.problems.learning.batches import Batches, no_order, raw
-from adam_vs_gd.problems.learning.optimizers import GRADIENT_NORM
+from adam_vs_gd.problems.learning.loss import FITTED_LOSS, error_rate
+from adam_vs_gd.problems.learning.optimizers import rule_of
+from adam_vs_gd.problems.learning.steps import Windows, objective_change, tied
+from adam_vs_gd.problems.learning.streams import Stream, stream
 from adam_vs_gd.problems.two_patch import measurements, training
-from adam_vs_gd.problems.two_patch.data import (
-    Dataset,
-    NoiseRanks,
-    Stream,
-    balanced_labels,
-    draw_noise,
-    make_dataset,
-    seed_key,
-    stream,
-)
-from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState, Windows
+from adam_vs_gd.problems.two_patch.data import Dataset, NoiseRanks, balanced_labels, draw_noise, make_dataset
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
+from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.surroundings import arithmetic
 from adam_vs_gd.types import record_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from adam_vs_gd.problems.learning.optimizers import Rule
     from adam_vs_gd.problems.two_patch.models import Model
     from adam_vs_gd.types import Array, Key, Params
 
@@ -72,6 +70,7 @@ def two_patch(
     ranks: int,
     represent: Callable[..., Dataset] = make_dataset,
     test_block: int = TEST_BLOCK,
+    own: Own = BUILT_IN,
 ) -> Problem:
     """The two-patch problem of given shapes.
 
@@ -80,8 +79,9 @@ def two_patch(
         ranks: R, at least the largest s of the lanes; results do not depend on it.
         represent: `make_dataset`, or what makes the same data in another form.
         test_block: test examples that exist in that form at once.
+        own: what of it is somebody else's.
     """
-    model = make_model(static.model, static.width, static.q)
+    model, rule = own.network(static), own.rule(static)
     test_labels = balanced_labels(static.test_size)
 
     def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Dataset:
@@ -97,12 +97,12 @@ def two_patch(
 
     def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
         order = no_order(static.n) if static.batch_size else ()
-        return training.start(static.optimizer, hyper, draws.weights, order)
+        return training.start(rule, hyper, draws.weights, order)
 
     def advance(hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array) -> TrainState:
         data = training_set(hyper, draws)
         how = batches_of(static, draws)
-        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop, batches=how)
+        return training.segment(model, rule, static.steps, hyper, data, state, start, stop, batches=how)
 
     def measure(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
         return measurements.measure(model, state.params, training_set(hyper, draws), hyper.lam)
@@ -113,11 +113,11 @@ def two_patch(
     def finish(
         hyper: Hyper, draws: TwoPatchDraws, state: TrainState, measured: Mapping[str, Array]
     ) -> dict[str, Array]:
-        better, norm, step = last_candidate(static, state.fitted, state.best.grad_norm, state.best.step, measured)
+        better, norm, step = last_candidate(static, rule, state.fitted, state.best.grad_norm, state.best.step, measured)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best.params)
         return conclude(
-            static, hyper, measured, state.windows, hyper.sigma_0 * optax.tree.norm(draws.weights), norm, step,
-            measurements.error_rate(measurements.margins(model, best, training_set(hyper, draws))),
+            static, rule, hyper, measured, state.windows, hyper.sigma_0 * optax.tree.norm(draws.weights), norm, step,
+            error_rate(measurements.margins(model, best, training_set(hyper, draws))),
             test_error(hyper, draws, best),
         )  # fmt: skip
 
@@ -131,17 +131,18 @@ def batches_of(static: Static, draws: TwoPatchDraws) -> Batches | None:
 
 
 def last_candidate(
-    static: Static, fitted: Array, best_norm: Array, best_step: Array, measured: Mapping[str, Array]
+    static: Static, rule: Rule, fitted: Array, best_norm: Array, best_step: Array, measured: Mapping[str, Array]
 ) -> tuple[Array, Array, Array]:
     """Whether the last iterate is W*, and W*'s gradient norm and step, from what has been measured at it."""
-    fitted = fitted | ((measured["train_error"] == 0) & (measured["data_loss"] <= measurements.FITTED_LOSS))
-    norm = measured[f"grad_norm_l{GRADIENT_NORM[static.optimizer]}"]
+    fitted = fitted | ((measured["train_error"] == 0) & (measured["data_loss"] <= FITTED_LOSS))
+    norm = measured[f"grad_norm_l{rule.norm}"]
     better = fitted & (norm < best_norm)
     return better, jnp.where(better, norm, best_norm), jnp.where(better, static.steps, best_step)
 
 
 def conclude(
     static: Static,
+    rule: Rule,
     hyper: Hyper,
     measured: Mapping[str, Array],
     windows: Windows,
@@ -154,7 +155,8 @@ def conclude(
     """The final values of a lane, or of lanes alike.
 
     Args:
-        static: what they share.
+        static: what they share, and
+        rule: how their weights are moved.
         hyper: their numbers.
         measured: what was measured at T.
         windows: of the objective.
@@ -167,7 +169,7 @@ def conclude(
     finite = jnp.isfinite(measured["loss"]) & jnp.isfinite(measured["weight_norm"])
     found = (best_step >= 0) & finite
     norm = jnp.where(found, best_norm, jnp.nan)
-    change = training.objective_change(windows, static.steps)
+    change = objective_change(windows, static.steps)
     bound = 1 / (static.steps * hyper.eta)
     return {
         **measured,
@@ -176,8 +178,8 @@ def conclude(
         "best_train_error": jnp.where(found, best_train_error, jnp.nan),
         "best_grad_norm": norm,
         "best_step": jnp.where(found, best_step, -1),
-        "stationary": (found & (norm ** GRADIENT_NORM[static.optimizer] <= bound)).astype(jnp.int8),
-        "status": measurements.classify(
+        "stationary": (found & (norm**rule.norm <= bound)).astype(jnp.int8),
+        "status": status.classify(
             finite=finite,
             train_error=measured["train_error"],
             data_loss=measured["data_loss"],
@@ -209,23 +211,23 @@ def train(
     key: Key | ArrayLike,
     *,
     optimizer: str = "adam",
-    eta: ArrayLike = 5e-5,
-    lam: ArrayLike = 1e-5,
-    beta1: ArrayLike = 0.9,
-    beta2: ArrayLike = 0.999,
-    eps: ArrayLike = 1e-8,
-    alpha: ArrayLike = 0.2,
-    s: ArrayLike = 100,
-    sigma_p: ArrayLike = 0.1,
-    sigma_0: ArrayLike = 0.01,
+    eta: ArrayLike = table1.ETA_ADAM,
+    lam: ArrayLike = table1.LAM,
+    beta1: ArrayLike = table1.BETA1,
+    beta2: ArrayLike = table1.BETA2,
+    eps: ArrayLike = table1.EPS,
+    alpha: ArrayLike = table1.ALPHA,
+    s: ArrayLike = table1.S,
+    sigma_p: ArrayLike = table1.SIGMA_P,
+    sigma_0: ArrayLike = table1.SIGMA_0,
     supports: str = "independent",
     model: str = "two_layer_cnn",
-    width: int = 20,
-    q: int = 3,
-    n: int = 200,
-    d: int = 1000,
-    steps: int = 10_000,
-    test_size: int = 10_000,
+    width: int = table1.WIDTH,
+    q: int = table1.Q,
+    n: int = table1.N,
+    d: int = table1.D,
+    steps: int = table1.STEPS,
+    test_size: int = table1.TEST_SIZE,
     record: int = 0,
     ranks: int | None = None,
     batch_size: int | None = None,
@@ -278,19 +280,20 @@ def train(
         most = (d - 1) // n if supports == "disjoint" else d - 1
         ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
     static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size, batch_size or 0)
-    problem, network = two_patch(static, ranks), make_model(model, width, q)
+    problem, network, rule = two_patch(static, ranks), make_model(model, width, q), rule_of(optimizer)
     dtype = jnp.result_type(float)
-    hyper = Hyper(*(jnp.asarray(v, dtype) for v in (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)))
+    numbers = (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)
+    hyper = Hyper(*[jnp.asarray(v, dtype) for v in numbers])  # type: ignore[arg-type]
 
     draws = problem.draw(root)
     data = make_dataset(draws.train, balanced_labels(n), d, hyper.s, hyper.sigma_p, hyper.alpha)
-    state, data = training.tied((problem.start(hyper, draws), data), (jax.random.key_data(root), hyper))
+    state, data = tied((problem.start(hyper, draws), data), (jax.random.key_data(root), hyper))
     grid = record_steps(steps, record) if record else np.array([0, steps])
     length, batches = int(np.diff(grid).max()), batches_of(static, draws)
 
     def interval(state: TrainState, ends: Array) -> tuple[TrainState, dict[str, Array]]:
         measured = dict(problem.measure(hyper, draws, state)) if record else {}
-        state = training.segment(network, optimizer, steps, hyper, data, state, ends[0], ends[1], length, batches)
+        state = training.segment(network, rule, steps, hyper, data, state, ends[0], ends[1], length, batches)
         return state, measured
 
     state, path = jax.lax.scan(interval, state, jnp.stack([grid[:-1], grid[1:]], 1))

@@ -10,16 +10,18 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from adam_vs_gd.problems.keys import BEST_EVERY
 from adam_vs_gd.problems.learning.batches import batch_at, order_at
-from adam_vs_gd.problems.learning.optimizers import COMPENSATED, GRADIENT_NORM, make_optimizer
+from adam_vs_gd.problems.learning.loss import FITTED_LOSS, is_correct, objective_grad
+from adam_vs_gd.problems.learning.steps import Windows, apply, no_rest, observe
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.data import Dataset
-from adam_vs_gd.problems.two_patch.lane import Best, Hyper, TrainState, Windows
+from adam_vs_gd.problems.two_patch.lane import Best, Hyper, TrainState
+from adam_vs_gd.problems.two_patch.ways import BEST_EVERY
 from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.learning.batches import Batches
+    from adam_vs_gd.problems.learning.optimizers import Rule
     from adam_vs_gd.problems.two_patch.models import Model
     from adam_vs_gd.types import Array, Params
 
@@ -61,86 +63,31 @@ def make_train_step(
     return train_step
 
 
-def apply_compensated(params: Params, rest: Params, updates: Params) -> tuple[Params, Params]:
-    """The sum params + updates, and what rounding keeps from it, which `rest` hands on to the next (Kahan 1965)."""
-    whole = jax.tree.map(jnp.add, updates, rest)
-    new = jax.tree.map(jnp.add, params, whole)
-    return new, jax.tree.map(lambda w, new, old: w - (new - old), whole, new, params)
-
-
-def no_rest(optimizer: str, params: Params) -> Params:
-    """What `apply` begins with."""
-    return jax.tree.map(jnp.zeros_like, params) if optimizer in COMPENSATED else ()
-
-
-def apply(optimizer: str, params: Params, rest: Params, updates: Params) -> tuple[Params, Params]:
-    """The weights after a step, and what rounding has kept from them, where the optimizer is one of `COMPENSATED`."""
-    if optimizer in COMPENSATED:
-        return apply_compensated(params, rest, updates)
-    return optax.apply_updates(params, updates), rest
-
-
-def lane_optimizer(name: str, hyper: Hyper) -> optax.GradientTransformation:
-    """The optimizer of a lane, with its λ."""
-    return make_optimizer(name, eta=hyper.eta, lam=hyper.lam, beta1=hyper.beta1, beta2=hyper.beta2, eps=hyper.eps)
-
-
-def start(optimizer: str, hyper: Hyper, weights: Params, order: Any = ()) -> TrainState:
+def start(rule: Rule, hyper: Hyper, weights: Params, order: Any = ()) -> TrainState:
     """The state at step 0: W_0 = σ_0·(unit normals of the seed); `batches.no_order` for steps on batches."""
     params = optax.tree.scale(hyper.sigma_0, weights)
     zero = jnp.zeros((), jnp.result_type(float))
     best = Best(jax.tree.map(jnp.zeros_like, params), zero + jnp.inf, jnp.array(-1, jnp.int32))
-    opt_state = lane_optimizer(optimizer, hyper).init(params)
-    rest = no_rest(optimizer, params)
+    opt_state = rule.transformation(hyper).init(params)
+    rest = no_rest(rule, params)
     return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero), rest, order)
 
 
-def tied(tree: Any, to: Any) -> Any:
-    """The same arrays, which now depend on those of `to`, if only in form.
-
-    A loop wants what it carries to be mapped and sharded alike from its first step to its last: `vmap` sees to that,
-    `shard_map` and inputs sharded over a mesh do not, and a constant that a loop begins with is neither.
-    """
-    any_of_them = jax.tree.reduce(jnp.logical_or, jax.tree.map(lambda a: (a == a).any(), to))
-    return jax.tree.map(lambda a: jnp.where(any_of_them, a, a), tree)
-
-
-def consider(optimizer: str, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:
+def consider(rule: Rule, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:
     """W* after the iterate of step t: it replaces an earlier one only by a smaller gradient norm, and since t_fit."""
-    norm = optax.tree.norm(measurements.objective_grad(grads, params, hyper.lam), ord=GRADIENT_NORM[optimizer])
+    norm = optax.tree.norm(objective_grad(grads, params, hyper.lam), ord=rule.norm)
     better = fitted & (norm < best.grad_norm)
     return jax.tree.map(lambda new, old: jnp.where(better, new, old), Best(params, norm, t.astype(jnp.int32)), best)
 
 
 def is_fit(info: StepInfo) -> Array:
     """The condition whose first step is t_fit: train error 0 and data loss <= `FITTED_LOSS`."""
-    return measurements.is_correct(info.margin).all() & (info.data_loss <= measurements.FITTED_LOSS)
-
-
-def window(steps: int) -> int:
-    """5 % of the steps, at least one."""
-    return max(1, steps // 20)
-
-
-def add_to_windows(windows: Windows, objective: Array, t: Array, steps: int) -> Windows:
-    """The windows after the objective of step t, one of the last two windows'."""
-    reference = jnp.where(t == steps - 2 * window(steps), objective, windows.reference)
-    late, change = t >= steps - window(steps), objective - reference
-    return Windows(reference, windows.previous + jnp.where(late, 0, change), windows.last + jnp.where(late, change, 0))
-
-
-def observe(windows: Windows, data_loss: Array, params: Params, lam: ArrayLike, t: Array, steps: int) -> Windows:
-    """The windows after step t of T, whatever step it is."""
-
-    def add(windows: Windows) -> Windows:
-        return add_to_windows(windows, measurements.objective(data_loss, params, lam), t, steps)
-
-    return jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, windows)
+    return is_correct(info.margin).all() & (info.data_loss <= FITTED_LOSS)
 
 
 def segment(
     model: Model,
-    optimizer: str,
+    rule: Rule,
     steps: int,
     hyper: Hyper,
     data: Dataset,
@@ -157,7 +104,7 @@ def segment(
 
     Args:
         model: a flax module of this package.
-        optimizer: its name.
+        rule: of its optimizer.
         steps: T.
         hyper: the lane's numbers.
         data: its training set.
@@ -168,7 +115,7 @@ def segment(
             and skips what is beyond `stop`. None for one that ends there.
         batches: how the batches of the steps are drawn; None for steps on all of `data`.
     """
-    transformation = lane_optimizer(optimizer, hyper)
+    transformation = rule.transformation(hyper)
 
     def look(state: TrainState, info: StepInfo, t: Array) -> tuple[Best, Array]:
         """W* and whether the lane is fitted, after the iterate of step t."""
@@ -176,7 +123,7 @@ def segment(
             fitted = state.fitted | is_fit(info)
             return jax.lax.cond(
                 t % BEST_EVERY == 0,
-                lambda best: consider(optimizer, hyper, best, state.params, info.grads, t, fitted),
+                lambda best: consider(rule, hyper, best, state.params, info.grads, t, fitted),
                 lambda best: best,
                 state.best,
             ), fitted
@@ -184,7 +131,7 @@ def segment(
         def at_all(best: Best, fitted: Array) -> tuple[Best, Array]:
             whole = step_info(model, state.params, data)
             fitted = fitted | is_fit(whole)
-            return consider(optimizer, hyper, best, state.params, whole.grads, t, fitted), fitted
+            return consider(rule, hyper, best, state.params, whole.grads, t, fitted), fitted
 
         return jax.lax.cond(t % BEST_EVERY == 0, at_all, lambda *kept: kept, state.best, state.fitted)
 
@@ -193,7 +140,7 @@ def segment(
         seen = data if batches is None else data.take(batch_at(order, t, batches.size))
         info = step_info(model, state.params, seen)
         updates, opt_state = transformation.update(info.grads, state.opt_state, state.params)
-        params, rest = apply(optimizer, state.params, state.rest, updates)
+        params, rest = apply(rule, state.params, state.rest, updates)
         best, fitted = look(state, info, t)
         windows = observe(state.windows, info.data_loss, state.params, hyper.lam, t, steps)
         return TrainState(params, opt_state, best, fitted, windows, rest, order)
@@ -205,11 +152,3 @@ def segment(
         return jax.lax.cond(t < stop, step, lambda state, t: state, state, t), None
 
     return jax.lax.scan(step_or_skip, state, start + jnp.arange(length))[0]
-
-
-def objective_change(windows: Windows, steps: int) -> Array:
-    """Relative change of the objective's mean, last 5 % of the steps against the 5 % before; NaN below two steps."""
-    size = window(steps)
-    previous = windows.reference + windows.previous / size
-    change = (windows.last - windows.previous) / size / previous
-    return change if steps >= 2 * size else jnp.full_like(change, jnp.nan)

@@ -14,11 +14,12 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from adam_vs_gd.engine.chunk import batched
-from adam_vs_gd.problems.methods import rows_of
+from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.problems.two_patch.problem import two_patch
+from adam_vs_gd.problems.two_patch.ways import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,6 @@ def dense(static: Static, ranks: int, block: int) -> Batch:
     def segment(hyper: Hyper, noise: UnitNoise, state: Any, start: Any, stop: Any) -> Any:
         numbers = jnp.asarray(hyper.sigma_p), jnp.asarray(hyper.alpha)
         data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers)
-        return training.segment(model, static.optimizer, static.steps, hyper, data, state, start, stop)
+        return training.segment(model, rule_of(static.optimizer), static.steps, hyper, data, state, start, stop)
 
     return replace(batched(two_patch(static, ranks)), advance=in_blocks(segment, share, block))

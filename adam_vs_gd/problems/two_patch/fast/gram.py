@@ -9,14 +9,16 @@ import jax.numpy as jnp
 
 from adam_vs_gd.engine.chunk import draws_of, one_by_one, side_by_side
 from adam_vs_gd.problem import Batch
-from adam_vs_gd.problems.keys import BEST_EVERY
+from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
+from adam_vs_gd.problems.learning.steps import Windows, add_to_windows, apply_compensated, window
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import balanced_labels
 from adam_vs_gd.problems.two_patch.fast.dense import UnitNoise, in_blocks, unit_noise
 from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, start, weights_of
-from adam_vs_gd.problems.two_patch.lane import Best, TrainState, Windows
+from adam_vs_gd.problems.two_patch.lane import Best, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.problems.two_patch.problem import two_patch
+from adam_vs_gd.problems.two_patch.ways import BEST_EVERY
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -63,7 +65,7 @@ def share(noise: UnitNoise, v: Array) -> Shared:
 
 def segment(
     model: Model,
-    optimizer: str,
+    rule: Rule,
     steps: int,
     hyper: Hyper,
     shared: Shared,
@@ -73,7 +75,7 @@ def segment(
     stop: Array,
 ) -> SpanState:
     """`training.segment` on coefficients: the optimizer, linear in the gradient, acts on them as on the weights."""
-    transformation = training.lane_optimizer(optimizer, hyper)
+    transformation = rule.transformation(hyper)
 
     def unit_products(at: Coefficients) -> Array:
         combined = jnp.einsum("jmk,ki->jmi", at.noise, shared.gram, precision=HIGHEST)
@@ -106,13 +108,13 @@ def segment(
         def add(windows: Windows) -> Windows:
             products = at.scale * shared.products
             squares = jnp.sum(at.noise * (unit + products)) + at.scale**2 * shared.square + jnp.sum(at.feature**2)
-            return training.add_to_windows(windows, data_loss + 0.5 * hyper.lam * squares, t, steps)
+            return add_to_windows(windows, data_loss + 0.5 * hyper.lam * squares, t, steps)
 
         so_far = (state.best, state.best_norm, state.best_step)
         best, norm, when = jax.lax.cond(t % BEST_EVERY == 0, consider, lambda best: best, so_far)
-        windows = jax.lax.cond(t >= steps - 2 * training.window(steps), add, lambda w: w, state.windows)
+        windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
         updates, opt_state = transformation.update(grads, state.opt_state, at)
-        moved, rest = training.apply_compensated(at, state.rest, updates)
+        moved, rest = apply_compensated(at, state.rest, updates)
         return SpanState(moved, rest, best, norm, when, fitted, windows, opt_state)
 
     return jax.lax.fori_loop(start, stop, step, state)
@@ -120,7 +122,7 @@ def segment(
 
 def gram(static: Static, ranks: int, block: int) -> Batch:
     """Optimizers that are linear in the gradient, on any model, in blocks of lanes that share their noise."""
-    problem = two_patch(static, ranks)
+    problem, rule = two_patch(static, ranks), rule_of(static.optimizer)
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
 
     def unit_of(draws: TwoPatchDraws) -> Array:
@@ -131,11 +133,11 @@ def gram(static: Static, ranks: int, block: int) -> Batch:
         return share(unit_noise(mine.train, hyper.s, static), unit_of(mine))
 
     def begin(hyper: Hyper, draws: TwoPatchDraws) -> SpanState:
-        return start(static.optimizer, hyper, unit_of(draws), static.n)
+        return start(rule, hyper, unit_of(draws), static.n)
 
     def advance(hyper: Hyper, shared: Shared, state: SpanState, first: Any, stop: Any) -> SpanState:
         labels = y.astype(shared.gram.dtype)
-        return segment(model, static.optimizer, static.steps, hyper, shared, labels, state, first, stop)
+        return segment(model, rule, static.steps, hyper, shared, labels, state, first, stop)
 
     def seen(f: Any) -> Any:
         """A function of (hyper, draws, TrainState, …) as one of a SpanState."""

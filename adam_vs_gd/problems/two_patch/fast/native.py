@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adam_vs_gd.problems.keys import BEST_EVERY
-from adam_vs_gd.problems.two_patch import training
-from adam_vs_gd.problems.two_patch.measurements import FITTED_LOSS
+from adam_vs_gd.problem import Kernel
+from adam_vs_gd.problems.learning.loss import FITTED_LOSS
+from adam_vs_gd.problems.learning.steps import window
+from adam_vs_gd.problems.two_patch.ways import BEST_EVERY
 from adam_vs_gd.surroundings import numerics
 
 if TYPE_CHECKING:
@@ -22,18 +23,6 @@ if TYPE_CHECKING:
 
 KINDS = {"gd": 0, "signgd": 1, "adam": 2, "adam_paper": 3}
 """The optimizers it knows; numbers as in native.cc."""
-
-
-class Kernel(NamedTuple):
-    """What `load` found.
-
-    Attributes:
-        simd: the instruction set in use; "" if the kernel cannot be used.
-        why_not: what keeps it from being used, and how to get it.
-    """
-
-    simd: str
-    why_not: str = ""
 
 
 SWITCH = "ADAM_VS_GD_NATIVE"
@@ -125,7 +114,7 @@ def attributes_of(static: Static) -> dict[str, Any]:
         "q": static.q,
         "linear": int(static.model == "linear"),
         "steps": static.steps,
-        "window": training.window(static.steps),
+        "window": window(static.steps),
         "best_every": BEST_EVERY,
         "fitted_loss": np.float32(FITTED_LOSS),
     }

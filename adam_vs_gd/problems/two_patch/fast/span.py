@@ -19,11 +19,11 @@ import jax
 import jax.numpy as jnp
 
 from adam_vs_gd.problem import Batch
+from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
+from adam_vs_gd.problems.learning.steps import Windows
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.fast.sparse import by_filter, measured_natively, operands_of
-from adam_vs_gd.problems.two_patch.lane import Windows
 from adam_vs_gd.problems.two_patch.problem import two_patch
-from adam_vs_gd.problems.two_patch.training import lane_optimizer
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -58,7 +58,7 @@ class SpanState(NamedTuple):
     opt_state: Any  # of the optimizer, which acts on the coefficients as it would on the weights
 
 
-def start(optimizer: str, hyper: Hyper, weights: Array, n: int) -> SpanState:
+def start(rule: Rule, hyper: Hyper, weights: Array, n: int) -> SpanState:
     """The state at step 0 from the unit weights [J, m, d] of the seed: c = σ_0, no noise."""
     zero = jnp.zeros((), weights.dtype)
     at = Coefficients(
@@ -68,7 +68,7 @@ def start(optimizer: str, hyper: Hyper, weights: Array, n: int) -> SpanState:
     )
     none = jax.tree.map(jnp.zeros_like, at)
     windows, step = Windows(zero, zero, zero), jnp.array(-1, jnp.int32)
-    opt_state = lane_optimizer(optimizer, hyper).init(at)
+    opt_state = rule.transformation(hyper).init(at)
     return SpanState(at, none, none, zero + jnp.inf, step, jnp.array(False), windows, opt_state)
 
 
@@ -79,12 +79,13 @@ def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
 
 def span(static: Static, ranks: int) -> Batch:
     """Lanes that the native kernel trains in the span of their data: gradient descent, float32, on a CPU."""
+    rule = rule_of(static.optimizer)
 
     def unit(draws: TwoPatchDraws) -> Array:
         return by_filter(static, draws.weights["w"])
 
     def begin(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> SpanState:
-        return jax.vmap(lambda hyper, slot: start(static.optimizer, hyper, unit(draws)[slot], static.n))(hyper, slot)
+        return jax.vmap(lambda hyper, slot: start(rule, hyper, unit(draws)[slot], static.n))(hyper, slot)
 
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState, first: Array, stop: Array

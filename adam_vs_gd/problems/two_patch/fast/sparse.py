@@ -12,9 +12,12 @@ from jax.typing import ArrayLike
 
 from adam_vs_gd.engine.chunk import batched
 from adam_vs_gd.problem import Batch
+from adam_vs_gd.problems.learning.optimizers import rule_of
+from adam_vs_gd.problems.learning.steps import Windows
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.fast import native
-from adam_vs_gd.problems.two_patch.lane import Best, TrainState, Windows
+from adam_vs_gd.problems.two_patch.lane import Best, TrainState
+from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
 from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws, conclude, last_candidate, two_patch
 
 if TYPE_CHECKING:
@@ -78,9 +81,9 @@ def lane_draws(slot: Array, draws: TwoPatchDraws) -> Any:
     return TwoPatchDraws(train, test, weights, draws.batches[slot])  # type: ignore[arg-type]
 
 
-def products(static: Static, ranks: int) -> Batch:
+def products(static: Static, ranks: int, own: Own = BUILT_IN) -> Batch:
     """Lanes of any optimizer and model whose products with the noise are the native kernel's; float32, on a CPU."""
-    return batched(two_patch(static, ranks, represent, TEST_BLOCK), lane_draws)
+    return batched(two_patch(static, ranks, represent, TEST_BLOCK, own), lane_draws)
 
 
 def sparse(static: Static, ranks: int) -> Batch:
@@ -156,7 +159,7 @@ def measured_natively(
         kept: state -> (fitted, gradient norm and step of W*, windows).
         measure: as of a `Batch`; by default of the weights.
     """
-    labels = balanced_labels(static.test_size)
+    labels, rule = balanced_labels(static.test_size), rule_of(static.optimizer)
 
     def errors(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> Array:
         operands = operands_of(static, hyper, slot, draws)
@@ -173,7 +176,7 @@ def measured_natively(
 
     def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, measured: Any) -> dict[str, Array]:
         fitted, norm, step, windows = kept(state)
-        better, norm, step = last_candidate(static, fitted, norm, step, measured)
+        better, norm, step = last_candidate(static, rule, fitted, norm, step, measured)
         norms = jax.vmap(optax.tree.norm)(draws.weights)
 
         def of_best() -> tuple[Array, Array]:
@@ -184,7 +187,7 @@ def measured_natively(
         earlier = jax.lax.cond((~better & (step >= 0)).any(), of_best, lambda: last)
         train_error, test_error = (jnp.where(better, *pair) for pair in zip(last, earlier, strict=True))
         return conclude(
-            static, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step, train_error, test_error
+            static, rule, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step, train_error, test_error
         )
 
     return Batch(draw, start, advance, measure or of_weights, test, finish)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.errors import TheoryError
-from adam_vs_gd.problems.keys import NUMBERS
+from adam_vs_gd.problems.two_patch.family import NUMBERS
 from adam_vs_gd.problems.two_patch.theory.conditions import CONDITIONS, SIGNED, WITHIN
 from adam_vs_gd.problems.two_patch.theory.scales import (
     Point,

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from scipy.special import gammaln
 
+from adam_vs_gd.problems.learning import table1
+
 SERIES = 16  # Stirling's series is exact to 1e-12 from here on
 
 Real: TypeAlias = Any
@@ -20,19 +22,19 @@ Real: TypeAlias = Any
 class Point(NamedTuple):
     """The numbers of a training, or of many: what the theory is a function of. Defaults are Table 1's, for Adam."""
 
-    n: Real = 200
-    d: Real = 1000
-    s: Real = 100
-    sigma_p: Real = 0.1
-    alpha: Real = 0.2
-    width: Real = 20
-    q: Real = 3
-    sigma_0: Real = 0.01
-    lam: Real = 1e-5
-    eta: Real = 5e-5
-    beta1: Real = 0.9
-    beta2: Real = 0.999
-    steps: Real = 10_000
+    n: Real = table1.N
+    d: Real = table1.D
+    s: Real = table1.S
+    sigma_p: Real = table1.SIGMA_P
+    alpha: Real = table1.ALPHA
+    width: Real = table1.WIDTH
+    q: Real = table1.Q
+    sigma_0: Real = table1.SIGMA_0
+    lam: Real = table1.LAM
+    eta: Real = table1.ETA_ADAM
+    beta1: Real = table1.BETA1
+    beta2: Real = table1.BETA2
+    steps: Real = table1.STEPS
 
 
 def polylog(n: Real, power: Real) -> Real:

@@ -14,7 +14,8 @@ from adam_vs_gd.results.axis import written
 from adam_vs_gd.results.selection import complete, swept
 from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.show import columns, number
-from adam_vs_gd.spec.sweep_spec import SweepSpec, axes
+from adam_vs_gd.spec.cells import axes
+from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 LIKELY = 0.5
 

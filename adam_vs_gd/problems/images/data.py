@@ -1,49 +1,25 @@
-"""The functions that train the lanes of a sweep, and the images that they read."""
+"""The images that the lanes of a sweep read, and the functions that train on them."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adam_vs_gd.engine.chunk import batched
 from adam_vs_gd.errors import DataError
+from adam_vs_gd.problem import Way
 from adam_vs_gd.problems.images.alexnet import AlexNet
 from adam_vs_gd.problems.images.network import ImageData, image_problem
+from adam_vs_gd.problems.images.numbers import IMAGE_SETS
 from adam_vs_gd.problems.images.sets import ImageSet, load_images
-from adam_vs_gd.problems.keys import IMAGE_SETS, ON_IMAGES
-from adam_vs_gd.problems.two_patch.fast import make_batch
-from adam_vs_gd.spec.sweep_spec import expect_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from adam_vs_gd.problem import Batch
-    from adam_vs_gd.problems.two_patch.lane import Static
-    from adam_vs_gd.spec.sweep_spec import SweepSpec
-
-
-class Maker(NamedTuple):
-    """What a sweep's programs are made of.
-
-    Attributes:
-        make: (static, ranks, method, block) -> the functions of a group.
-        about: what they read, for the results' provenance.
-    """
-
-    make: Callable[[Static, int, str, int], Batch]
-    about: dict[str, str]
-
-
-def maker_of(spec: SweepSpec) -> Maker:
-    """The functions of a sweep's lanes; the same ones for the same images, so that programs are compiled once.
-
-    Raises:
-        SpecError: if it is no spec.
-        DataError: if the images that the spec names are not there, or others.
-    """
-    spec = expect_spec(spec)
-    return on_images(spec.data["images"]) if spec.model["name"] in ON_IMAGES else Maker(make_batch, {})
+    from adam_vs_gd.problems.images.lane import Static
 
 
 @functools.lru_cache(maxsize=2)
@@ -53,16 +29,16 @@ def images_of(source: str) -> ImageSet:
 
 
 @functools.lru_cache(maxsize=2)
-def on_images(source: str) -> Maker:
-    """The functions of networks on a set of images."""
+def on_images(source: str) -> Callable[[Static, Any, Way, int], Batch]:
+    """The functions of networks on a set of images; the same for the same set, so that programs are compiled once."""
     images = images_of(source)
 
-    def make(static: Static, ranks: int, method: str, block: int) -> Batch:
+    def make(static: Static, extent: None, way: Way, block: int) -> Batch:
         data = image_data(images, static)
         network = AlexNet(IMAGE_SETS[static.images].classes, static.width)
         return batched(image_problem(static, network, lambda: data))
 
-    return Maker(make, {"image_set": images.about, "image_digest": images.digest})
+    return make
 
 
 def image_data(images: ImageSet, static: Static) -> ImageData:

@@ -1,0 +1,138 @@
+"""Lanes into chunks: how wide, on how many devices, who stands beside whom. Pure, no JAX."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from adam_vs_gd.engine.plan import Chunk, Group, Limits, Plan
+from adam_vs_gd.problem import Family, Static, Way
+from adam_vs_gd.spec.cells import Lane
+
+BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
+
+Share = Callable[[Lane], tuple[Any, ...]]
+"""What lanes that share something have in common."""
+
+
+def make_plan(
+    family: Family,
+    lanes: Iterable[Lane],
+    limits: Limits,
+    done: Collection[str] = frozenset(),
+    unfinished: Iterable[Collection[str]] = (),
+) -> Plan:
+    """Lanes grouped by program, in chunks of one width per group, lanes that share something side by side.
+
+    The programs' shapes follow from all lanes, those that are done included, so that a sweep that goes on where it
+    stopped finds its programs in the compilation cache.
+
+    Args:
+        family: of the lanes.
+        lanes: all lanes of the sweep; the same lane twice is computed once.
+        limits: what the machine allows.
+        done: digests of lanes that need no more work.
+        unfinished: digests of lanes that have been begun together: they stay together, and come first.
+    """
+    grouped: dict[tuple[Static, Way], dict[str, Lane]] = {}
+    for lane in lanes:
+        way = family.way(lane.static, lane.hyper, limits.machine)
+        grouped.setdefault((lane.static, way), {})[lane.digest] = lane
+    begun = [list(digests) for digests in unfinished]
+    groups = (make_group(family, *key, members, limits, done, begun) for key, members in grouped.items())
+    return Plan(tuple(group for group in groups if group.chunks))
+
+
+def make_group(
+    family: Family,
+    static: Static,
+    way: Way,
+    lanes: Mapping[str, Lane],
+    limits: Limits,
+    done: Collection[str],
+    begun: Iterable[Iterable[str]],
+) -> Group:
+    """One group; its chunks are as even as can be, so that little is padding."""
+    everything = sorted(lanes.values(), key=family.share)
+    block = block_of(way, everything, family.share)
+    extent, record = family.extent(everything), everything[0].record
+    group = Group(family, static, extent, way, record, limits.devices, 0, 1, (), block)
+    missing = {lane.digest: lane for lane in everything if lane.digest not in done}
+    together = [[missing.pop(digest) for digest in digests if digest in missing] for digests in begun]
+    needed = len(laid_out(everything, block, family.share))
+    devices = min(limits.devices, math.ceil(needed / way.least))
+    alone = limits.shared and way.alone
+    most = way.least if alone else max(way.least, min(limits.width, limits.cache // max(1, group.cost.lane)))
+    while True:
+        count = math.ceil(needed / (most * devices))
+        each = blocks_up(math.ceil(needed / count / devices), group)
+        whole = cut(group, [everything], devices, devices * each)
+        if whole.bytes <= limits.each(devices):
+            break
+        if most > way.least:
+            most = max(way.least, most * 3 // 4)
+        elif limits.shared and devices > 1:
+            devices = math.ceil(devices / 2)
+        else:
+            break
+    pieces = [*together, list(missing.values())]
+    left = sum(len(laid_out(piece, block, family.share)) for piece in pieces)
+    width = whole.width
+    if left <= width // 2:  # padding would cost more than another compilation
+        devices = min(devices, max(1, math.ceil(left / way.least)))
+        width = devices * blocks_up(math.ceil(left / devices), group)
+    rest = cut(group, pieces, devices, width)
+    return replace(rest, seed_slots=max(rest.seed_slots, whole.seed_slots))
+
+
+def block_of(way: Way, lanes: Iterable[Lane], share: Share) -> int:
+    """Places of a block of lanes that share something; 1 where hardly any do, or the way gains nothing."""
+    most = max(Counter(map(share, lanes)).values())
+    return BLOCK if way.shares and most > BLOCK // 2 else 1
+
+
+def laid_out(lanes: Sequence[Lane], block: int, share: Share) -> list[int]:
+    """For each place in a row, the index of the lane in it: blocks of lanes that share, the last lane filling each."""
+    if block == 1:
+        return list(range(len(lanes)))
+    places: list[int] = []
+    for _, run in itertools.groupby(range(len(lanes)), key=lambda i: share(lanes[i])):
+        places += run
+        places += [places[-1]] * (-len(places) % block)
+    return places
+
+
+def blocks_up(width: int, group: Group) -> int:
+    """A device's width in whole blocks, at least the least."""
+    return math.ceil(max(group.way.least, width) / group.block) * group.block
+
+
+def cut(group: Group, pieces: Iterable[Sequence[Lane]], devices: int, width: int) -> Group:
+    """A group's lanes in chunks of a width, none with lanes of two pieces."""
+    chunks = []
+    for piece in pieces:
+        places = laid_out(piece, group.block, group.family.share)
+        for i in range(0, len(places), width):
+            chunks.append(Chunk(tuple(piece[k] for k in dict.fromkeys(places[i : i + width]))))
+    seed_slots = max((len(chunk.seeds) for chunk in chunks), default=1)
+    return replace(group, devices=devices, width=width, seed_slots=seed_slots, chunks=tuple(chunks))
+
+
+def halved(group: Group) -> Group | None:
+    """The same work in chunks of half the width, on half the devices once it is least; None where that is one."""
+    devices, each = group.devices, blocks_up(math.ceil(group.width / group.devices / 2), group)
+    if each * devices >= group.width:
+        if devices == 1:
+            return None
+        devices = math.ceil(devices / 2)
+    return cut(group, [chunk.lanes for chunk in group.chunks], devices, each * devices)
+
+
+def places_of(chunk: Chunk, group: Group) -> list[int]:
+    """For each of the group's places, the index of the chunk's lane in it; the last lane fills what is left."""
+    places = laid_out(chunk.lanes, group.block, group.family.share)
+    return places + [len(chunk.lanes) - 1] * (group.width - len(places))

@@ -1,0 +1,78 @@
+"""How a sweep is run, and what is told of where it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from adam_vs_gd.engine.machine import kernel_of
+from adam_vs_gd.errors import MachineError
+from adam_vs_gd.problem import Family
+from adam_vs_gd.spec.plain import about, plain
+from adam_vs_gd.spec.values import is_number
+from adam_vs_gd.store.provenance import processor
+from adam_vs_gd.surroundings import recorded
+
+PATHS = ("fast", "reference")
+CHECKPOINT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a sweep is run. None of it changes a number beyond rounding, and on a CPU none a bit.
+
+    Attributes:
+        devices: how many to spread lanes over; all by default. On a CPU that is one XLA host device per core, if
+            nothing has used JAX yet in this process.
+        memory: bytes that a chunk of lanes may take, of each device on an accelerator and of all together on a CPU; by
+            default a safe share of what is free.
+        path: "fast", exact reformulations that are chosen lane by lane; or "reference", the plain step of the problem.
+        checkpoint_every: seconds between checkpoints within a chunk.
+        wait: wait while another process runs a sweep in the folder, and do not give up.
+        compile_cache: keep compiled programs in the user's cache folder (or wherever JAX is told to keep them).
+        allow_mixed: let a folder hold chunks that round differently: of other platforms, paths, kernels or settings.
+        quiet: no progress on stderr.
+
+    Raises:
+        MachineError: if one of them is impossible.
+    """
+
+    devices: int | None = None
+    memory: int | None = None
+    path: str = PATHS[0]
+    checkpoint_every: float = CHECKPOINT_SECONDS
+    wait: bool = False
+    compile_cache: bool = True
+    allow_mixed: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if plain(self.path) not in PATHS:
+            raise MachineError(f"path = {about(self.path)}: must be one of {', '.join(PATHS)}")
+        for key, least, integral in (("devices", 1, True), ("memory", 1, False), ("checkpoint_every", 0, False)):
+            value = plain(getattr(self, key))
+            if value is None:
+                continue
+            if not is_number(value) or not least <= value < np.inf:
+                raise MachineError(f"{key} = {about(value)}: must be a number, at least {least}")
+            if integral and value != int(value):
+                raise MachineError(f"{key} = {about(value)}: must be an integer")
+            object.__setattr__(self, key, int(value) if integral else value)
+
+
+DEFAULTS = Settings()
+
+
+def describe_machine(family: Family, devices: Sequence[jax.Device], path: str) -> dict[str, str]:
+    """Where lanes are trained, and by which code."""
+    platform = devices[0].platform
+    device = processor() if platform == "cpu" else devices[0].device_kind
+    kernel, around = kernel_of(family, devices, path), recorded(platform)
+    return {
+        "platform": platform, "device": device, "path": path,
+        "kernel": kernel.simd if kernel and kernel.simd else "XLA",
+        **({"settings": around} if around else {}),
+    }  # fmt: skip

@@ -1,0 +1,190 @@
+"""Somebody else's objects: how they are found by name, and what tells one version of their code from another."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import inspect
+import os
+import site
+import sys
+import sysconfig
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from adam_vs_gd.errors import SpecError
+
+DIGITS = 16  # of a digest of code
+INSTALLED = tuple(
+    {os.path.realpath(path) for path in (*sysconfig.get_paths().values(), *site.getsitepackages()) if path}
+    - {os.path.realpath(sys.prefix)}
+)
+"""Where installed packages are: their code is told apart by versions, which results carry, and not by its text."""
+
+
+def imported(where: str, key: str) -> Any:
+    """The object that "package.module:name" names; the current folder is looked into first, as `python -m` does.
+
+    Args:
+        where: it.
+        key: of the spec that names it, for the message.
+
+    Raises:
+        SpecError: if there is none.
+    """
+    module, colon, name = where.partition(":")
+    if not (colon and module and name):
+        raise SpecError("spec", [f'{key} = "{where}": must be "package.module:name"'])
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:  # whatever somebody's module raises
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise SpecError(
+            "spec",
+            [f'{key} = "{where}": {module} cannot be imported ({type(error).__name__}: {said}); it is looked for in '
+             "the current folder and where Python finds packages"],
+        ) from error  # fmt: skip
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = ", ".join(n for n in dir(found) if not n.startswith("_"))[:200]
+            raise SpecError("spec", [f'{key} = "{where}": there is no {part} in {module}; there are {known}'])
+        found = getattr(found, part)
+    return found
+
+
+def name_of(thing: Any) -> str:
+    """How an object is named: "package.module:qualified.name"."""
+    kind = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{getattr(kind, '__module__', '?')}:{kind.__qualname__}"
+
+
+def code_digest(thing: Any, key: str) -> str:
+    """A digest of somebody's code, and of all that it reaches: functions, classes, constants, closures.
+
+    Comments, docstrings and layout do not count; what comes from installed packages does not either.
+
+    Args:
+        thing: a function, a class, an object of one, or a tuple of those.
+        key: what to call it in a message.
+
+    Raises:
+        SpecError: if it holds something whose value cannot be told, or has no source; saying to pin a version.
+    """
+    told = hashlib.sha256()
+    for part in parts_of(thing, key, set()):
+        told.update(part.encode())
+        told.update(b"\0")
+    return told.hexdigest()[:DIGITS]
+
+
+def parts_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
+    """Texts that tell an object from every other."""
+    if thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
+        yield repr(thing)
+        return
+    if isinstance(thing, np.ndarray | np.generic) or (hasattr(thing, "__array__") and hasattr(thing, "dtype")):
+        array = np.asarray(thing)
+        yield f"{array.dtype}{array.shape}{hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()}"
+        return
+    if id(thing) in seen:
+        yield "again"
+        return
+    seen.add(id(thing))
+    if isinstance(thing, types.ModuleType):
+        yield f"module {thing.__name__}"
+    elif isinstance(thing, functools.partial):
+        for part in (thing.func, thing.args, thing.keywords):
+            yield from parts_of(part, key, seen)
+    elif isinstance(thing, dict):
+        for name in sorted(thing, key=repr):
+            yield repr(name)
+            yield from parts_of(thing[name], key, seen)
+    elif isinstance(thing, list | tuple | frozenset | set):
+        yield type(thing).__name__
+        for item in sorted(thing, key=repr) if isinstance(thing, set | frozenset) else thing:
+            yield from parts_of(item, key, seen)
+    elif inspect.isroutine(thing) or inspect.isclass(thing) or hasattr(thing, "__wrapped__"):
+        yield from code_of(thing, key, seen)
+    elif is_installed(type(thing)) and not hasattr(thing, "__dict__"):
+        yield repr(thing)
+    elif " at 0x" not in (text := repr(thing)):
+        yield from parts_of(type(thing), key, seen)
+        yield text
+    elif hasattr(thing, "__dict__"):
+        yield from parts_of(type(thing), key, seen)
+        yield from parts_of(vars(thing), key, seen)
+    else:
+        raise SpecError("spec", [f"{key}: uses {text}, whose value cannot be told; pin its code with version="])
+
+
+def is_installed(thing: Any) -> bool:
+    """Whether a function or class comes from Python itself, or from an installed package."""
+    module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    file = getattr(module, "__file__", None)
+    if module is None or file is None:
+        return getattr(thing, "__module__", "builtins") != "__main__"
+    return os.path.realpath(file).startswith(INSTALLED)
+
+
+def code_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
+    """Texts that tell a function or a class: its source, and all of the same kind that its source names."""
+    inner = inspect.unwrap(thing) if callable(thing) else thing
+    inner = getattr(inner, "__func__", inner)
+    yield f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', repr(inner))}"
+    if is_installed(inner) or inspect.isbuiltin(inner):
+        return
+    try:
+        yield stripped(inspect.getsource(inner))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        named = getattr(inner, "__qualname__", repr(inner))
+        raise SpecError("spec", [f"{key}: the source of {named} cannot be read; pin its code with version="]) from None
+    functions = [inner] if inspect.isfunction(inner) else [f for f in vars(inner).values() if inspect.isfunction(f)]
+    if inspect.isclass(inner):
+        for base in inner.__bases__:
+            yield from parts_of(base, key, seen)
+    for function in functions:
+        for default in (function.__defaults__, function.__kwdefaults__):
+            yield from parts_of(default, key, seen)
+        for name, value in sorted(reached(function).items()):
+            yield name
+            yield from parts_of(value, key, seen)
+
+
+def reached(function: Callable[..., Any]) -> dict[str, Any]:
+    """{name: value} of the globals and the closure that a function names, in itself or in functions inside it."""
+    codes, names = [function.__code__], set()
+    while codes:
+        code = codes.pop()
+        names |= set(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    found = {name: function.__globals__[name] for name in names if name in function.__globals__}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not filled yet
+            continue
+    return found
+
+
+def stripped(source: str) -> str:
+    """Source without comments, docstrings and layout."""
+    tree = ast.parse(textwrap.dedent(source).strip())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            first = body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

@@ -1,0 +1,54 @@
+"""The numbers of a training, whatever is trained: of its steps and its optimizer. No JAX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from adam_vs_gd.problem import DIVERGED, PENDING, Number, Outcome, Section, Variants
+from adam_vs_gd.problems.learning import table1
+from adam_vs_gd.problems.learning.table1 import KINDS
+
+INT_MAX = 2**31 - 1
+PRECISIONS = ("float32", "float64")
+
+TOP = Section({"steps": Number(int, 1, INT_MAX, table1.STEPS, "$T$", "training steps")})
+TRAIN = Section(
+    {
+        "lam": Number(float, 0, math.inf, table1.LAM, r"$\lambda$", "weight of the L2 term"),
+        "batch_size": Number(int, 1, INT_MAX, None, "$B$", "examples of a batch"),  # left out: all n
+    },
+    {"precision": PRECISIONS},
+)
+OPTIMIZER: Mapping[str, Number] = {
+    "eta": Number(float, 0, math.inf, None, r"$\eta$", "learning rate", above=True),
+    "beta1": Number(float, 0, 1, table1.BETA1, r"$\beta_1$", "decay of the first moment", below=True),
+    "beta2": Number(float, 0, 1, table1.BETA2, r"$\beta_2$", "decay of the second moment", below=True),
+    "eps": Number(float, 0, math.inf, table1.EPS, r"$\epsilon$", "term added to the root of the second moment"),
+}
+OPTIMIZERS = Variants("optimizers", OPTIMIZER, KINDS, "adam")
+
+LINEAR = frozenset({"gd", "momentum"})
+"""The optimizers whose steps are linear in the gradients."""
+
+STATUSES = (
+    PENDING,
+    DIVERGED,
+    Outcome("collapsed", in_rates=False, letter="c", hatch="ooo"),  # its errors are rounding noise at the origin
+    Outcome("underfit", letter="f", hatch="\\\\\\\\\\"),
+    Outcome("undertrained", letter="u", hatch="/////"),
+    Outcome("fitted", good=True),
+)
+"""What can become of a lane."""
+CODES: Mapping[str, int] = {outcome.name: code for code, outcome in enumerate(STATUSES)}
+
+NUMERICS: Mapping[str, int] = {"gd": 2}
+"""Version of the numbers of an optimizer, 1 by default: raised whenever the same lane would come out different."""
+
+COPIES: Mapping[str, int] = {"gd": 4, "signgd": 3}
+"""Arrays of the size of the weights that a training holds, with an optimizer; 5 with the others."""
+
+
+def real_bytes(precision: str) -> int:
+    """Bytes of a number."""
+    return 8 if precision == "float64" else 4

@@ -1,0 +1,27 @@
+"""The paper's Table 1: the numbers of its experiment, and what is taken where it says nothing. Defaults everywhere."""
+
+from collections.abc import Mapping
+
+STEPS = 10_000  # T
+N = 200  # n, training examples
+D = 1000  # d, coordinates of a patch
+S = 100  # s, noise coordinates of an example
+SIGMA_P = 0.1  # σ_p
+ALPHA = 0.2  # α
+TEST_SIZE = 10_000  # not in the table
+WIDTH = 20  # m
+Q = 3  # q
+SIGMA_0 = 0.01  # σ_0
+LAM = 1e-5  # λ
+BETA1, BETA2 = 0.9, 0.999
+EPS = 1e-8  # not in the table
+ETA_GD, ETA_ADAM = 0.02, 5e-5
+
+KINDS: Mapping[str, Mapping[str, float]] = {
+    "gd": {"eta": ETA_GD},
+    "signgd": {"eta": ETA_ADAM},
+    "adam": {"eta": ETA_ADAM, "beta1": BETA1, "beta2": BETA2, "eps": EPS},
+    "adam_paper": {"eta": ETA_ADAM, "beta1": BETA1, "beta2": BETA2},
+    "momentum": {"eta": 0.002, "beta1": BETA1},
+}
+"""The optimizers: the numbers each has, and their defaults; momentum's η is GD's times 1 − β1."""

@@ -1,0 +1,169 @@
+"""The paper's problem, declared: Definition 3.1's data, a model of two patches, GD against Adam. No JAX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from adam_vs_gd.problem import Family, Fit, Followed, Kernel, Maker, Number, Section
+from adam_vs_gd.problems import MODELS
+from adam_vs_gd.problems.learning import table1
+from adam_vs_gd.problems.learning.numbers import INT_MAX, OPTIMIZERS, STATUSES, TOP, TRAIN
+from adam_vs_gd.problems.learning.variables import FOLLOWED
+from adam_vs_gd.problems.two_patch import variables, ways
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.spec.plain import show
+from adam_vs_gd.spec.values import values
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from adam_vs_gd.spec.sweep_spec import SweepSpec
+
+DATA = Section(
+    {
+        "n": Number(int, 2, INT_MAX, table1.N, "$n$", "training examples", even=True),
+        "d": Number(int, 2, INT_MAX, table1.D, "$d$", "dimension of a patch"),
+        "s": Number(int, 1, INT_MAX, table1.S, "$s$", "noise coordinates per example"),
+        "sigma_p": Number(
+            float, 0, math.inf, table1.SIGMA_P, r"$\sigma_p$", "standard deviation of the noise", above=True
+        ),
+        "alpha": Number(float, 0, 1, table1.ALPHA, r"$\alpha$", "size of the feature noise"),
+        "test_size": Number(int, 2, INT_MAX, table1.TEST_SIZE, "$N$", "test examples", even=True),
+    },
+    {"supports": ("independent", "disjoint")},
+)
+SIGMA_0 = Number(
+    float, 0, math.inf, table1.SIGMA_0, r"$\sigma_0$", "standard deviation of the initial weights", above=True
+)
+MODEL = Section(
+    {
+        "width": Number(int, 1, INT_MAX, table1.WIDTH, "$m$", "filters per class"),
+        "q": Number(int, 2, 100, table1.Q, "$q$", "power of the activation"),
+        "sigma_0": SIGMA_0,
+    },
+    {"name": tuple(MODELS)},
+)
+NUMBERS: Mapping[str, Number] = {
+    **TOP.numbers, **DATA.numbers, **MODEL.numbers, **TRAIN.numbers, **OPTIMIZERS.numbers,
+}  # fmt: skip
+"""Every number that may be an axis, in the order of the dimensions."""
+OF_IMAGES = frozenset({"images", "split", "augment"})
+MEANINGLESS: Mapping[str, frozenset[str]] = {
+    "two_layer_cnn": OF_IMAGES,
+    "linear": OF_IMAGES | {"width", "q"},
+}
+"""The keys that mean nothing to a model; those of images are known elsewhere, and named for whoever gives them here."""
+ABSENT = Hyper(alpha=0.0, s=0, sigma_p=0.0, sigma_0=0.0, lam=0.0, eta=0.0)
+"""The numbers of a lane whose optimizer has none of them."""
+SIZES = ("steps", "n", "d", "width", "q", "test_size", "batch_size")
+
+
+def fit(given: Mapping[str, Any]) -> Fit:
+    """What follows from the model."""
+    table = given.get("model")
+    name = table.get("name") if isinstance(table, Mapping) else None
+    model = name if isinstance(name, str) and name in MEANINGLESS else "two_layer_cnn"
+    return Fit(f"{model} model", MEANINGLESS[model])
+
+
+def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
+    """What must hold between keys, for every combination of the axes."""
+    data = tables["data"]
+    n, d, s = (values(data.get(key)) for key in ("n", "d", "s"))
+    if d and s and max(s) > min(d) - 1:
+        at = f" at data.d = {min(d)}" if len(d) > 1 else ""
+        mistakes.append(f"data.s = {show(max(s))}: must be in 1 .. d-1 = {min(d) - 1}{at}")
+    elif n and d and s and data.get("supports") == "disjoint" and max(n) * max(s) > min(d) - 1:
+        mistakes.append(
+            f'data.supports = "disjoint": needs n·s <= d-1 at every point, but n·s = {max(n)}·{max(s)} = '
+            f"{max(n) * max(s)} and d-1 = {min(d) - 1}; lower data.s or data.n, or raise data.d"
+        )
+    check_batch(tables, ", or leave it out for full batch", mistakes)
+
+
+def check_batch(tables: Mapping[str, Any], otherwise: str, mistakes: list[str]) -> None:
+    """Whether a batch is no more than there is to train on."""
+    n, batch = values(tables["data"].get("n")), values(tables["train"].get("batch_size"))
+    if batch and n and max(batch) > min(n):
+        at = f" at data.n = {min(n)}" if len(n) > 1 else ""
+        mistakes.append(
+            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, or raise data.n"
+            + otherwise
+        )
+
+
+def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hyper]:
+    """The shapes and the numbers of a lane."""
+    sizes = {key: at[key] for key in SIZES if at[key] is not None}
+    if spec.model["name"] == "linear":
+        sizes |= {"width": 1, "q": 1}
+    static = Static(
+        optimizer=spec.optimizers[label]["kind"],
+        model=spec.model["name"],
+        supports=spec.data["supports"],
+        precision=spec.train["precision"],
+        **sizes,
+    )
+    return static, ABSENT._replace(**{key: at[key] for key in ABSENT._fields if at.get(key) is not None})
+
+
+def describe(static: Static) -> str:
+    """A program's name for people."""
+    shapes = {key: getattr(static, key) for key in ("n", "d", "steps", "width", "q", "batch_size")}
+    named = ", ".join(f"{key}={value}" for key, value in shapes.items() if value)
+    return f"{static.optimizer} on {static.model} ({named})"
+
+
+def kernel(platform: str) -> Kernel | None:
+    """The native kernel, which is for CPUs."""
+    if platform != "cpu":
+        return None
+    from adam_vs_gd.problems.two_patch.fast import native
+
+    return native.load()
+
+
+def make(spec: SweepSpec, given: Mapping[str, Any]) -> Maker:
+    """The functions of a sweep's lanes."""
+    from adam_vs_gd.problems.two_patch.fast import make_batch
+
+    return Maker(spec, make_batch)
+
+
+def attributes(spec: SweepSpec) -> dict[str, str]:
+    """What results say in their attributes."""
+    return {"supports": spec.data["supports"], "model": spec.model["name"], "precision": spec.train["precision"]}
+
+
+def facts(results: xr.Dataset) -> list[tuple[str, str]]:
+    """What the lanes were trained on."""
+    return [("Supports of the noise", results.attrs["supports"])] if "supports" in results.attrs else []
+
+
+FAMILY = Family(
+    name="two_patch",
+    sections={"": TOP, "data": DATA, "model": MODEL, "train": TRAIN},
+    variants=OPTIMIZERS,
+    fit=fit,
+    check=check,
+    attributes=attributes,
+    lane=lane,
+    share=ways.share,
+    extent=ways.ranks_of,
+    way=ways.way_of,
+    cost=ways.cost,
+    describe=describe,
+    kernel=kernel,
+    make=make,
+    variables=variables.variables,
+    dims=lambda spec: variables.DIMS,
+    statuses=STATUSES,
+    main="test_error",
+    columns=("test_error", "train_error", "data_loss", "feature_learning", "noise_memorization"),
+    followed=(Followed("Feature learning and noise memorization", tuple(variables.PATCH_WISE)[:2]), *FOLLOWED),
+    pairs=(("feature_learning", "noise_memorization"),),
+    upright=("s",),
+    facts=facts,
+)

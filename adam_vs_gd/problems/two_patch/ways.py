@@ -1,0 +1,130 @@
+"""The ways to train a lane on two patches: which is chosen, and what each takes. Pure, no JAX.
+
+    plain    one lane after the paper, vmapped: the reference, steps on batches, and somebody else's model or data
+    sparse   native: weights as coordinates, noise as sparse rows
+    products native in its products with the noise, which are sparse, XLA in the rest: any optimizer
+    span     native: gradient descent in the span of the data
+    dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
+    gram     XLA: gradient descent in the span of the data
+
+All but the first are the path "fast", and right for the models of `RIGHT_FOR` and for Definition 3.1's data alone: they
+compute those models' products and activations themselves. A batch is another part of the data at each step, which
+neither the span nor the native kernel knows of: lanes on batches are trained plainly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from adam_vs_gd.problem import MIN_WIDTH, Cost, Machine, Way
+from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR, real_bytes
+
+if TYPE_CHECKING:
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+    from adam_vs_gd.spec.cells import Lane
+
+RIGHT_FOR = frozenset({"two_layer_cnn", "linear"})
+"""Models that the fast ways know; every other is trained plainly."""
+FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
+NATIVE = frozenset({"sparse", "products", "span"})
+SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
+BEST_EVERY = 10  # W* is looked for every so many steps, and at T
+
+WAYS = {
+    "plain": Way("plain"),
+    "sparse": Way("sparse", least=1),  # the native kernel rounds a lane alike in any company, and in none
+    "products": Way("products"),
+    "span": Way("span", least=1),
+    "dense": Way("dense", MIN_WIDTH, shares=True),
+    "gram": Way("gram", MIN_WIDTH, shares=True),
+}
+
+
+def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
+    """How a lane is trained: a function of its own numbers, so that no other lane of a sweep changes it.
+
+    Momentum, which the kernel does not know, stays in the span beside the kernel too: at Table 1's size on two cores
+    `gram` was 3 to 7 times as fast as `products`.
+    """
+    if machine.path == "reference" or static.batch_size or static.model not in RIGHT_FOR or "data" in static.foreign:
+        return WAYS["plain"]
+    native = machine.native and static.precision == "float32"
+    if static.optimizer in LINEAR and static.n + 1 < static.d:
+        return WAYS["span" if native and static.optimizer in FUSED else "gram"]
+    if native and hyper.s <= SPARSE_SHARE * static.d:
+        return WAYS["sparse" if static.optimizer in FUSED else "products"]
+    return WAYS["dense" if static.optimizer in FUSED | LINEAR else "plain"]
+
+
+def share(lane: Lane) -> tuple[int, int]:
+    """What lanes that share their noise have in common."""
+    return lane.seed, int(lane.hyper.s)
+
+
+def ranks_of(lanes: Sequence[Lane]) -> int:
+    """R, the largest s among lanes."""
+    return max(int(lane.hyper.s) for lane in lanes)
+
+
+def filters(static: Static) -> int:
+    """C, filters of a lane."""
+    return (1 if static.model == "linear" else 2) * static.width
+
+
+def rows_of(static: Static, ranks: int) -> int:
+    """Coordinates that a training set of so many ranks can touch, and coordinate 0."""
+    return min(static.d, static.n * ranks + 1)
+
+
+def cost(static: Static, ranks: int, way: Way) -> Cost:
+    """What lanes take: bytes, and operations of a step."""
+    return Cost(
+        lane=lane_bytes(static, way.name, ranks),
+        seed=seed_bytes(static, ranks),
+        look=look_bytes(static, way.name),
+        step=step_work(static, way.name, ranks),
+    )
+
+
+def lane_bytes(static: Static, method: str, ranks: int) -> int:
+    """Bytes of a lane while it trains: weights, W*, moments, gradient; its training set; products and activations."""
+    copies = COPIES.get(static.optimizer, 5)
+    weights, products = filters(static) * static.d, filters(static) * static.n
+    held = {
+        "plain": copies * weights + (static.n + static.batch_size) * static.d + 4 * products,
+        "sparse": copies * weights + 4 * products,
+        "products": copies * weights + 4 * products,
+        "span": 4 * products + 2 * weights,  # weights are put together for a test
+        "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
+        "gram": (copies + 2) * products + static.n * (static.n + rows_of(static, ranks)),
+    }
+    return real_bytes(static.precision) * held[method]
+
+
+def seed_bytes(static: Static, ranks: int) -> int:
+    """Bytes of a seed's draws: training and test noise by rank (an int32 and a real each), unit weights."""
+    real = real_bytes(static.precision)
+    return (4 + real) * ranks * (static.n + static.test_size) + real * filters(static) * static.d
+
+
+def look_bytes(static: Static, method: str) -> int:
+    """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
+    weights = filters(static) * static.d
+    if method in NATIVE:
+        return real_bytes(static.precision) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
+    return real_bytes(static.precision) * min(1000, static.test_size) * static.d
+
+
+def step_work(static: Static, method: str, ranks: int) -> float:
+    """Floating-point operations of a lane's step, about: its products, and ten for each number that is updated.
+
+    On batches, the products are those of a batch, and of all examples at every tenth step.
+    """
+    n, c = float(static.n), filters(static)
+    if static.batch_size:
+        n = static.batch_size + n / BEST_EVERY
+    if method in ("span", "gram"):
+        return c * (2.0 * n * n + 20 * n)
+    noise = n * {"sparse": ranks, "products": ranks, "plain": static.d}.get(method, rows_of(static, ranks))
+    return c * (4.0 * noise + 20 * n + 10 * static.d)
