@@ -11,7 +11,8 @@ from .errors import (
     SpecError,
     TheoryError,
 )
-from .problem import Problem
+from .problem import Family, Problem
+from .problems.function.sweep_function import sweep_function
 from .problems.images.alexnet import AlexNet
 from .problems.learning.optimizers import make_optimizer
 from .problems.learning.status import Status
@@ -34,6 +35,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DiskError",
+    "Family",
     "FolderError",
     "Hyper",
     "Interrupted",
@@ -61,6 +63,7 @@ __all__ = [
     "run_sweep",
     "sample_dataset",
     "seed_key",
+    "sweep_function",
     "theory",
     "train",
 ]

@@ -85,6 +85,17 @@ def code_digest(thing: Any, key: str) -> str:
     return told.hexdigest()[:DIGITS]
 
 
+def named_code(where: str, thing: Any, version: str | int | None) -> str:
+    """How code is named where it decides a result: its place, and its author's version or a digest of it.
+
+    Args:
+        where: "package.module:name".
+        thing: the object.
+        version: its author's, if there is one.
+    """
+    return f"{where}@{code_digest(thing, where) if version is None else version}"
+
+
 def parts_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
     """Texts that tell an object from every other."""
     if thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
@@ -113,8 +124,6 @@ def parts_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
             yield from parts_of(item, key, seen)
     elif inspect.isroutine(thing) or inspect.isclass(thing) or hasattr(thing, "__wrapped__"):
         yield from code_of(thing, key, seen)
-    elif is_installed(type(thing)) and not hasattr(thing, "__dict__"):
-        yield repr(thing)
     elif " at 0x" not in (text := repr(thing)):
         yield from parts_of(type(thing), key, seen)
         yield text
@@ -143,9 +152,11 @@ def code_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
         return
     try:
         yield stripped(inspect.getsource(inner))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        named = getattr(inner, "__qualname__", repr(inner))
-        raise SpecError("spec", [f"{key}: the source of {named} cannot be read; pin its code with version="]) from None
+    except (OSError, TypeError, SyntaxError):  # typed in, or a lambda in the middle of something
+        if not inspect.isfunction(inner):
+            text = f"{key}: the source of {inner.__qualname__} cannot be read; pin its code with version="
+            raise SpecError("spec", [text]) from None
+        yield from instructions(inner.__code__)
     functions = [inner] if inspect.isfunction(inner) else [f for f in vars(inner).values() if inspect.isfunction(f)]
     if inspect.isclass(inner):
         for base in inner.__bases__:
@@ -156,6 +167,16 @@ def code_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
         for name, value in sorted(reached(function).items()):
             yield name
             yield from parts_of(value, key, seen)
+
+
+def instructions(code: types.CodeType) -> Iterator[str]:
+    """Texts that tell compiled code, of one version of Python."""
+    yield f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars}"
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from instructions(constant)
+        else:
+            yield repr(constant)
 
 
 def reached(function: Callable[..., Any]) -> dict[str, Any]:

@@ -163,6 +163,7 @@ class Variable(NamedTuple):
         rate: of an error rate in [0, 1], the number that says how many examples are behind it; "" of what is none.
         units: "1" where it has none.
         none: a value that says that there is none.
+        dtype: in results; that of the lanes' precision by default.
     """
 
     long_name: str
@@ -172,6 +173,7 @@ class Variable(NamedTuple):
     rate: str = ""
     units: str = "1"
     none: float | None = None
+    dtype: str = ""
 
 
 class Followed(NamedTuple):
@@ -235,10 +237,12 @@ class Machine(NamedTuple):
     Attributes:
         path: "fast", or "reference" for the plain way.
         native: whether the family's native kernel can be used.
+        platform: as JAX calls it.
     """
 
     path: str = "fast"
     native: bool = False
+    platform: str = "cpu"
 
 
 class Kernel(NamedTuple):
@@ -264,12 +268,14 @@ class Way(NamedTuple):
         least: lanes on a device at least, so that no other lane changes their rounding.
         shares: whether lanes with the same `share` stand in blocks, and use something together.
         alone: whether a CPU's device trains one lane after another.
+        devices: how many devices at most; 0 for all there are.
     """
 
     name: str = "plain"
     least: int = MIN_WIDTH
     shares: bool = False
     alone: bool = False
+    devices: int = 0
 
 
 class Cost(NamedTuple):

@@ -12,9 +12,9 @@ from rich.text import Text
 from adam_vs_gd.problem import Outcome
 from adam_vs_gd.problems import family_of_results
 from adam_vs_gd.results.panels import Panel, panels
-from adam_vs_gd.results.selection import choose_axes, swept
+from adam_vs_gd.results.selection import choose_axes, complete, swept
 from adam_vs_gd.results.statistics import census, over_seeds
-from adam_vs_gd.results.words import drawn_first, good_word, is_rate, outcomes, pending, shown
+from adam_vs_gd.results.words import drawn_first, good_word, is_rate, outcomes, pending, shown, variable_words
 
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
 LIGHT = 6  # colours from here on are light
@@ -28,12 +28,14 @@ def summary(results: xr.Dataset, width: int = 80) -> Text:
         results: the Dataset of a sweep, running or finished.
         width: characters of a line, for the diagram.
     """
+    results = complete(results)
     parts = [Text(heading(results)), Text(statuses(results)), *heatmaps(results, width), Text(table(results))]
     return Text("\n\n").join(parts)
 
 
 def heading(results: xr.Dataset) -> str:
     """Axes, fixed values, progress, provenance."""
+    results = complete(results)
     cells = results.status.size
     done = int((results.status != pending(results)).sum())
     axes = ", ".join(f"{dim} ({results.sizes[dim]})" for dim in ["optimizer", *swept(results), "seed"])
@@ -60,7 +62,7 @@ def what(results: xr.Dataset) -> list[str]:
 
 def statuses(results: xr.Dataset) -> str:
     """Cells of each status, by optimizer."""
-    (_, *found), *rows = census(results)
+    (_, *found), *rows = census(complete(results))
     return columns([["status", *found], *rows])
 
 
@@ -79,7 +81,7 @@ def heatmaps(results: xr.Dataset, width: int) -> list[Text]:
         return []
     rows = panels(results, (y, x), value, [(str(label),) for label in results.optimizer.values])
     flat = [panel for row in rows for panel in row]
-    words = results[value].attrs["long_name"]
+    words = variable_words(results, value)
     drawn = [heatmap(panel, words, width) for panel in flat[:MAX_HEATMAPS]]
     more = f"{len(flat) - MAX_HEATMAPS} more panels: adam-vs-gd plot\n" if len(flat) > MAX_HEATMAPS else ""
     marks = ", ".join(f"{one.letter} {one.name}" for one in by_urgency(outcomes(results)))

@@ -19,7 +19,7 @@ from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.problems import family_named
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.store import lock
-from adam_vs_gd.store.files import STAGING, publish
+from adam_vs_gd.store.files import STAGING, publish, unsealed
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.verify import verify
 
@@ -229,7 +229,7 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
     shutil.copytree(out, tmp_path / "copy")
     folder = Folder(tmp_path / "copy")
     path = folder.journal.files()[0]
-    held = len(ag.store.unsealed(path.read_bytes())["lane"])
+    held = len(unsealed(path.read_bytes())["lane"])
     for bad in (path.read_bytes()[:-1], b"nothing left of it"):  # whose lanes can be told, and cannot
         path.write_bytes(bad)
         aside = folder.journal.set_aside(path)

@@ -98,25 +98,28 @@ def draws_beside_shared(slot: Any, draws: tuple[Any, Any]) -> tuple[Any, Any]:
     return draws_of(slot, of_seeds), shared
 
 
-def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] | None = None) -> Batch:
+def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] | None = None, *, together: bool = True) -> Batch:
     """The functions of a problem, of all lanes: those of a step together, those of the test set one by one.
 
     Args:
         problem: of one lane.
+        together: whether lanes are stepped side by side, and not one after another.
         lane_draws: (slot, draws [K, ...]) -> the draws of a lane, where they are made in another way than by indexing.
     """
     if lane_draws is None:
         lane_draws = draws_of if problem.shared is None else draws_beside_shared
 
+    beside = side_by_side if together else one_by_one
+
     def advance(hyper: Any, slot: Any, draws: Any, state: Any, start: Any, stop: Any) -> Any:
         run = lambda hyper, draws, state: problem.advance(hyper, draws, state, start, stop)  # noqa: E731
-        return side_by_side(run, lane_draws)(hyper, slot, draws, state)
+        return beside(run, lane_draws)(hyper, slot, draws, state)
 
     return Batch(
         draw=problem.draw,
-        start=side_by_side(problem.start, lane_draws),
+        start=beside(problem.start, lane_draws),
         advance=advance,
-        measure=side_by_side(problem.measure, lane_draws),
+        measure=beside(problem.measure, lane_draws),
         test=one_by_one(problem.test, lane_draws),
         finish=one_by_one(problem.finish, lane_draws),
         shared=problem.shared,

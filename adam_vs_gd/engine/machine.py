@@ -131,7 +131,7 @@ def limits_of(family: Family, devices: tuple[jax.Device, ...], memory: int | Non
     free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
     cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
     kernel = kernel_of(family, devices, path)
-    machine = Machine(path, native=kernel is not None and kernel.simd != "")
+    machine = Machine(path, kernel is not None and kernel.simd != "", devices[0].platform)
     return Limits(len(devices), free, cache, width, shared=on_cpu, machine=machine)
 
 

@@ -64,7 +64,7 @@ def make_group(
     missing = {lane.digest: lane for lane in everything if lane.digest not in done}
     together = [[missing.pop(digest) for digest in digests if digest in missing] for digests in begun]
     needed = len(laid_out(everything, block, family.share))
-    devices = min(limits.devices, math.ceil(needed / way.least))
+    devices = min(limits.devices, way.devices or limits.devices, math.ceil(needed / way.least))
     alone = limits.shared and way.alone
     most = way.least if alone else max(way.least, min(limits.width, limits.cache // max(1, group.cost.lane)))
     while True:

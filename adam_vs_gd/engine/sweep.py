@@ -168,6 +168,8 @@ def sweep(
         folder = Folder(out)
         if not overwrite:
             folder.check(run.spec)
+        if run.maker.refuse is not nothing:
+            refuse_unfit(run, set() if overwrite else folder.journal.survey().done)
         with holding(folder, run, overwrite=overwrite):
             folder.check(run.spec)
             return compute(folder, run)
@@ -261,7 +263,6 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
     limits, lanes = run.limits(), [lane for _, lane in run.cells if only is None or lane.digest in only]
     if wanted - survey.done:
         refuse_mixture(folder.path, survey.about, about, settings.allow_mixed, run.family.unmixed)
-    refuse_unfit(run, lanes, limits, survey.done)
     with writing(folder), log.warnings():
         folder.open(spec)
         log.add(f"start on {len(run.devices)} devices: {about}, {settings}")
@@ -312,8 +313,7 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
 
 def in_memory(run: Run) -> xr.Dataset:
     """A sweep without a folder."""
-    limits = run.limits()
-    refuse_unfit(run, [lane for _, lane in run.cells], limits)
+    refuse_unfit(run, set())
     rows, failed = train(run)
     warn_of(failed)
     return to_dataset(run.spec, rows, run.about, run.cells)
@@ -350,15 +350,14 @@ def train(
     return rows_kept, failed
 
 
-def refuse_unfit(run: Run, lanes: Sequence[Lane], limits: Limits, done: Set[str] = frozenset()) -> None:
-    """Refuse lanes that do not fit alone, as far as their family knows.
+def refuse_unfit(run: Run, done: Set[str]) -> None:
+    """Refuse lanes that are not done and do not fit alone, as far as their family knows.
 
     Raises:
         MachineError: naming what they take.
     """
-    if run.maker.refuse is nothing:
-        return
-    for group in make_plan(run.family, lanes, limits, done).groups:
+    limits = run.limits()
+    for group in make_plan(run.family, (lane for _, lane in run.cells), limits, done).groups:
         if group.bytes > limits.each(group.devices):
             run.maker.refuse(group.static, limits.each(1))
 
@@ -376,6 +375,8 @@ def plan_sweep(
     """
     refuse_settings()
     spec = spec.family.make(spec, given).spec
+    if folder:
+        folder.check(spec)
     done = folder.journal.survey().done if folder else frozenset()
     limits = limits_of(spec.family, use_devices(settings.devices), settings.memory, settings.path)
     return make_plan(spec.family, (lane for _, lane in cells(spec)), limits, done), limits

@@ -59,7 +59,9 @@ def to_dataset(
     for name, tail, variable in layout(spec):
         tail_dims, tail_shape = tuple(tail), tuple(tail.values())
         values = (
-            np.zeros(shape + tail_shape, np.int8) if name == STATUS else np.full(shape + tail_shape, np.nan, precision)
+            np.zeros(shape + tail_shape, np.int8)
+            if name == STATUS
+            else np.full(shape + tail_shape, np.nan, variable.dtype or precision)
         )
         for c, rows in enumerate(chunks):
             mine = at_rows[:, 0] == c
@@ -78,7 +80,7 @@ def to_dataset(
     return dataset.assign_attrs(
         title=spec.name, digest=digest_of(lane.digest for _, lane in everything), spec=tomli_w.dumps(spec.to_dict()),
         **({} if known in {*MODELS.values(), DEFAULT} else {"problem": known}),
-        **spec.family.attributes(spec), **(about or {}),
+        **dict(spec.family.attributes(spec)) | dict(about or {}),
     )  # fmt: skip
 
 

@@ -94,8 +94,9 @@ def followed(results: xr.Dataset, most: int = 6) -> list[Followed]:
 
 
 def variable_words(results: xr.Dataset, name: str) -> str:
-    """A variable in words, as the results say themselves."""
-    return str(results[name].attrs.get("long_name", name)) if name in results else name
+    """A variable in words: the family's, or those of the results."""
+    known = family_of_results(results).variables(None).get(name)
+    return known.long_name if known else str(results[name].attrs.get("long_name", name)) if name in results else name
 
 
 def drawn_together(results: xr.Dataset) -> list[str]:

@@ -185,7 +185,8 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
         family = family_of_spec(given)
     except SpecError as error:
         return {}, list(error.mistakes)
-    allowed = [key for key in known if key in keys_of(family)] if family.read is None else list(known)
+    mine = [*keys_of(family), *(["problem"] if "problem" in given else [])]
+    allowed = [key for key in known if key in mine] if family.read is None else list(known)
     for key in given:
         if key not in allowed:
             inside = next((s for s, t in family.sections.items() if s and (key in t.numbers or key in t.choices)), None)
@@ -197,6 +198,8 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
     spec: dict[str, Any] = {"name": name, "seeds": check_seeds(given.get("seeds", DEFAULT_SEEDS), mistakes)}
     if family.read is None:
         spec |= read_sections(family, given, mistakes)
+        if "problem" in given:
+            spec["problem"] = {"import": given["problem"]["import"]}
     else:
         spec |= family.read(given, mistakes)
     return spec, mistakes

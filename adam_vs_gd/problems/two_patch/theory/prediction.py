@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.errors import TheoryError
+from adam_vs_gd.problems import MODELS, family_of_results
 from adam_vs_gd.problems.two_patch.family import NUMBERS
 from adam_vs_gd.problems.two_patch.theory.conditions import CONDITIONS, SIGNED, WITHIN
 from adam_vs_gd.problems.two_patch.theory.scales import (
@@ -158,6 +159,11 @@ def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> x
 
 def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Mapping[str, str], bool]:
     """(coordinates, {label: kind of optimizer}, whether supports are disjoint by construction) of a sweep."""
+    family = family_of_results(sweep) if isinstance(sweep, xr.Dataset) else getattr(sweep, "family", None)
+    if family is not None and family.name not in MODELS.values():
+        raise TheoryError(
+            f"these are results of {family.name}; the paper's theory is about its own problem of two patches"
+        )
     if isinstance(sweep, SweepSpec):
         held, spec = xr.Dataset(coords=coordinates(sweep)), sweep
         held.attrs = {"model": spec.model["name"], "supports": spec.data.get("supports", "")}

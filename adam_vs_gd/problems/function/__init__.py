@@ -1,0 +1,1 @@
+"""Anybody's function, or anybody's training, as a problem."""

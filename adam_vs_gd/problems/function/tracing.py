@@ -1,0 +1,535 @@
+"""Somebody's code, looked at before anything runs: what it returns, what it takes, and what it must not do."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
+
+from adam_vs_gd.engine.chunk import batched, compile_programs
+from adam_vs_gd.engine.plan import size
+from adam_vs_gd.errors import MachineError, SpecError
+from adam_vs_gd.objects import imported, named_code
+from adam_vs_gd.problem import MIN_WIDTH, Batch, Maker, Problem, Way
+from adam_vs_gd.problems.function.family import ONE_BY_ONE, RESERVED, Static
+from adam_vs_gd.spec.cells import cells
+from adam_vs_gd.spec.sweep_spec import SweepSpec
+from adam_vs_gd.surroundings import numerics
+
+if TYPE_CHECKING:
+    from adam_vs_gd.types import Array, Key
+
+DONE, DIVERGED = 2, 1
+NEEDS_A_VALUE = (
+    jax.errors.ConcretizationTypeError,  # of which branching on a tracer is one
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+ARRAYS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
+LONGEST = 300  # characters of somebody's error that are shown
+
+
+class Code(NamedTuple):
+    """Somebody's code.
+
+    Attributes:
+        name: for messages.
+        function: (hyper, key) -> {name: array}; of a training, its `measure` at the start.
+        training: (init, step, measure), or None.
+    """
+
+    name: str
+    function: Callable[[Mapping[str, Any], Key], Any]
+    training: tuple[Callable[..., Any], ...] | None
+
+
+class Weight(NamedTuple):
+    """What a lane of somebody's code takes, about.
+
+    Attributes:
+        bytes: the most that is held at once, if XLA fuses nothing.
+        work: floating-point operations, of a step where it is a training.
+        lapack: how many matrices at once it hands to LAPACK; 0 where it does not.
+    """
+
+    bytes: int
+    work: float
+    lapack: int = 0
+
+
+WEIGHTS: dict[Static, Weight] = {}
+"""What has been looked at; the only use of it is to plan."""
+
+
+def weight_of(static: Static) -> Weight:
+    """What a lane takes, if its code has been looked at."""
+    return WEIGHTS.get(static, Weight(2**16, 1.0))
+
+
+def make(spec: SweepSpec, given: Mapping[str, Any]) -> Maker:
+    """The functions of a sweep's lanes, and the spec with the code's name and outputs filled in.
+
+    Raises:
+        SpecError: if the code cannot be swept: saying what is wrong with it, and what to do.
+    """
+    where = spec.problem["import"]
+    thing = given["problem"] if "problem" in given else imported(where, "problem.import")
+    code = code_of(thing, where, spec)
+    named = identity(spec, thing)
+    keys = spec.to_dict()
+    keys["problem"] |= {"code": named}
+    shapes = {static: looked_at(code, static) for static in statics(SweepSpec(**keys))}
+    keys["problem"] |= {"outputs": outputs_of(code, shapes, spec)}
+    batch = batch_of(thing, code.name, spec.steps is not None)
+    return Maker(SweepSpec(**keys), batch, {"code": named}, functools.partial(refuse, batch))
+
+
+def identity(spec: SweepSpec, thing: Any) -> str:
+    """How the code is named: where it is, and the version that its author gives, or a digest of it.
+
+    Raises:
+        SpecError: if a spec names it otherwise, that is if the code has changed.
+    """
+    named = named_code(spec.problem["import"], thing, spec.problem.get("version"))
+    old = spec.problem.get("code")
+    if old is not None and old != named:
+        raise SpecError(
+            "spec",
+            [f"problem.code: is {old} in the spec, and {named} here: the code has changed since. Choose another folder "
+             f'with --out; or, where it computes the same, pin it with version = "…" from the start'],
+        )  # fmt: skip
+    return named
+
+
+def code_of(thing: Any, where: str, spec: SweepSpec) -> Code:
+    """Somebody's code, if it is of the right form.
+
+    Raises:
+        SpecError: if it is not.
+    """
+    name = where.partition(":")[2] or where
+
+    def wrong(text: str) -> SpecError:
+        return SpecError("spec", [f"problem.import = {where}: {text}"])
+
+    parts = training_of(thing)
+    if parts is None and not callable(thing):
+        raise wrong(f"is {type(thing).__name__}, and neither a function nor a training (init, step, measure)")
+    for part in parts or (thing,):
+        if inspect.isgeneratorfunction(part) or inspect.iscoroutinefunction(part):
+            raise wrong("is a generator, which gives values one by one; return a dict of arrays")
+    if parts is None:
+        if spec.steps is not None:
+            raise wrong("is a function, and steps are of a training (init, step, measure); leave steps out")
+        return Code(name, thing, None)
+    if spec.steps is None:
+        raise wrong("is a training (init, step, measure), which needs steps")
+    init, _, measure = parts
+    return Code(name, lambda hyper, key: measure(hyper, key, init(hyper, key)), parts)
+
+
+def training_of(thing: Any) -> tuple[Callable[..., Any], ...] | None:
+    """(init, step, measure) of an object that has them, or is a tuple of three functions."""
+    names = ("init", "step", "measure")
+    if all(callable(getattr(thing, name, None)) for name in names):
+        return tuple(getattr(thing, name) for name in names)
+    if isinstance(thing, tuple) and len(thing) == 3 and all(map(callable, thing)):
+        return thing
+    return None
+
+
+def statics(spec: SweepSpec) -> Iterator[Any]:
+    """The static parts of a sweep's lanes, each once."""
+    seen: dict[Any, None] = {}
+    for _, lane in cells(spec):
+        seen[lane.static] = None
+    return iter(seen)
+
+
+def looked_at(code: Code, static: Static) -> Mapping[str, Any]:
+    """{output: shape} of the code with some static numbers, traced and not run; what is wrong with it is said.
+
+    Raises:
+        SpecError: if it cannot be traced, or does what a sweep cannot have it do.
+    """
+    with numerics(static.precision):
+        hyper, key = abstract(static), jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+        names: list[str] = []  # in the order in which they are returned, which JAX forgets
+
+        def call(hyper: Mapping[str, Any], *rest: Any) -> Any:
+            outputs = called(code.function, dict(static.static), hyper, *rest)
+            names[:] = outputs if isinstance(outputs, Mapping) else []
+            for name in names:
+                if not isinstance(outputs[name], ARRAYS):
+                    raise refused(code, f"returns {name}, which is a {type(outputs[name]).__name__} and no array")
+            return outputs
+
+        found = traced(code, call, hyper, key)
+        again = traced(code, call, hyper, key)
+        if told(found) != told(again):
+            raise refused(code, "computes something else each time it is traced (a random number of NumPy's, a clock, "
+                          "something global?); draw from key, and pass the rest as a number")  # fmt: skip
+        refuse_effects(code, found.jaxpr)
+        outputs = jax.eval_shape(call, hyper, key)
+        check_outputs(code, outputs, static)
+        steps = None
+        if code.training:
+            steps = traced_step(code, static, hyper, key)
+            refuse_effects(code, steps.jaxpr)
+        parts = [part.jaxpr for part in (found, steps) if part]
+        WEIGHTS[static] = Weight(max(map(peak, parts)), work(parts[-1]), max(map(matrices, parts)))
+        return {name: outputs[name] for name in names}
+
+
+def abstract(static: Static) -> dict[str, Any]:
+    """{name: shape} of the traced numbers of a lane."""
+    return {name: jax.ShapeDtypeStruct((), jnp.result_type(float)) for name in static.names}
+
+
+def called(function: Callable[..., Any], fixed: Mapping[str, Any], hyper: Mapping[str, Any], *rest: Any) -> Any:
+    """A function of a lane's numbers, given those that are compiled in too."""
+    return function({**fixed, **hyper}, *rest)
+
+
+def refused(code: Code, text: str) -> SpecError:
+    """What is wrong with somebody's code."""
+    return SpecError(code.name, [f"{code.name}: {text}"])
+
+
+def traced(code: Code, call: Callable[..., Any], hyper: Mapping[str, Any], *rest: Any) -> ClosedJaxpr:
+    """The code as JAX sees it.
+
+    Raises:
+        SpecError: if it cannot be traced, with what to do about it.
+    """
+    try:
+        with jax.checking_leaks():
+            return jax.make_jaxpr(lambda *arguments: call(*arguments))(hyper, *rest)  # a new function each time
+    except SpecError:
+        raise
+    except NEEDS_A_VALUE as error:
+        names = needing(call, hyper, *rest)
+        which = f" on {' and '.join(names)}" if names else " on a traced number"
+        asked = ", ".join(f"{name!r}: …" for name in names) or "…"
+        raise refused(code, f"branches in Python{which}, or needs its value, which it has not while it is compiled; "
+                      f"make it static (static={{{asked}}}: compiled in, a compilation for each value), or write it "
+                      "with jnp.where or jax.lax") from error  # fmt: skip
+    except KeyError as error:
+        if str(error.args[0] if error.args else "") not in hyper and isinstance(error.args[0], str):
+            there = ", ".join(hyper) or "none"
+            raise refused(code, f"asks for hyper[{error.args[0]!r}], which is no number of the sweep; traced are "
+                          f"{there}") from error  # fmt: skip
+        raise refused(code, f"raises {brief(error)}") from error
+    except Exception as error:  # whatever somebody's code raises
+        if "leaked" in str(error).lower():
+            raise refused(code, "keeps traced values outside of it (in a list, an attribute, a global), where they "
+                          "mean nothing; return them") from error  # fmt: skip
+        raise refused(code, f"raises {brief(error)}") from error
+
+
+def brief(error: BaseException) -> str:
+    """An error in a line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:LONGEST]}"
+
+
+def needing(call: Callable[..., Any], hyper: Mapping[str, Any], *rest: Any) -> list[str]:
+    """The numbers whose values the code needs while it is traced: without which, alone or together, it can be."""
+
+    def runs_with(names: tuple[str, ...]) -> bool:
+        known = dict.fromkeys(names, 1.0)
+        free = {name: value for name, value in hyper.items() if name not in known}
+        try:
+            jax.eval_shape(lambda free, *rest: call({**known, **free}, *rest), free, *rest)
+        except NEEDS_A_VALUE:
+            return False
+        except Exception:  # of the value 1.0, which need not suit
+            return True
+        return True
+
+    for count in range(1, len(hyper) + 1):
+        for names in itertools.combinations(hyper, count):
+            if runs_with(names):
+                return list(names)
+    return []
+
+
+def told(jaxpr: ClosedJaxpr) -> tuple[str, tuple[bytes, ...]]:
+    """A jaxpr and its constants, to compare."""
+    known = (c for c in jaxpr.consts if hasattr(c, "dtype") and not jnp.issubdtype(c.dtype, jax.dtypes.extended))
+    return str(jaxpr.jaxpr), tuple(np.asarray(c).tobytes() for c in known)
+
+
+def refuse_effects(code: Code, jaxpr: Jaxpr) -> None:
+    """See that the code does nothing but compute.
+
+    Raises:
+        SpecError: if it prints, calls back, or writes.
+    """
+    if jaxpr.effects:
+        names = sorted({equation.primitive.name for equation in equations(jaxpr) if equation.effects})
+        raise refused(code, f"has side effects on the host ({', '.join(names)}), which happen as often as lanes are "
+                      "padded, cut and resumed; return what it has to say")  # fmt: skip
+
+
+def equations(jaxpr: Jaxpr) -> Iterator[Any]:
+    """Every equation, also of functions inside."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in inside(equation):
+            yield from equations(inner)
+
+
+def inside(equation: Any) -> Iterator[Jaxpr]:
+    """The jaxprs that an equation calls."""
+    for value in equation.params.values():
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(one, ClosedJaxpr):
+                yield one.jaxpr
+            elif isinstance(one, Jaxpr):
+                yield one
+
+
+def check_outputs(code: Code, outputs: Any, static: Static) -> None:
+    """See that the code returns named arrays of real numbers.
+
+    Raises:
+        SpecError: if it does not.
+    """
+    if not isinstance(outputs, Mapping) or not outputs:
+        what = "nothing" if outputs is None or outputs == {} else f"a {type(outputs).__name__}"
+        raise refused(code, f'returns {what}; it must return a dict of arrays, for instance {{"error": error}}')
+    taken = {*static.names, *(name for name, _ in static.static)}
+    for name, value in outputs.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            raise refused(code, f"returns {name!r}: an output's name must be of letters, digits and _")
+        if name in taken:
+            raise refused(code, f"returns {name}, which is a number of the sweep; call one of them otherwise")
+        if name in RESERVED or name.endswith("_path"):
+            raise refused(code, f"returns {name}, which means something else in results; call it otherwise")
+        if not (jnp.issubdtype(value.dtype, np.number) or value.dtype == bool):
+            raise refused(code, f"returns {name} of dtype {value.dtype}, which is no number")
+        if jnp.issubdtype(value.dtype, np.complexfloating):
+            raise refused(code, f"returns {name}, which is complex; return its real and imaginary parts")
+
+
+def traced_step(code: Code, static: Static, hyper: Mapping[str, Any], key: Any) -> ClosedJaxpr:
+    """A step of a training as JAX sees it.
+
+    Raises:
+        SpecError: if what it returns is not a state like the one it was given.
+    """
+    init, step, _ = code.training or ()
+    fixed = dict(static.static)
+    call = functools.partial(called, step, fixed)
+    try:
+        state = jax.eval_shape(functools.partial(called, init, fixed), hyper, key)
+    except Exception as error:
+        raise refused(code, f"init raises {brief(error)}") from error
+    t = jax.ShapeDtypeStruct((), np.int32)
+    found = traced(code, call, hyper, key, state, t)
+    after = jax.eval_shape(call, hyper, key, state, t)
+    before_form, after_form = (
+        (jax.tree.structure(s), [(a.shape, a.dtype) for a in jax.tree.leaves(s)]) for s in (state, after)
+    )
+    if before_form != after_form:
+        raise refused(code, f"step returns a state {short(after)}, and was given {short(state)}; they must be of one "
+                      "form, shapes and dtypes included")  # fmt: skip
+    return found
+
+
+def short(tree: Any) -> str:
+    """The shapes of a state in a line."""
+    text = " ".join(str(jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree)).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def outputs_of(code: Code, shapes: Mapping[Static, Mapping[str, Any]], spec: SweepSpec) -> dict[str, Any]:
+    """{output: {dims, shape, dtype}}, the same for all static numbers.
+
+    Raises:
+        SpecError: if they differ, or dimensions do not fit.
+    """
+    (first, outputs), *others = shapes.items()
+    for static, found in others:
+        for name in {**outputs, **found}:
+            one, other = outputs.get(name), found.get(name)
+            if one is None or other is None or one.shape != other.shape:
+                raise refused(code, f"returns {name} of shape {shape_of(one)} at {static_words(first)}, and of "
+                              f"{shape_of(other)} at {static_words(static)}; results have one shape: pad it to the "
+                              "largest, or return a summary")  # fmt: skip
+    given = spec.problem.get("dims", {})
+    for name in given.keys() - outputs.keys():
+        raise refused(code, f"does not return {name}, of which dims are given; it returns {', '.join(outputs)}")
+    sizes: dict[str, int] = {}
+    found = {}
+    for name, value in outputs.items():
+        dims = list(given.get(name, [f"{name}_{k}" for k in range(len(value.shape))]))
+        if len(dims) != len(value.shape):
+            raise refused(code, f"returns {name} of shape {shape_of(value)}, of which dims names {len(dims)}: "
+                          f"{', '.join(dims)}")  # fmt: skip
+        for dim, length in zip(dims, value.shape, strict=True):
+            if dim in {*spec.axes, *spec.fixed, *spec.static, *outputs}:
+                raise refused(code, f"returns {name} along {dim}, which is a number of the sweep or an output; call "
+                              "the dimension otherwise")  # fmt: skip
+            if sizes.setdefault(dim, length) != length:
+                raise refused(code, f"returns {name} with {length} values along {dim}, where another output has "
+                              f"{sizes[dim]}; give them different dims")  # fmt: skip
+        found[name] = {"dims": dims, "shape": list(value.shape), "dtype": str(value.dtype)}
+    return found
+
+
+def shape_of(value: Any) -> str:
+    """A shape for people."""
+    return "none at all" if value is None else str(tuple(value.shape))
+
+
+def static_words(static: Static) -> str:
+    """The static numbers of a lane for people."""
+    return ", ".join(f"{name} = {value:g}" for name, value in static.static) or "no static number"
+
+
+@functools.lru_cache(maxsize=16)
+def batch_of(thing: Any, name: str, trained: bool) -> Callable[[Static, Any, Way, int], Batch]:
+    """What makes the functions of lanes; the same one for the same code, so that programs are compiled once."""
+
+    def make_batch(static: Static, extent: None, way: Way, block: int) -> Batch:
+        return batched(problem_of(thing, static), together=way.name != ONE_BY_ONE)
+
+    return make_batch
+
+
+def draw(key: Key) -> Array:
+    """[2] uint32, the raw key of a seed: lanes of one seed share it."""
+    return jax.random.key_data(key)
+
+
+def key_of(draws: Array) -> Key:
+    """The key that somebody's code is given."""
+    return jax.random.wrap_key_data(draws, impl="threefry2x32")
+
+
+def problem_of(thing: Any, static: Static) -> Problem:
+    """Somebody's code as a `Problem`: a function is one step, a training as many as it has."""
+
+    def hyper_of(values: tuple[Any, ...]) -> dict[str, Any]:
+        return {**dict(static.static), **dict(zip(static.names, values, strict=True))}
+
+    def finish(values: Any, draws: Array, state: Any, measured: Mapping[str, Array]) -> dict[str, Array]:
+        outputs = dict(measured) if static.trained else state
+        finite = [jnp.isfinite(value).all() for value in outputs.values() if jnp.issubdtype(value.dtype, np.floating)]
+        fine = functools.reduce(jnp.logical_and, finite, jnp.array(True))
+        return {**outputs, "status": jnp.where(fine, DONE, DIVERGED).astype(jnp.int8)}
+
+    def nothing(values: Any, draws: Array, state: Any) -> dict[str, Array]:
+        return {}
+
+    if not static.trained:
+
+        def empty(values: Any, draws: Array) -> Any:
+            like = jax.eval_shape(lambda: thing(hyper_of(values), key_of(draws)))
+            return {name: jnp.zeros(a.shape, a.dtype) for name, a in like.items()}
+
+        def run(values: Any, draws: Array, state: Any, start: Array, stop: Array) -> Any:
+            return {name: jnp.asarray(value) for name, value in thing(hyper_of(values), key_of(draws)).items()}
+
+        return Problem(1, draw, empty, run, nothing, nothing, finish)
+    init, step, measure = training_of(thing) or ()
+
+    def begin(values: Any, draws: Array) -> Any:
+        return jax.tree.map(jnp.asarray, init(hyper_of(values), key_of(draws)))
+
+    def advance(values: Any, draws: Array, state: Any, start: Array, stop: Array) -> Any:
+        hyper, key = hyper_of(values), key_of(draws)
+        return jax.lax.fori_loop(start, stop, lambda t, state: step(hyper, key, state, t), state)
+
+    def look(values: Any, draws: Array, state: Any) -> dict[str, Array]:
+        return {name: jnp.asarray(v) for name, v in measure(hyper_of(values), key_of(draws), state).items()}
+
+    return Problem(static.steps, draw, begin, advance, look, nothing, finish)
+
+
+def refuse(batch: Callable[..., Batch], static: Static, memory: int) -> None:
+    """See that the narrowest chunk fits.
+
+    Raises:
+        MachineError: if it takes more than there is.
+    """
+    with numerics(static.precision):
+        tree = jax.tree.structure(tuple(static.names))
+        kinds = (np.dtype(static.precision),) * len(static.names)
+        devices = (jax.local_devices()[0],)
+        need = compile_programs(batch(static, None, Way(), 1), tree, kinds, MIN_WIDTH, 1, devices).bytes
+    if need > memory:
+        raise MachineError(
+            f"{static.code.partition('@')[0]} ({static_words(static)}): a lane takes about {size(need / MIN_WIDTH)}, "
+            f"and the {MIN_WIDTH} that run side by side at least {size(need)}, of {size(memory)}; make it smaller, or "
+            "allow more with --memory"
+        )
+
+
+def peak(jaxpr: Jaxpr) -> int:
+    """The most bytes that are held at once, equation by equation, if nothing is fused."""
+    last = {}
+    for k, equation in enumerate(jaxpr.eqns):
+        for variable in equation.invars:
+            if hasattr(variable, "count") or not hasattr(variable, "val"):
+                last[id(variable)] = k
+    kept = {id(variable) for variable in jaxpr.outvars}
+    held = sum(bytes_of(variable) for variable in jaxpr.invars)
+    most, alive = held, {}
+    for k, equation in enumerate(jaxpr.eqns):
+        extra = max((peak(inner) for inner in inside(equation)), default=0)
+        for variable in equation.outvars:
+            alive[id(variable)] = bytes_of(variable)
+            held += bytes_of(variable)
+        most = max(most, held + extra)
+        for name in [n for n in alive if last.get(n, -1) <= k and n not in kept]:
+            held -= alive.pop(name)
+    return most
+
+
+def bytes_of(variable: Any) -> int:
+    """Bytes of an array."""
+    aval = variable.aval
+    itemsize = getattr(getattr(aval, "dtype", None), "itemsize", 8)
+    return int(np.prod(getattr(aval, "shape", ()), dtype=np.int64)) * itemsize
+
+
+CUBIC = frozenset({"cholesky", "lu", "eigh", "svd", "qr", "eig", "triangular_solve", "geqrf", "geqp3", "schur",
+                   "hessenberg", "tridiagonal", "householder_product", "symmetric_product"})  # fmt: skip
+"""Primitives that are LAPACK's or BLAS's on a CPU, and take the cube of a side."""
+
+
+def matrices(jaxpr: Jaxpr) -> int:
+    """The most matrices that an equation hands to LAPACK at once; 0 where none does."""
+    shapes = [e.invars[0].aval.shape for e in equations(jaxpr) if e.primitive.name in CUBIC]
+    return max((int(np.prod(shape[:-2], dtype=int)) for shape in shapes), default=0)
+
+
+def work(jaxpr: Jaxpr) -> float:
+    """Floating-point operations, about; a loop of unknown length counts once."""
+    total = 0.0
+    for equation in jaxpr.eqns:
+        sizes = [float(np.prod(getattr(v.aval, "shape", ()), dtype=float)) for v in equation.outvars]
+        name = equation.primitive.name
+        if name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shape = getattr(equation.invars[0].aval, "shape", ())
+            total += 2 * sizes[0] * float(np.prod([shape[d] for d in contracted], dtype=float))
+        elif name in CUBIC:
+            shape = getattr(equation.invars[0].aval, "shape", ())
+            total += float(np.prod(shape, dtype=float)) * (shape[-1] if shape else 1)
+        else:
+            total += sum(sizes)
+        times = equation.params.get("length", 1) if name == "scan" else 1
+        total += times * sum(work(inner) for inner in inside(equation))
+    return max(total, 1.0)
