@@ -113,3 +113,8 @@ def lookahead(eta, rho=0.5, lam=0.0, *, order=1):
 def plain_gd(eta):
     """Gradient descent; λ is the package's to add."""
     return optax.sgd(eta)
+
+
+def lookahead_default(eta=0.05, rho=0.5):
+    """One whose numbers all have defaults."""
+    return optax.scale(-eta * (1 + rho))

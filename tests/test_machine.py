@@ -304,7 +304,7 @@ def test_other_errors_are_not_taken_for_a_want_of_memory():
 def test_a_folder_does_not_mix_platforms_or_paths_unless_told_to(tmp_path, key, value):
     spec = small.spec(steps=4, record=2, seeds=1, optimizers={"gd": {}})
     ag.run_sweep(spec, tmp_path / "sweep", quiet=True)
-    folder = ag.store.Folder(tmp_path / "sweep")
+    folder = Folder(tmp_path / "sweep")
     (rows,) = folder.journal.chunks()
     about, lanes = json.loads(str(rows.pop("about"))), rows.pop("lane")
     folder.journal.files()[0].unlink()

@@ -259,7 +259,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     from adam_vs_gd.store.folder import Folder
 
     folder = Folder(out)
-    if not (options.overwrite or spec.problem):  # what a function returns is not known yet
+    if not (options.overwrite or spec.names_code):
         folder.check(spec)
 
     load_jax()

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adam_vs_gd.problem import Static
     from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 DIGITS = 32  # of the name of lanes together
@@ -22,13 +21,13 @@ class Lane:
     """One training.
 
     Attributes:
-        static: what decides its program.
+        static: what decides its program, a `problem.Static`.
         hyper: its numbers, a pytree of Python floats and ints.
         seed: its seed.
         record: its trajectory's record.
     """
 
-    static: Static
+    static: Any
     hyper: Any
     seed: int
     record: int

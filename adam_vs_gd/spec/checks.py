@@ -186,7 +186,7 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
     except SpecError as error:
         return {}, list(error.mistakes)
     mine = [*keys_of(family), *(["problem"] if "problem" in given else [])]
-    allowed = [key for key in known if key in mine] if family.read is None else list(known)
+    allowed = [key for key in known if key in mine] if family.sections else list(known)
     for key in given:
         if key not in allowed:
             inside = next((s for s, t in family.sections.items() if s and (key in t.numbers or key in t.choices)), None)

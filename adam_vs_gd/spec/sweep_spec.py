@@ -122,6 +122,12 @@ class SweepSpec:
         return getattr(self, self.family.variants.section) if self.family.variants else {}
 
     @property
+    def names_code(self) -> bool:
+        """Whether it names code of somebody's, which says more of the sweep when it is looked at."""
+        tables = [self.problem, self.data, self.model, *self.variants.values()]
+        return any("import" in table or table.get("kind") == "own" for table in tables if table)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Those of the variants; one without a name where there are none."""
         return tuple(self.variants) or ("",)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +18,7 @@ from adam_vs_gd.errors import MachineError, SpecError
 from adam_vs_gd.objects import imported, named_code
 from adam_vs_gd.problem import MIN_WIDTH, Batch, Maker, Problem, Way
 from adam_vs_gd.problems.function.family import ONE_BY_ONE, RESERVED, Static
+from adam_vs_gd.problems.traced import LONGEST, NEEDS_A_VALUE, brief, needing
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.surroundings import numerics
@@ -27,14 +27,7 @@ if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
 
 DONE, DIVERGED = 2, 1
-NEEDS_A_VALUE = (
-    jax.errors.ConcretizationTypeError,  # of which branching on a tracer is one
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
 ARRAYS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
-LONGEST = 300  # characters of somebody's error that are shown
 
 
 class Code(NamedTuple):
@@ -233,33 +226,6 @@ def traced(code: Code, call: Callable[..., Any], hyper: Mapping[str, Any], *rest
             raise refused(code, "keeps traced values outside of it (in a list, an attribute, a global), where they "
                           "mean nothing; return them") from error  # fmt: skip
         raise refused(code, f"raises {brief(error)}") from error
-
-
-def brief(error: BaseException) -> str:
-    """An error in a line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:LONGEST]}"
-
-
-def needing(call: Callable[..., Any], hyper: Mapping[str, Any], *rest: Any) -> list[str]:
-    """The numbers whose values the code needs while it is traced: without which, alone or together, it can be."""
-
-    def runs_with(names: tuple[str, ...]) -> bool:
-        known = dict.fromkeys(names, 1.0)
-        free = {name: value for name, value in hyper.items() if name not in known}
-        try:
-            jax.eval_shape(lambda free, *rest: call({**known, **free}, *rest), free, *rest)
-        except NEEDS_A_VALUE:
-            return False
-        except Exception:  # of the value 1.0, which need not suit
-            return True
-        return True
-
-    for count in range(1, len(hyper) + 1):
-        for names in itertools.combinations(hyper, count):
-            if runs_with(names):
-                return list(names)
-    return []
 
 
 def told(jaxpr: ClosedJaxpr) -> tuple[str, tuple[bytes, ...]]:

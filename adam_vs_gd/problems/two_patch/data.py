@@ -65,6 +65,26 @@ class Dataset(NamedTuple):
         return jnp.einsum("nd,jmd->jmn", self.noise, w, precision=jax.lax.Precision.HIGHEST)
 
 
+class Patches(NamedTuple):
+    """Examples of any patches.
+
+    Attributes:
+        x: [n, P, d] patches.
+        y: [n] labels, −1 or +1.
+    """
+
+    x: Array
+    y: Array
+
+    def take(self, index: ArrayLike) -> Patches:
+        """The examples of a batch, by their numbers [B]."""
+        return jax.tree.map(lambda a: a[index], self)
+
+    def products(self, w: Array) -> Array:
+        """[P, J, m, n] inner products of filters [J, m, d] with every patch."""
+        return jnp.einsum("npd,jmd->pjmn", self.x, w, precision=jax.lax.Precision.HIGHEST)
+
+
 def balanced_labels(n: int) -> Array:
     """[n] labels +1, −1, +1, …: as many of each class for even n. Their order means nothing, the noise is i.i.d."""
     return 1.0 - 2.0 * (jnp.arange(n) % 2)

@@ -11,8 +11,9 @@ from adam_vs_gd.problems import MODELS
 from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.problems.learning.numbers import INT_MAX, OPTIMIZERS, STATUSES, TOP, TRAIN
 from adam_vs_gd.problems.learning.variables import FOLLOWED
-from adam_vs_gd.problems.two_patch import variables, ways
+from adam_vs_gd.problems.two_patch import reading, variables, ways
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.problems.two_patch.reading import ABOUT, OWN, free
 from adam_vs_gd.spec.plain import show
 from adam_vs_gd.spec.values import values
 
@@ -57,6 +58,7 @@ MEANINGLESS: Mapping[str, frozenset[str]] = {
 """The keys that mean nothing to a model; those of images are known elsewhere, and named for whoever gives them here."""
 ABSENT = Hyper(alpha=0.0, s=0, sigma_p=0.0, sigma_0=0.0, lam=0.0, eta=0.0)
 """The numbers of a lane whose optimizer has none of them."""
+WORDS = frozenset({"kind", "name", "supports", *ABOUT})  # keys that are no numbers
 SIZES = ("steps", "n", "d", "width", "q", "test_size", "batch_size")
 
 
@@ -94,8 +96,37 @@ def check_batch(tables: Mapping[str, Any], otherwise: str, mistakes: list[str]) 
         )
 
 
+def numbers(spec: SweepSpec) -> dict[str, Number]:
+    """Every number that may be an axis, in the order of the dimensions; those of somebody else's parts last."""
+    tables = (spec.data, spec.model, *spec.optimizers.values())
+    own = [key for table in tables if is_foreign(table) for key, value in table.items() if key not in WORDS]
+    return {**NUMBERS, **{key: free(key) for key in own if key not in NUMBERS}}
+
+
+def is_foreign(table: Mapping[str, Any]) -> bool:
+    """Whether a table is of somebody else's part."""
+    return "import" in table or OWN in (table.get("kind"), table.get("name"))
+
+
+def own_part(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a lane's static part, and of its numbers, is of somebody else's parts."""
+    table = spec.optimizers[label]
+    parts = {"optimizer": table, "model": spec.model, "data": spec.data}
+    foreign = {name: part for name, part in parts.items() if is_foreign(part)}
+    if not foreign:
+        return {}
+    kept = table.get("static", ())
+    traced = [key for name, part in foreign.items() if name != "model" for key in part
+              if key not in WORDS and key not in NUMBERS and key not in kept]  # fmt: skip
+    options = [(key, at.get(key, table.get(key))) for key in kept if key in table]
+    options += [(key, at[key]) for key in spec.model if "model" in foreign and key not in WORDS and key not in NUMBERS]
+    code = tuple((name, part.get("code", part.get("import", OWN))) for name, part in foreign.items())
+    return {"code": code, "own": tuple(traced), "options": tuple(options)}
+
+
 def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hyper]:
     """The shapes and the numbers of a lane."""
+    own = own_part(spec, label, at)
     sizes = {key: at[key] for key in SIZES if at[key] is not None}
     if spec.model["name"] == "linear":
         sizes |= {"width": 1, "q": 1}
@@ -105,8 +136,10 @@ def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hy
         supports=spec.data["supports"],
         precision=spec.train["precision"],
         **sizes,
+        **own,
     )
-    return static, ABSENT._replace(**{key: at[key] for key in ABSENT._fields if at.get(key) is not None})
+    known = {key: at[key] for key in ABSENT._fields if at.get(key) is not None}
+    return static, ABSENT._replace(**known, own=tuple(float(at[key]) for key in static.own))
 
 
 def describe(static: Static) -> str:
@@ -127,6 +160,10 @@ def kernel(platform: str) -> Kernel | None:
 
 def make(spec: SweepSpec, given: Mapping[str, Any]) -> Maker:
     """The functions of a sweep's lanes."""
+    if given or any(map(is_foreign, (spec.data, spec.model, *spec.optimizers.values()))):
+        from adam_vs_gd.problems.two_patch import parts
+
+        return parts.make(spec, given)
     from adam_vs_gd.problems.two_patch.fast import make_batch
 
     return Maker(spec, make_batch)
@@ -134,7 +171,10 @@ def make(spec: SweepSpec, given: Mapping[str, Any]) -> Maker:
 
 def attributes(spec: SweepSpec) -> dict[str, str]:
     """What results say in their attributes."""
-    return {"supports": spec.data["supports"], "model": spec.model["name"], "precision": spec.train["precision"]}
+    known = {"supports": spec.data["supports"], "model": spec.model["name"], "precision": spec.train["precision"]}
+    return known | {
+        f"own_{name}": part["code"] for name in ("data", "model") if "code" in (part := getattr(spec, name))
+    }
 
 
 def facts(results: xr.Dataset) -> list[tuple[str, str]]:
@@ -142,9 +182,16 @@ def facts(results: xr.Dataset) -> list[tuple[str, str]]:
     return [("Supports of the noise", results.attrs["supports"])] if "supports" in results.attrs else []
 
 
+def read(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
+    """The tables of a spec."""
+    return reading.read(FAMILY, given, mistakes)
+
+
 FAMILY = Family(
     name="two_patch",
     sections={"": TOP, "data": DATA, "model": MODEL, "train": TRAIN},
+    read=read,
+    numbers=numbers,
     variants=OPTIMIZERS,
     fit=fit,
     check=check,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd.problems.learning.loss import error_rate, is_correct, is_finite, objective, objective_grad
-from adam_vs_gd.problems.two_patch.data import Dataset
+from adam_vs_gd.problems.two_patch.data import Dataset, Patches
 from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
@@ -32,9 +32,18 @@ def products(model: Model, params: Params, data: Dataset) -> Products:
     return Products(w[..., :1] * data.y, data.project(w))
 
 
-def margins(model: Model, params: Params, data: Dataset) -> Array:
+def margins(model: Model, params: Params, data: Dataset | Patches) -> Array:
     """[n] F_y − F_{−y} (y·logit for the linear model); an example is an error where this is not above 0."""
-    return data.y * model.readout(*products(model, params, data))
+    return data.y * log_odds(model, params, data)
+
+
+def log_odds(model: Any, params: Params, data: Dataset | Patches) -> Array:
+    """[n] F_{+1} − F_{−1}: of the products of filters with patches, where a model has filters, or of the patches."""
+    if not hasattr(model, "readout"):
+        return model.log_odds(params, data.x)
+    if isinstance(data, Patches):
+        return model.readout(*data.products(model.filters(params)))
+    return model.readout(*products(model, params, data))
 
 
 def data_loss(model: Model, params: Params, data: Dataset) -> tuple[Array, Array]:
@@ -62,20 +71,35 @@ def measure(model: Model, params: Params, data: Dataset, lam: ArrayLike = 0.0) -
     (loss, margin), grads = jax.value_and_grad(lambda p: data_loss(model, p, data), has_aux=True)(params)
     grads = objective_grad(grads, params, lam)
     full_loss = objective(loss, params, lam)
-    classes = jnp.array([-1.0, 1.0], data.y.dtype)
-    feature = model.by_class(model.filters(params)[..., 0])  # [2, m] ⟨w_{j,r}, v⟩
-    memory = model.by_class(products(model, params, data).noise).max(1)  # [2, n] max_r ⟨w_{j,r}, ξ_i⟩
+    error = jnp.where(is_finite(full_loss, params), error_rate(margin), jnp.nan)
+    patch_wise = patch_wise_of(model, params, data) if has_filters(model, data) else {}
     return {
-        "train_error": jnp.where(is_finite(full_loss, params), error_rate(margin), jnp.nan),
+        "train_error": error,
         "loss": full_loss,
         "data_loss": loss,
+        **patch_wise,
+        "grad_norm_l1": optax.tree.norm(grads, ord=1),
+        "grad_norm_l2": optax.tree.norm(grads),
+        "weight_norm": optax.tree.norm(params),
+    }
+
+
+def has_filters(model: Any, data: Any) -> bool:
+    """Whether inner products of filters with the feature and the noise mean something."""
+    return hasattr(model, "filters") and not isinstance(data, Patches)
+
+
+def patch_wise_of(model: Model, params: Params, data: Dataset) -> dict[str, Array]:
+    """What filters have learned of the feature and of the noise; see `measure`."""
+    by_class = getattr(model, "by_class", lambda z: z if len(z) == 2 else jnp.concatenate([-z, z]))
+    classes = jnp.array([-1.0, 1.0], data.y.dtype)
+    feature = by_class(model.filters(params)[..., 0])  # [2, m] ⟨w_{j,r}, v⟩
+    memory = by_class(products(model, params, data).noise).max(1)  # [2, n] max_r ⟨w_{j,r}, ξ_i⟩
+    return {
         "feature_learning": feature[1].max(),
         "noise_memorization": jnp.where(data.y > 0, memory[1], jnp.inf).min(),
         "capital_lambda": (feature * classes[:, None]).max(1),
         "capital_gamma": jnp.where(data.y == classes[:, None], memory, -jnp.inf).max(1),
-        "grad_norm_l1": optax.tree.norm(grads, ord=1),
-        "grad_norm_l2": optax.tree.norm(grads),
-        "weight_norm": optax.tree.norm(params),
     }
 
 

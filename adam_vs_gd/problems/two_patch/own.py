@@ -18,7 +18,7 @@ class Own(NamedTuple):
     Attributes:
         rules: {code of an optimizer: (static) -> its rule}.
         model: (static) -> the model; None for the package's.
-        sampler: (key, n, static, numbers) -> patches [n, P, d] and labels [n]; None for Definition 3.1's.
+        sampler: (key, n, static, numbers) -> `data.Patches`; None for Definition 3.1's.
     """
 
     rules: tuple[tuple[str, Callable[[Static], Rule]], ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,12 @@ from jax.typing import ArrayLike
 from adam_vs_gd.problem import Problem
 from adam_vs_gd.problems.learning import status, table1
 from adam_vs_gd.problems.learning.batches import Batches, no_order, raw
-from adam_vs_gd.problems.learning.loss import FITTED_LOSS, error_rate
+from adam_vs_gd.problems.learning.loss import FITTED_LOSS, error_rate, is_finite
 from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.learning.steps import Windows, objective_change, tied
 from adam_vs_gd.problems.learning.streams import Stream, stream
 from adam_vs_gd.problems.two_patch import measurements, training
-from adam_vs_gd.problems.two_patch.data import Dataset, NoiseRanks, balanced_labels, draw_noise, make_dataset
+from adam_vs_gd.problems.two_patch.data import Dataset, balanced_labels, draw_noise, make_dataset
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 class TwoPatchDraws(NamedTuple):
     """What all lanes of a seed share: noise by rank of the training and test sets, unit normal weights, a key."""
 
-    train: NoiseRanks
-    test: NoiseRanks
+    train: Any  # `NoiseRanks`; of somebody else's data a raw key
+    test: Any
     weights: Params
     batches: Array  # [2] uint32, the key that orders of the examples are drawn from
 
@@ -60,6 +60,26 @@ def draw_function(
         )
 
     return draw
+
+
+@functools.lru_cache(maxsize=64)
+def keys_function(model: Any, d: int) -> Callable[[Key], TwoPatchDraws]:
+    """`draw_function` of somebody else's data, which each lane draws from a key: they may depend on its numbers."""
+
+    def draw(key: Key) -> TwoPatchDraws:
+        return TwoPatchDraws(
+            train=raw(stream(key, Stream.TRAIN)),
+            test=raw(stream(key, Stream.TEST)),
+            weights=model.init(stream(key, Stream.WEIGHTS), jnp.zeros((2, d)))["params"],
+            batches=raw(stream(key, Stream.BATCHES)),
+        )
+
+    return draw
+
+
+def key_of(draws: Array) -> Key:
+    """A key from its raw data."""
+    return jax.random.wrap_key_data(draws, impl="threefry2x32")
 
 
 TEST_BLOCK = 1000  # test examples whose dense patches exist at once
@@ -84,11 +104,19 @@ def two_patch(
     model, rule = own.network(static), own.rule(static)
     test_labels = balanced_labels(static.test_size)
 
-    def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Dataset:
+    def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Any:
+        if own.sampler:
+            return own.sampler(key_of(draws.train), static.n, static, hyper)
         labels = balanced_labels(static.n)
         return represent(draws.train, labels, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
 
     def test_error(hyper: Hyper, draws: TwoPatchDraws, params: Params) -> Array:
+        if own.sampler:
+            margin = measurements.margins(
+                model, params, own.sampler(key_of(draws.test), static.test_size, static, hyper)
+            )
+            return jnp.where(is_finite(jnp.array(0.0), params), error_rate(margin), jnp.nan)
+
         def examples(first: Array, count: int) -> Dataset:
             y = jax.lax.dynamic_slice_in_dim(test_labels, first, count)
             return represent(draws.test.block(first, count), y, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
@@ -121,7 +149,10 @@ def two_patch(
             test_error(hyper, draws, best),
         )  # fmt: skip
 
-    draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
+    if own.sampler:
+        draw = keys_function(model, static.d)
+    else:
+        draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
     return Problem(static.steps, draw, start, advance, measure, test, finish)
 
 

@@ -37,6 +37,7 @@ BEST: Mapping[str, Variable] = {
 
 
 def variables(spec: SweepSpec | None) -> dict[str, Variable]:
-    """Those of a sweep; the patch-wise ones only where the model has filters."""
-    patch_wise = {} if spec and spec.model.get("filters") is False else PATCH_WISE
+    """Those of a sweep; the patch-wise ones only where the model has filters, and the data a feature and noise."""
+    without = spec is not None and (spec.model.get("filters") is False or "import" in spec.data)
+    patch_wise = {} if without else PATCH_WISE
     return {**ERRORS, **patch_wise, **NORMS, "objective_change": OBJECTIVE_CHANGE, **BEST}

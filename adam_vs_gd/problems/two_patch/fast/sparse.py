@@ -78,7 +78,7 @@ def lane_draws(slot: Array, draws: TwoPatchDraws) -> Any:
     """The draws of a lane, of which only the weights are taken out."""
     weights = jax.tree.map(lambda a: a[slot], draws.weights)
     train, test = SeedRanks(draws.train, slot), SeedRanks(draws.test, slot)
-    return TwoPatchDraws(train, test, weights, draws.batches[slot])  # type: ignore[arg-type]
+    return TwoPatchDraws(train, test, weights, draws.batches[slot])
 
 
 def products(static: Static, ranks: int, own: Own = BUILT_IN) -> Batch:
