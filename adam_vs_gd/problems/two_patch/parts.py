@@ -303,8 +303,8 @@ def look_at_model(static: Static, own: Own) -> Params:
             many = jax.ShapeDtypeStruct((3, *x.shape), x.dtype)
             shape = jax.eval_shape(network.log_odds, params, many).shape
             if shape != (3,):
-                raise wrong(where, f"gives outputs of which the log-odds of 3 examples have shape {shape}; it must "
-                            "give [n] log-odds, or [n, 2] outputs of classes −1 and +1, of [n, P, d] patches")  # fmt: skip
+                forms = "[n] log-odds, or [n, 2] outputs of classes −1 and +1, of [n, P, d] patches"
+                raise wrong(where, f"gives log-odds of shape {shape} for 3 examples; it must give {forms}")
     except SpecError:
         raise
     except Exception as error:
