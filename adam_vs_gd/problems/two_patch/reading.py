@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from adam_vs_gd.problem import Family, Number, Section
 from adam_vs_gd.spec.checks import PRECISION, check_lengths, chosen, read_sections
@@ -30,14 +30,14 @@ def free(key: str, kind: type = float) -> Number:
     return Number(kind, -math.inf, math.inf, None, "", key)
 
 
-def is_own(table: Any, key: str) -> bool:
+def is_own(table: Any, key: str) -> TypeGuard[Mapping[str, Any]]:
     """Whether a table is of somebody else's part."""
     return isinstance(table, Mapping) and ("import" in table or table.get(key) == OWN)
 
 
 def read(family: Family, given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
     """The tables of a spec, checked and completed, somebody else's parts too."""
-    data, model, optimizers = (given.get(key) for key in ("data", "model", "optimizers"))
+    data, model, optimizers = (given.get(key, {}) for key in ("data", "model", "optimizers"))
     sections, rest = dict(family.sections), dict(given)
     about: dict[str, dict[str, Any]] = {}
     known = set().union(*(section.numbers for section in sections.values()))
@@ -53,9 +53,9 @@ def read(family: Family, given: Mapping[str, Any], mistakes: list[str]) -> dict[
     if isinstance(optimizers, Mapping):
         mine = {label: table for label, table in optimizers.items() if is_own(table, "kind")}
         rest["optimizers"] = {label: table for label, table in optimizers.items() if label not in mine}
-    as_own = replace(
-        family, sections=sections, read=None, **({"variants": None} if mine and not rest["optimizers"] else {})
-    )
+    as_own = replace(family, sections=sections, read=None)
+    if mine and not rest["optimizers"]:
+        as_own = replace(as_own, variants=None)
     tables = read_sections(as_own, rest, mistakes)
     for name, found in about.items():
         tables[name] |= found
