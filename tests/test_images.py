@@ -715,7 +715,7 @@ def test_the_digest_tells_sets_apart_but_not_places():
 
 def test_images_need_no_jax_and_import_no_scikit():
     script = (
-        "import sys; from adam_vs_gd.images import load_images; load_images('textures'); "
+        "import sys; from adam_vs_gd.problems.images.sets import load_images; load_images('textures'); "
         "sys.exit(bool({'jax', 'jaxlib', 'skimage', 'sklearn'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -16,6 +16,7 @@ import adam_vs_gd as ag
 from adam_vs_gd import cli
 from adam_vs_gd.report import page, payload, write
 from adam_vs_gd.report.blob import rounded
+from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.results.statistics import difference, over_seeds
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.journal import Survey
@@ -126,7 +127,7 @@ def test_one_axis_none_one_optimizer_one_seed_and_no_trajectories():
     for keys in ({"data": {"s": [2, 3]}}, {}, {"optimizers": {"gd": {}}}, {"record": 0}, {"seeds": 1}):
         header, _ = unpacked(page(made.results(**keys)), "finals")
         assert (header["trajectories"] is None) == ("record" in keys)
-    nothing = ag.dataset.to_dataset(small.spec(), [])
+    nothing = to_dataset(small.spec(), [])
     assert "0 of 4 lanes computed" in page(nothing)
 
 

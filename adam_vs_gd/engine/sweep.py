@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
-from adam_vs_gd.engine.chunk import Programs
 from adam_vs_gd.engine.interruption import Interruption
-from adam_vs_gd.engine.machine import keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.engine.packing import make_plan
-from adam_vs_gd.engine.plan import Chunk, Group, Limits, Plan, describe
-from adam_vs_gd.engine.progress import Meter, Progress, duration, progress_on
-from adam_vs_gd.engine.runner import Hooks, Make, is_out_of_memory, run_plan
-from adam_vs_gd.engine.settings import DEFAULTS, Settings, describe_machine
-from adam_vs_gd.engine.timing import time_group
-from adam_vs_gd.errors import DiskError, SpecError, UnfitError
-from adam_vs_gd.problem import Family, Maker, nothing
+from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
+from adam_vs_gd.engine.progress import Meter, duration, progress_on
+from adam_vs_gd.engine.run import Run, holding, locked, refuse_unfit, running, writing
+from adam_vs_gd.engine.runner import Hooks, Make, run_plan
+from adam_vs_gd.engine.settings import Settings
+from adam_vs_gd.problem import Family, nothing
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.spec.cells import Cell, Lane, cells
+from adam_vs_gd.spec.cells import Lane, cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec, expect_spec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.checkpoint import Checkpoints, Snapshot
@@ -34,84 +28,7 @@ from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.journal import Damage, Survey
 from adam_vs_gd.store.log import Log
 from adam_vs_gd.store.mixture import UNMIXED, refuse_mixture
-from adam_vs_gd.store.provenance import provenance
-from adam_vs_gd.surroundings import refuse_settings
 from adam_vs_gd.types import Rows
-
-
-class Run(NamedTuple):
-    """What is run.
-
-    Attributes:
-        spec: the sweep, complete.
-        maker: its functions.
-        cells: of its result.
-        settings: how it is run.
-        devices: where.
-        progress: what is told of it.
-        interruption: whether it has to stop.
-    """
-
-    spec: SweepSpec
-    maker: Maker
-    cells: Sequence[Cell]
-    settings: Settings
-    devices: tuple[jax.Device, ...]
-    progress: Progress
-    interruption: Interruption
-
-    @property
-    def family(self) -> Family:
-        """The kind of problem."""
-        return self.spec.family
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The label of the variant of each of the lanes."""
-        labels = self.spec.labels
-        first = bool(self.spec.variants)
-        return {lane.digest: labels[position[0] if first else 0] for position, lane in self.cells}
-
-    @property
-    def about(self) -> dict[str, str]:
-        """What computes it."""
-        machine = describe_machine(self.family, self.devices, self.settings.path)
-        return provenance() | machine | dict(self.maker.about)
-
-    def limits(self) -> Limits:
-        """What a chunk may take now."""
-        return limits_of(self.family, self.devices, self.settings.memory, self.settings.path)
-
-    def memory(self, devices: int) -> int:
-        """Of so many of the devices, the bytes that a chunk may take on each now."""
-        return self.limits().each(devices)
-
-    def compiled(self, group: Group, programs: Programs) -> None:
-        """See that programs give the variables that the family declares, and no others.
-
-        Raises:
-            SpecError: naming those that do not agree.
-        """
-        declared = self.family.variables(self.spec)
-        final = set(programs.gives["finish"])
-        paths = {name: grid for grid, which in GRIDS.items() for name in programs.gives[which]}
-        said = {name: variable.grid for name, variable in declared.items() if variable.grid}
-        wrong = [f"{name}: is measured, but no variable of the family {self.family.name}" for name in
-                 sorted(final - declared.keys() - {"status"})]  # fmt: skip
-        wrong += [f"{name}: is a variable of the family {self.family.name}, but not measured" for name in
-                  sorted((declared.keys() | {"status"}) - final)]  # fmt: skip
-        if self.spec.record:
-            wrong += [
-                f"{name}: has a trajectory on the grid {grid or 'none'}, and {said.get(name) or 'none'} was declared"
-                for name in sorted(paths.keys() | said.keys())
-                if (grid := paths.get(name, "")) != said.get(name, "") and name in final
-            ]
-        if wrong:
-            raise SpecError(f"the functions of {group.name}", wrong)
-
-
-GRIDS = {"record": "measure", "test_record": "test"}
-"""{grid of a trajectory: the program that gives it}."""
 
 
 def run_sweep(
@@ -175,30 +92,6 @@ def sweep(
             return compute(folder, run)
 
 
-@contextlib.contextmanager
-def running(spec: SweepSpec, given: Mapping[str, Any], settings: Settings) -> Iterator[Run]:
-    """What a sweep is run with; JAX's backend is started, unless it is set to what would change results."""
-    refuse_settings()
-    maker = spec.family.make(spec, given)
-    spec = maker.spec
-    with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
-        devices = start(spec, settings, progress)
-        yield Run(spec, maker, list(cells(spec)), settings, devices, progress, interruption)
-
-
-def start(spec: SweepSpec, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
-    """Start JAX's backend."""
-    if settings.compile_cache:
-        keep_compiled()
-    found = use_devices(settings.devices)
-    count = f"{len(found)} devices" if len(found) > 1 else "1 device"
-    progress.note(f"{spec.name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
-    if kernel := kernel_of(spec.family, found, settings.path):
-        without = f"without the native kernel, several times slower: {kernel.why_not}"
-        progress.note(f"native kernel: {kernel.simd}" if kernel.simd else without)
-    return found
-
-
 def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None = None) -> xr.Dataset | None:
     """Set damaged chunks aside, recompute what was in them and nothing else, and write `dataset.zarr` again.
 
@@ -224,29 +117,6 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
     with running(spec, given or {}, settings) as run, holding(folder, run):
         lost = folder.journal.lost(wanted, folder.journal.survey())
         return compute(folder, run, only=lost)
-
-
-@contextlib.contextmanager
-def locked(folder: Folder, settings: Settings, progress: Progress, interruption: Interruption) -> Iterator[None]:
-    """Hold the lock of a folder; what is half done in it is removed."""
-    folder.make()
-    with lock.held(folder.path, wait=settings.wait, say=progress.note, check=interruption.check) as alone:
-        if alone:
-            with writing(folder):
-                folder.clean()
-        yield
-
-
-@contextlib.contextmanager
-def holding(folder: Folder, run: Run, *, overwrite: bool = False) -> Iterator[None]:
-    """`locked`, behind moving what is there aside for `overwrite`."""
-    settings, progress, interruption = run.settings, run.progress, run.interruption
-    if overwrite and not folder.is_empty():
-        hold = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note)
-        with hold(check=interruption.check) if folder.path.is_dir() else contextlib.nullcontext():
-            progress.note(f"moved what was there to {folder.set_aside()}")
-    with locked(folder, settings, progress, interruption):
-        yield
 
 
 def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Dataset:
@@ -350,61 +220,6 @@ def train(
     return rows_kept, failed
 
 
-def refuse_unfit(run: Run, done: Set[str]) -> None:
-    """Refuse lanes that are not done and do not fit alone, as far as their family knows.
-
-    Raises:
-        MachineError: naming what they take.
-    """
-    limits = run.limits()
-    for group in make_plan(run.family, (lane for _, lane in run.cells), limits, done).groups:
-        if group.bytes > limits.each(group.devices):
-            run.maker.refuse(group.static, limits.each(1))
-
-
-def plan_sweep(
-    spec: SweepSpec,
-    folder: Folder | None = None,
-    settings: Settings = DEFAULTS,
-    given: Mapping[str, Any] = {},
-) -> tuple[Plan, Limits]:
-    """The plan of what a sweep still has to compute on this machine, and what that allows.
-
-    Raises:
-        DataError: if data that it needs are not there.
-    """
-    refuse_settings()
-    spec = spec.family.make(spec, given).spec
-    if folder:
-        folder.check(spec)
-    done = folder.journal.survey().done if folder else frozenset()
-    limits = limits_of(spec.family, use_devices(settings.devices), settings.memory, settings.path)
-    return make_plan(spec.family, (lane for _, lane in cells(spec)), limits, done), limits
-
-
-def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:
-    """How long the plan of a sweep will take here, from about a second of each group."""
-    make = spec.family.make(spec, {}).batch
-    lines, total, devices, rest = [], 0.0, use_devices(settings.devices), ""
-    memory = lambda count: limits_of(spec.family, devices, settings.memory, settings.path).each(count)  # noqa: E731
-    for group in plan.groups:
-        try:
-            timing = time_group(group, devices, memory, make)
-        except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            reason = str(error).strip().splitlines()[0][:200]
-            lines.append(f"  {group.name}: out of memory ({reason}); a run tries half the width, and so on")
-            rest = " without what is out of memory"
-            continue
-        total += timing.total(group)
-        lines.append(
-            f"  {group.name}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
-            f"all {len(group.chunks)} chunks in {duration(timing.total(group))}"
-        )
-    return "\n".join([*lines, f"estimated time{rest}: {duration(total)}"])
-
-
 def what_it_held(damage: Damage, wanted: Set[str]) -> str:
     """What becomes of the lanes of a damaged chunk."""
     if damage.lanes is None:
@@ -437,22 +252,3 @@ def warn_of(failed: Sequence[Lane]) -> None:
     if failed:
         text = f"{len(failed)} lanes are not computed: memory is too small for them; --memory allows more"
         warnings.warn(text, stacklevel=3)
-
-
-@contextlib.contextmanager
-def writing(folder: Folder) -> Iterator[None]:
-    """Say in one line what keeps results from being written.
-
-    Raises:
-        DiskError: for any error of the file system.
-    """
-    try:
-        yield
-    except OSError as error:
-        # orbax makes a folder that has vanished again, but not what else was in it
-        vanished = isinstance(error, FileNotFoundError) or not folder.path.is_dir()
-        gone = " (the folder has vanished)" if vanished else ""
-        raise DiskError(
-            f"{folder.path}: cannot be written to: {error.strerror or error}{gone}; what was committed stays. "
-            "Mend it and run the same command again: it goes on from there"
-        ) from error

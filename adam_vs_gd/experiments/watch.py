@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from adam_vs_gd.engine.chunk import draws_of, side_by_side
 from adam_vs_gd.engine.plan import Group
+from adam_vs_gd.engine.run import running
 from adam_vs_gd.engine.settings import Settings
-from adam_vs_gd.engine.sweep import running, train
+from adam_vs_gd.engine.sweep import train
 from adam_vs_gd.problem import Batch, Way
 from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState

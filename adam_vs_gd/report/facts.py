@@ -12,7 +12,7 @@ from adam_vs_gd.problems import family_of_results
 from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.results.selection import swept
 from adam_vs_gd.results.statistics import LEVEL, census
-from adam_vs_gd.results.words import drawn_first, pending
+from adam_vs_gd.results.words import drawn_first, outcomes, pending
 from adam_vs_gd.store.journal import Survey
 
 UNTOLD = "not told"
@@ -136,12 +136,17 @@ def reproduction(results: xr.Dataset) -> str:
     )
 
 
-def meaning_of_intervals() -> str:
+def meaning_of_intervals(results: xr.Dataset) -> str:
     """How means and intervals are made, as text."""
+    known = outcomes(results)[1:]
+    nowhere = [one.name for one in known if not one.counts]
+    in_rates = [one.name for one in known if one.counts and not one.in_rates]
+    left_out = [f"{' and '.join(nowhere)} lanes count in no mean".capitalize()] if nowhere else []
+    left_out += [f"{' and '.join(in_rates)} ones in no mean of errors"] if in_rates else []
     return (
         f"Means over seeds with {LEVEL * 100:g} % intervals: Student's t, and for errors never narrower than Wilson's "
         "interval of all their examples together (Newcombe's for differences, which pair lanes of the same seed). "
-        "Diverged lanes count in no mean, collapsed ones in no mean of errors."
+        f"{', '.join(left_out)}."
     )
 
 

@@ -42,7 +42,7 @@ def page(results: xr.Dataset, survey: Survey | None = None) -> str:
     return Template(part("page.html")).substitute(
         title=html.escape(facts.title(results)),
         style=style, style_hash=digest(style), script=script, script_hash=digest(script),
-        progress=html.escape(facts.progress(results)), intervals=html.escape(facts.meaning_of_intervals()),
+        progress=html.escape(facts.progress(results)), intervals=html.escape(facts.meaning_of_intervals(results)),
         summary=facts.summary(results), statuses=facts.statuses(results), machine=facts.machine(results, survey),
         spec=facts.code(str(results.attrs.get("spec", facts.UNTOLD)), "Spec"),
         reproduction=facts.reproduction(results),

@@ -159,7 +159,7 @@ def expect_spec(spec: Any) -> SweepSpec:
 
 
 def override(table: dict[str, Any], path: str, value: Any) -> None:
-    """Set `path` ("data.alpha") of a nested table in place; what it makes unknown is found by `check`."""
+    """Set `path` ("train.precision") of a nested table in place; what it makes unknown is found by `check`."""
     value = plain(value)
     *parents, key = path.split(".")
     for parent in parents:
@@ -170,8 +170,8 @@ def override(table: dict[str, Any], path: str, value: Any) -> None:
     table[key] = value
 
 
-def parse_override(text: str, option: str = "--set", example: str = "data.alpha=0.3") -> tuple[str, Any]:
-    """`data.alpha=0.3` -> its path and its value; the value is TOML, or a bare word for a string.
+def parse_override(text: str, option: str = "--set", example: str = "steps=100") -> tuple[str, Any]:
+    """`train.steps=3` -> its path and its value; the value is TOML, or a bare word for a string.
 
     Args:
         text: what stands behind the option.
@@ -198,7 +198,7 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
 
     Args:
         path: a TOML file. Its name is the sweep's where the file gives none.
-        overrides: {"data.alpha": 0.3} sets keys before anything is checked.
+        overrides: {"seeds": 3} sets keys (dotted ones in tables) before anything is checked.
 
     Raises:
         SpecError: if there is no such file, it is not TOML, or anything in it is wrong; all mistakes at once.
@@ -218,7 +218,7 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     changes = plain({} if overrides is None else overrides)
     if not isinstance(changes, dict):
         raise SpecError(
-            "overrides", [f'{show(changes)}: must be a table, for instance {{"data.alpha": 0.3}}{hint_of(changes)}']
+            "overrides", [f'{show(changes)}: must be a table, for instance {{"seeds": 3}}{hint_of(changes)}']
         )
     for key, value in changes.items():
         override(given, key, value)

@@ -210,7 +210,7 @@ def facts(results: xr.Dataset) -> list[tuple[str, str]]:
 
 def cost(static: Static, extent: None, way: Way) -> Cost:
     """What a lane takes, as far as the traced code tells; what `make` has looked at is known."""
-    from adam_vs_gd.problems.function.tracing import weight_of
+    from adam_vs_gd.problems.function.weights import weight_of
 
     weight = weight_of(static)
     return Cost(lane=weight.bytes, seed=16, look=0, step=weight.work)
@@ -223,7 +223,7 @@ def way(static: Static, hyper: tuple[float, ...], machine: Machine) -> Way:
     of a CPU waits so, nobody is left to run, and all hang forever (jaxlib 0.10.2, two devices on two cores). A call for
     one matrix does not wait. Code that itself has many at once gets one device.
     """
-    from adam_vs_gd.problems.function.tracing import weight_of
+    from adam_vs_gd.problems.function.weights import weight_of
 
     lapack = weight_of(static).lapack
     if machine.platform != "cpu" or not lapack:

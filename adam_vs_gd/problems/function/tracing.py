@@ -12,21 +12,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from adam_vs_gd.engine.chunk import batched, compile_programs
+from adam_vs_gd.engine.chunk import compile_programs
 from adam_vs_gd.engine.plan import size
 from adam_vs_gd.errors import MachineError, SpecError
 from adam_vs_gd.objects import imported, named_code
-from adam_vs_gd.problem import MIN_WIDTH, Batch, Maker, Problem, Way
-from adam_vs_gd.problems.function.family import ONE_BY_ONE, RESERVED, Static
+from adam_vs_gd.problem import MIN_WIDTH, Batch, Maker, Way
+from adam_vs_gd.problems.function.family import RESERVED, Static
+from adam_vs_gd.problems.function.programs import batch_of, training_of
+from adam_vs_gd.problems.function.weights import WEIGHTS, Weight, equations, matrices, peak, work
 from adam_vs_gd.problems.traced import LONGEST, NEEDS_A_VALUE, brief, needing
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.surroundings import numerics
 
 if TYPE_CHECKING:
-    from adam_vs_gd.types import Array, Key
+    from adam_vs_gd.types import Key
 
-DONE, DIVERGED = 2, 1
 ARRAYS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 
 
@@ -42,29 +43,6 @@ class Code(NamedTuple):
     name: str
     function: Callable[[Mapping[str, Any], Key], Any]
     training: tuple[Callable[..., Any], ...] | None
-
-
-class Weight(NamedTuple):
-    """What a lane of somebody's code takes, about.
-
-    Attributes:
-        bytes: the most that is held at once, if XLA fuses nothing.
-        work: floating-point operations, of a step where it is a training.
-        lapack: how many matrices at once it hands to LAPACK; 0 where it does not.
-    """
-
-    bytes: int
-    work: float
-    lapack: int = 0
-
-
-WEIGHTS: dict[Static, Weight] = {}
-"""What has been looked at; the only use of it is to plan."""
-
-
-def weight_of(static: Static) -> Weight:
-    """What a lane takes, if its code has been looked at."""
-    return WEIGHTS.get(static, Weight(2**16, 1.0))
 
 
 def make(spec: SweepSpec, given: Mapping[str, Any]) -> Maker:
@@ -127,16 +105,6 @@ def code_of(thing: Any, where: str, spec: SweepSpec) -> Code:
         raise wrong("is a training (init, step, measure), which needs steps")
     init, _, measure = parts
     return Code(name, lambda hyper, key: measure(hyper, key, init(hyper, key)), parts)
-
-
-def training_of(thing: Any) -> tuple[Callable[..., Any], ...] | None:
-    """(init, step, measure) of an object that has them, or is a tuple of three functions."""
-    names = ("init", "step", "measure")
-    if all(callable(getattr(thing, name, None)) for name in names):
-        return tuple(getattr(thing, name) for name in names)
-    if isinstance(thing, tuple) and len(thing) == 3 and all(map(callable, thing)):
-        return thing
-    return None
 
 
 def statics(spec: SweepSpec) -> Iterator[Any]:
@@ -246,24 +214,6 @@ def refuse_effects(code: Code, jaxpr: Jaxpr) -> None:
                       "padded, cut and resumed; return what it has to say")  # fmt: skip
 
 
-def equations(jaxpr: Jaxpr) -> Iterator[Any]:
-    """Every equation, also of functions inside."""
-    for equation in jaxpr.eqns:
-        yield equation
-        for inner in inside(equation):
-            yield from equations(inner)
-
-
-def inside(equation: Any) -> Iterator[Jaxpr]:
-    """The jaxprs that an equation calls."""
-    for value in equation.params.values():
-        for one in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(one, ClosedJaxpr):
-                yield one.jaxpr
-            elif isinstance(one, Jaxpr):
-                yield one
-
-
 def check_outputs(code: Code, outputs: Any, static: Static) -> None:
     """See that the code returns named arrays of real numbers.
 
@@ -363,66 +313,6 @@ def static_words(static: Static) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in static.static) or "no static number"
 
 
-@functools.lru_cache(maxsize=16)
-def batch_of(thing: Any, name: str, trained: bool) -> Callable[[Static, Any, Way, int], Batch]:
-    """What makes the functions of lanes; the same one for the same code, so that programs are compiled once."""
-
-    def make_batch(static: Static, extent: None, way: Way, block: int) -> Batch:
-        return batched(problem_of(thing, static), together=way.name != ONE_BY_ONE)
-
-    return make_batch
-
-
-def draw(key: Key) -> Array:
-    """[2] uint32, the raw key of a seed: lanes of one seed share it."""
-    return jax.random.key_data(key)
-
-
-def key_of(draws: Array) -> Key:
-    """The key that somebody's code is given."""
-    return jax.random.wrap_key_data(draws, impl="threefry2x32")
-
-
-def problem_of(thing: Any, static: Static) -> Problem:
-    """Somebody's code as a `Problem`: a function is one step, a training as many as it has."""
-
-    def hyper_of(values: tuple[Any, ...]) -> dict[str, Any]:
-        return {**dict(static.static), **dict(zip(static.names, values, strict=True))}
-
-    def finish(values: Any, draws: Array, state: Any, measured: Mapping[str, Array]) -> dict[str, Array]:
-        outputs = dict(measured) if static.trained else state
-        finite = [jnp.isfinite(value).all() for value in outputs.values() if jnp.issubdtype(value.dtype, np.floating)]
-        fine = functools.reduce(jnp.logical_and, finite, jnp.array(True))
-        return {**outputs, "status": jnp.where(fine, DONE, DIVERGED).astype(jnp.int8)}
-
-    def nothing(values: Any, draws: Array, state: Any) -> dict[str, Array]:
-        return {}
-
-    if not static.trained:
-
-        def empty(values: Any, draws: Array) -> Any:
-            like = jax.eval_shape(lambda: thing(hyper_of(values), key_of(draws)))
-            return {name: jnp.zeros(a.shape, a.dtype) for name, a in like.items()}
-
-        def run(values: Any, draws: Array, state: Any, start: Array, stop: Array) -> Any:
-            return {name: jnp.asarray(value) for name, value in thing(hyper_of(values), key_of(draws)).items()}
-
-        return Problem(1, draw, empty, run, nothing, nothing, finish)
-    init, step, measure = training_of(thing) or ()
-
-    def begin(values: Any, draws: Array) -> Any:
-        return jax.tree.map(jnp.asarray, init(hyper_of(values), key_of(draws)))
-
-    def advance(values: Any, draws: Array, state: Any, start: Array, stop: Array) -> Any:
-        hyper, key = hyper_of(values), key_of(draws)
-        return jax.lax.fori_loop(start, stop, lambda t, state: step(hyper, key, state, t), state)
-
-    def look(values: Any, draws: Array, state: Any) -> dict[str, Array]:
-        return {name: jnp.asarray(v) for name, v in measure(hyper_of(values), key_of(draws), state).items()}
-
-    return Problem(static.steps, draw, begin, advance, look, nothing, finish)
-
-
 def refuse(batch: Callable[..., Batch], static: Static, memory: int) -> None:
     """See that the narrowest chunk fits.
 
@@ -440,62 +330,3 @@ def refuse(batch: Callable[..., Batch], static: Static, memory: int) -> None:
             f"and the {MIN_WIDTH} that run side by side at least {size(need)}, of {size(memory)}; make it smaller, or "
             "allow more with --memory"
         )
-
-
-def peak(jaxpr: Jaxpr) -> int:
-    """The most bytes that are held at once, equation by equation, if nothing is fused."""
-    last = {}
-    for k, equation in enumerate(jaxpr.eqns):
-        for variable in equation.invars:
-            if hasattr(variable, "count") or not hasattr(variable, "val"):
-                last[id(variable)] = k
-    kept = {id(variable) for variable in jaxpr.outvars}
-    held = sum(bytes_of(variable) for variable in jaxpr.invars)
-    most, alive = held, {}
-    for k, equation in enumerate(jaxpr.eqns):
-        extra = max((peak(inner) for inner in inside(equation)), default=0)
-        for variable in equation.outvars:
-            alive[id(variable)] = bytes_of(variable)
-            held += bytes_of(variable)
-        most = max(most, held + extra)
-        for name in [n for n in alive if last.get(n, -1) <= k and n not in kept]:
-            held -= alive.pop(name)
-    return most
-
-
-def bytes_of(variable: Any) -> int:
-    """Bytes of an array."""
-    aval = variable.aval
-    itemsize = getattr(getattr(aval, "dtype", None), "itemsize", 8)
-    return int(np.prod(getattr(aval, "shape", ()), dtype=np.int64)) * itemsize
-
-
-CUBIC = frozenset({"cholesky", "lu", "eigh", "svd", "qr", "eig", "triangular_solve", "geqrf", "geqp3", "schur",
-                   "hessenberg", "tridiagonal", "householder_product", "symmetric_product"})  # fmt: skip
-"""Primitives that are LAPACK's or BLAS's on a CPU, and take the cube of a side."""
-
-
-def matrices(jaxpr: Jaxpr) -> int:
-    """The most matrices that an equation hands to LAPACK at once; 0 where none does."""
-    shapes = [e.invars[0].aval.shape for e in equations(jaxpr) if e.primitive.name in CUBIC]
-    return max((int(np.prod(shape[:-2], dtype=int)) for shape in shapes), default=0)
-
-
-def work(jaxpr: Jaxpr) -> float:
-    """Floating-point operations, about; a loop of unknown length counts once."""
-    total = 0.0
-    for equation in jaxpr.eqns:
-        sizes = [float(np.prod(getattr(v.aval, "shape", ()), dtype=float)) for v in equation.outvars]
-        name = equation.primitive.name
-        if name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            shape = getattr(equation.invars[0].aval, "shape", ())
-            total += 2 * sizes[0] * float(np.prod([shape[d] for d in contracted], dtype=float))
-        elif name in CUBIC:
-            shape = getattr(equation.invars[0].aval, "shape", ())
-            total += float(np.prod(shape, dtype=float)) * (shape[-1] if shape else 1)
-        else:
-            total += sum(sizes)
-        times = equation.params.get("length", 1) if name == "scan" else 1
-        total += times * sum(work(inner) for inner in inside(equation))
-    return max(total, 1.0)

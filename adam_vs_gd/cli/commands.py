@@ -1,0 +1,208 @@
+"""The commands: call, print, and give the exit status. What a command needs is imported by it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adam_vs_gd.errors import MachineError, PlotError, SpecError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from adam_vs_gd.engine.settings import Settings
+    from adam_vs_gd.results.overlay import Overlay
+    from adam_vs_gd.spec.sweep_spec import SweepSpec
+
+DONE, FAILED = 0, 1
+
+
+def load_jax() -> None:
+    """Import JAX, which reads its environment variables then.
+
+    Raises:
+        MachineError: if it cannot, with what it says.
+    """
+    try:
+        import jax  # noqa: F401
+    except Exception as error:  # whatever it raises at a value that it does not know, or without its other half
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise MachineError(
+            f"JAX cannot be loaded: {said}; mend its environment variables, or install it again"
+        ) from None
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    """`adam-vs-gd sweep`."""
+    from adam_vs_gd.spec.sweep_spec import load_spec, parse_override
+
+    if options.measure and not options.dry_run:
+        raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
+    overrides = dict(parse_override(text) for text in options.overrides)
+    spec = load_spec(options.spec, overrides)
+    out = options.out or Path("runs") / spec.name
+    if not options.quiet:
+        print(f"{spec.name}: loading JAX", file=sys.stderr, flush=True)
+
+    from adam_vs_gd.store.folder import Folder
+
+    folder = Folder(out)
+    if not (options.overwrite or spec.names_code):
+        folder.check(spec)
+
+    load_jax()
+    from adam_vs_gd.engine import estimate, plan, sweep
+
+    settings = settings_of(options)
+    if options.dry_run:
+        todo, limits = estimate.plan_sweep(spec, None if options.overwrite else folder, settings)
+        print(plan.describe(todo, limits))
+        if options.measure:
+            print(estimate.estimate(spec, todo, settings))
+        return DONE
+    results = sweep.sweep(spec, out, {}, settings, overwrite=options.overwrite)
+
+    from adam_vs_gd import plot, show
+
+    print(show.heading(results), show.statuses(results), sep="\n\n", end="\n\n")
+    try:
+        picture = plot.suitable(results)
+        print(plot.save(picture, folder.figures / f"{picture.name}.png"))
+    except PlotError as error:
+        print(f"no picture: {error}")
+    print(folder.zarr)
+    return FAILED if (results.status == 0).any() else DONE
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that `machine_options` names."""
+    from adam_vs_gd.engine.settings import Settings
+
+    return Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
+
+
+def run_show(options: argparse.Namespace) -> int:
+    """`adam-vs-gd show`."""
+    import rich
+
+    from adam_vs_gd import show
+    from adam_vs_gd.store import lock
+    from adam_vs_gd.store.folder import load_results
+
+    width = shutil.get_terminal_size().columns
+    console = rich.get_console()
+    with console.capture() as captured:
+        console.print(show.summary(load_results(options.folder), width), soft_wrap=True, highlight=False)
+    print(captured.get(), end="")
+    if word := lock.holder(options.folder):
+        print(f"\n{lock.described(word)}")
+    return DONE
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """`adam-vs-gd verify`."""
+    from adam_vs_gd.store import verify
+    from adam_vs_gd.store.folder import Folder
+
+    folder = Folder(options.folder)
+    report, whole = verify.verify(folder)
+    print(report)
+    if not options.repair:
+        return DONE if whole else FAILED
+
+    load_jax()
+    from adam_vs_gd.engine import sweep
+
+    if sweep.repair(folder, settings_of(options)) is not None:
+        report, whole = verify.verify(folder)
+        print(f"\nafter the repair:\n{report}")
+    return DONE if whole else FAILED
+
+
+def run_plot(options: argparse.Namespace) -> int:
+    """`adam-vs-gd plot`."""
+    from adam_vs_gd import plot
+    from adam_vs_gd.spec.sweep_spec import parse_override
+    from adam_vs_gd.store.folder import Folder
+
+    folder = Folder(options.folder)
+    results = folder.dataset()
+    sel = dict(parse_override(text, "--sel", "eta=5e-5") for text in options.sel)
+    overlays: list[Overlay] = []
+    if options.theory:
+        from adam_vs_gd.problems.two_patch import theory
+
+        for name in options.theory:
+            found = theory.curves(results, options.x, options.y, name, sel)
+            overlays += found
+            if not found:
+                print(f"adam-vs-gd: {name}: does not pass through this diagram", file=sys.stderr)
+    picture = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel, overlays)
+    print(plot.save(picture, options.out or folder.figures / f"{picture.name}.png"))
+    return DONE
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """`adam-vs-gd report`."""
+    from adam_vs_gd import report
+    from adam_vs_gd.store.folder import Folder
+
+    folder = Folder(options.folder)
+    file = report.write(folder.dataset(), options.out or folder.path / "report.html", folder.journal.survey())
+    print(f"{file} ({file.stat().st_size / 1e6:.2f} MB)")
+    return DONE
+
+
+def run_theory(options: argparse.Namespace) -> int:
+    """`adam-vs-gd theory`."""
+    from adam_vs_gd.spec.sweep_spec import load_spec, parse_override
+
+    constants = dict(parse_override(text, "--constant", "lam_0=10") for text in options.constant)
+    overrides = dict(parse_override(text) for text in options.overrides)
+    if options.sweep.is_dir():
+        if overrides:
+            raise SpecError(
+                "--set", [f"{options.sweep}: is a folder of results, whose spec stays as it is; name a spec"]
+            )
+        from adam_vs_gd.store.folder import load_results
+
+        sweep: SweepSpec | xr.Dataset = load_results(options.sweep)
+    else:
+        sweep = load_spec(options.sweep, overrides)
+
+    from adam_vs_gd.problems.two_patch.theory import table
+
+    print(table.describe(sweep, constants, options.log_power))
+    return DONE
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """`adam-vs-gd bench`."""
+    load_jax()
+    from adam_vs_gd.bench import bench
+
+    print(bench.run(options.out, quick=options.quick, say=lambda text: print(text, file=sys.stderr, flush=True)))
+    return DONE
+
+
+def run_reproduce(options: argparse.Namespace) -> int:
+    """`adam-vs-gd reproduce`."""
+    load_jax()
+    from adam_vs_gd import experiments
+
+    own = {"data": options.data, "download": options.download} if options.what == "figure1" else {}
+    for name in ("data", "download") if not own else ():
+        if getattr(options, name):
+            raise SpecError("command line", [f"--{name}: means something only with figure1; leave it out"])
+    given = {name: value for name, value in own.items() if value}
+    seeds = options.seeds or (2 if options.quick else 5)
+    of = "" if given.get("data", "textures") == "textures" else f"-{options.data.partition(':')[0]}"
+    out = options.out or Path("runs") / f"{options.what}{of}"
+    if not own:  # figure1 looks at its images first
+        out.mkdir(parents=True, exist_ok=True)
+    print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet, **given))
+    return DONE
