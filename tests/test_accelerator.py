@@ -58,6 +58,16 @@ def test_help_answers_without_jax():
     assert "jax" not in done.stderr
 
 
+def test_an_accelerator_that_is_asked_for_and_not_there_is_not_replaced_by_the_cpu(tmp_path):
+    environment = ENVIRONMENT | {"JAX_PLATFORMS": "tpu"}
+    done = subprocess.run(
+        [*COMMAND, "--quick", "--out", str(tmp_path)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "JAX_PLATFORMS=tpu" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_whole_run_measures_everything_but_what_a_cpu_lacks(finished):
     record, page, printed = finished
     steps = record["steps"]
@@ -160,10 +170,10 @@ def test_what_does_not_fit_or_fails_is_named_and_the_rest_goes_on(parts, tmp_pat
     step = parts.run.Step
     steps = [step("bench", "wide", fails), step("beside", "slow", measured), step("bench", "narrow", measured)]
     record = record_of(parts, tmp_path / "tpu-v9", steps)
-    parts.run.measure(machine(parts, seconds=20), parts.work.FULL, steps, record)
+    parts.run.measure(machine(parts, seconds=15), parts.work.FULL, steps, record)
     found = read(tmp_path / "tpu-v9.json")["steps"]
     assert found["wide"]["not measured"] == "RuntimeError: RESOURCE_EXHAUSTED: out of memory | really"
-    assert re.fullmatch(r"takes about 40 s, and (19|20) s were left", found["slow"]["not measured"])
+    assert re.fullmatch(r"takes about 20 s, and 1[45] s were left", found["slow"]["not measured"])
     assert found["narrow"]["compilation"] == "nan"
     page = (tmp_path / "tpu-v9.md").read_text("utf-8")
     assert r"out of memory \| really" in page

@@ -17,7 +17,7 @@ import numpy as np
 from accelerator.internals import SeedDraws, batch_of, numerics, placed, programs_of
 from accelerator.work import Figures, Machine, Sizes, group_of
 
-STEPS = 20  # that are profiled; two of them look at W*
+STEPS = 100  # that are profiled; ten of them look at W*
 MOST = 12  # kernels that are kept
 
 Event = Mapping[str, Any]

@@ -52,11 +52,12 @@ def reading(
         for o, s in sorted(fastest.items())
     )
     lower = ", ".join(f"{s['optimizer']} {s['precision']} {worst(s):.1g}" for s in numerics if "differences" in s)
+    against = " or ".join(sorted({s["against"] for s in numerics if "against" in s})) or "float64"
     return [
         f"Test error on {where}: {errors or MISSING}; the same lanes on its CPU differ by at most "
         f"{f'{max(apart):.1g}' if apart else MISSING}.",
         f"Lane-steps per second at most: {speeds or MISSING}.",
-        f"By precision of products, the largest difference of a final figure from the reference: {lower or MISSING}.",
+        f"Largest difference of a final figure from {against}, by precision of products: {lower or MISSING}.",
     ]
 
 
@@ -90,7 +91,7 @@ def speed_and_memory(run: Mapping[str, Any], bench: list[Figures]) -> list[str]:
     speeds, bytes_ = [], []
     for s in bench:
         named, rate = [s["optimizer"], s["method"], s["lanes"]], s["lane_steps_per_second"]
-        speeds.append([*named, f"{rate:,.0f}", 1e6 * s["lanes"] / rate, s["compilation"]])
+        speeds.append([*named, rate, 1e6 * s["lanes"] / rate, s["compilation"]])
         used = "not told" if s["peak"] is None else ("" if s["peak_is_its_own"] else "at most ") + size(s["peak"])
         told = (size(s[key]) for key in ("planned_lane", "planned", "compiled", "compiled_steps"))
         bytes_.append([*named, s["devices"], *told, used])
@@ -149,7 +150,8 @@ def profiles(run: Mapping[str, Any], found: list[Figures]) -> list[str]:
     """Kernels of a step, by optimizer."""
     parts = [
         "## Profile",
-        f"The first steps on {run['device']}, by JAX's profiler: calls of each kernel, and its own time.",
+        f"The first steps on {run['device']}, by JAX's profiler: calls of each kernel and its own time, all devices "
+        "together. What is called less often than there are steps is W*, or what a segment of steps begins with.",
     ]
     for s in found:
         rows = [[f"`{k['name']}`", k["calls"], k["microseconds"], f"{k['share']:.1%}"] for k in s["kernels"]]
@@ -166,7 +168,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Cells in Markdown, numbers to three digits; words where there is no row."""
 
     def text(cell: Any) -> str:
-        return (f"{cell:.3g}" if isinstance(cell, float) else f"{cell}").replace("|", r"\|")
+        if isinstance(cell, float):
+            return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.3g}"
+        return f"{cell}".replace("|", r"\|")
 
     lines = [f"| {' | '.join(map(text, row))} |" for row in (head, ["---"] * len(head), *rows)]
     return "\n".join(lines) if len(lines) > 2 else f"{MISSING.capitalize()}."

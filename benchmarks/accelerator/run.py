@@ -35,7 +35,7 @@ from accelerator.work import (
     spec_of,
 )
 
-SECONDS = {"table1": 30.0, "beside": 40.0, "bench": 15.0, "products": 10.0, "numerics": 30.0, "profile": 10.0}
+SECONDS = {"table1": 20.0, "beside": 20.0, "bench": 12.0, "products": 8.0, "numerics": 20.0, "profile": 10.0}
 """What a step of each section takes, until one of them has been measured: a guess."""
 CUT_OFF = "the run was cut off before it, or in the middle of it"
 
@@ -222,6 +222,7 @@ def about(machine: Machine, sizes: Sizes, minutes: float) -> Figures:
         "native kernel": kernel.simd or f"none: {kernel.why_not}",
         "runtime": " ".join(machine.devices[0].client.platform_version.split()), "driver": driver(),
         **provenance(), "settings": recorded(platform),
+        "load": f"{os.getloadavg()[0]:.1f} of {os.cpu_count()} processors, before it began",
         "size": size_of(sizes) + ("" if sizes is FULL else " (a try: its figures mean nothing)"), "full": sizes is FULL,
         "command": shlex.join(["python", "benchmarks/accelerator.py", *sys.argv[1:]]), "minutes": f"{minutes:g}",
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,11 +95,17 @@ class Machine:
 
 
 def find_machine(deadline: float) -> Machine:
-    """Start JAX, without its cache of compiled programs: what compiling takes is measured."""
+    """Start JAX, without its cache of compiled programs: what compiling takes is measured.
+
+    Raises:
+        SystemExit: if JAX is told to use an accelerator, and finds none.
+    """
     refuse_settings()
     jax.config.update("jax_enable_compilation_cache", False)
     devices = use_devices()
     if devices[0].platform == "cpu":
+        if asked := os.environ.get("JAX_PLATFORMS", "").removesuffix("cpu").strip(","):
+            raise SystemExit(f"JAX finds no device for JAX_PLATFORMS={asked}: is '.[cuda]' or '.[tpu]' installed?")
         return Machine(devices, devices, deadline)
     return Machine(devices[:1], tuple(jax.local_devices(backend="cpu")), deadline)
 
