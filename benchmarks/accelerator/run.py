@@ -195,16 +195,17 @@ def strict(value: Any) -> Any:
 
 def measure(machine: Machine, sizes: Sizes, steps: Sequence[Step], record: Record) -> None:
     """Each step that fits in the time left; what does not fit, or fails, is recorded as such."""
-    taken = {section: seconds * sizes.patience for section, seconds in SECONDS.items()}
+    taken: dict[str, float] = {}  # the longest of each section
     for step in steps:
         left = machine.deadline - time.monotonic()
-        if taken[step.section] > left:
-            record.skip(step, f"takes about {taken[step.section]:.0f} s, and {max(0.0, left):.0f} s were left")
+        needed = taken.get(step.section, SECONDS[step.section] * sizes.patience)
+        if needed > left:
+            record.skip(step, f"takes about {needed:.0f} s, and {max(0.0, left):.0f} s were left")
             continue
         record.running, began = step.name, time.monotonic()
         try:
             found = step.measure(record.steps)
-            taken[step.section] = time.monotonic() - began
+            taken[step.section] = max(time.monotonic() - began, taken.get(step.section, 0.0))
         except Exception as error:
             found = {MISSING: reason_of(error)}
         seconds = round(time.monotonic() - began, 1)
