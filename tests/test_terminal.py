@@ -199,7 +199,7 @@ def test_a_reader_that_has_read_enough_ends_the_process_as_a_pipe_does(here):
 def test_a_file_never_gets_the_number_of_a_closed_stream(here):
     """What is printed by the libraries below, straight to 1 and 2, would go into it."""
     script = (
-        "import os, sys\nfrom adam_vs_gd import terminal\n"
+        "import os, sys\nfrom adam_vs_gd.engine import terminal\n"
         "with terminal.lasting():\n    sys.exit(0 if os.open('tiny.toml', os.O_RDONLY) > 2 else 1)"
     )
     command = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", script]

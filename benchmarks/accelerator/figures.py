@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from accelerator.internals import (
+    FAMILY,
+    XLA,
     Batch,
     Hooks,
-    Means,
     SweepSpec,
     batch_of,
     cells,
@@ -56,17 +57,17 @@ def train(spec: SweepSpec, devices: Sequence[jax.Device], make: Make = make_batc
 
     began = time.monotonic()
     with jax.default_device(devices[0]):
-        limits = limits_of(tuple(devices))
+        limits = limits_of(FAMILY, tuple(devices))
         if by_xla:
-            limits = replace(limits, means=Means())
-        plan = make_plan((lane for _, lane in cells(spec)), limits)
+            limits = replace(limits, machine=XLA)
+        plan = make_plan(FAMILY, (lane for _, lane in cells(spec)), limits)
         failed = run_plan(plan, devices, limits.each, Hooks(keep=keep), make)
     if failed:
         raise MemoryError(f"out of memory for {len(failed)} lanes")
     (optimizer,), seconds = spec.optimizers, sum(ran)
     steps = sum(group.width * group.static.steps * len(group.chunks) for group in plan.groups)
     return {
-        "device": name_of(devices), "optimizer": optimizer, "method": plan.groups[0].method,
+        "device": name_of(devices), "optimizer": optimizer, "method": plan.groups[0].way.name,
         "compilation": time.monotonic() - began - seconds, "seconds": seconds,
         "lane_steps_per_second": steps / seconds, "seeds": {str(seed): rows[seed] for seed in sorted(rows)},
     }  # fmt: skip
@@ -85,16 +86,16 @@ def differences(found: Figures, reference: Figures) -> dict[str, float]:
 def bench(machine: Machine, sizes: Sizes, optimizer: str, method: str, lanes: int) -> Figures:
     """Speed and memory of so many lanes by a method, from about a second of their steps."""
     group = group_of(machine, sizes, optimizer, method, lanes)
-    here, limits = machine.devices[: group.devices], limits_of(machine.devices)
+    here, limits = machine.devices[: group.devices], limits_of(FAMILY, machine.devices)
     before = peak_of(here[0])
-    timing = time_group(group, here, limits.each)
+    timing = time_group(group, here, limits.each, make_batch)
     peak = peak_of(here[0])
     with numerics("float32"):
-        programs = programs_of(batch_of(group), group, here)  # those that were timed
+        programs = programs_of(batch_of(group, make_batch), group, here)  # those that were timed
     return {
         "device": machine.name, "optimizer": optimizer, "method": method, "lanes": lanes, "devices": group.devices,
         "lane_steps_per_second": timing.speed, "compilation": timing.compilation, "draws": timing.draws,
-        "planned_lane": group.lane_bytes, "planned": group.bytes,
+        "planned_lane": group.cost.lane, "planned": group.bytes,
         "compiled": programs.bytes, "compiled_steps": program_bytes(programs.advance),
         "peak": peak, "peak_is_its_own": peak is not None and peak > (before or 0),
     }  # fmt: skip

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from adam_vs_gd.chunk import SeedDraws, program_bytes
-from adam_vs_gd.fast import make_batch, native
-from adam_vs_gd.files import STAGING, publish
-from adam_vs_gd.machine import limits_of, use_devices
-from adam_vs_gd.methods import NATIVE, Means, least_width
-from adam_vs_gd.plan import Chunk, Group, block_of, cells, make_plan
-from adam_vs_gd.problem import Batch
-from adam_vs_gd.provenance import processor, provenance
-from adam_vs_gd.runner import Hooks, batch_of, placed, programs_of, run_plan, time_group
-from adam_vs_gd.spec import SweepSpec
+from adam_vs_gd.engine.chunk import SeedDraws, program_bytes
+from adam_vs_gd.engine.machine import limits_of, use_devices
+from adam_vs_gd.engine.packing import block_of, make_plan
+from adam_vs_gd.engine.plan import Chunk, Group
+from adam_vs_gd.engine.runner import Hooks, batch_of, placed, programs_of, run_plan
+from adam_vs_gd.engine.timing import time_group
+from adam_vs_gd.problem import Batch, Machine
+from adam_vs_gd.problems.two_patch.family import FAMILY
+from adam_vs_gd.problems.two_patch.fast import make_batch, native
+from adam_vs_gd.problems.two_patch.ways import NATIVE, WAYS
+from adam_vs_gd.spec.cells import cells
+from adam_vs_gd.spec.sweep_spec import SweepSpec
+from adam_vs_gd.store.files import STAGING, publish
+from adam_vs_gd.store.provenance import processor, provenance
 from adam_vs_gd.surroundings import numerics, recorded, refuse_settings
 
 __all__ = [
-    "NATIVE", "STAGING", "Batch", "Chunk", "Group", "Hooks", "Means", "SeedDraws", "SweepSpec", "batch_of", "block_of",
-    "cells", "least_width", "limits_of", "make_batch", "make_plan", "native", "numerics", "placed", "processor",
-    "program_bytes", "programs_of", "provenance", "publish", "recorded", "refuse_settings", "run_plan", "time_group",
-    "use_devices",
+    "FAMILY", "NATIVE", "STAGING", "WAYS", "XLA", "Batch", "Chunk", "Group", "Hooks", "SeedDraws", "SweepSpec",
+    "batch_of", "block_of", "cells", "limits_of", "make_batch", "make_plan", "native", "numerics", "placed",
+    "processor", "program_bytes", "programs_of", "provenance", "publish", "recorded", "refuse_settings", "run_plan",
+    "time_group", "use_devices",
 ]  # fmt: skip
+
+XLA = Machine()
+"""What there is without the native kernel."""

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from accelerator.internals import SeedDraws, batch_of, numerics, placed, programs_of
+from accelerator.internals import SeedDraws, batch_of, make_batch, numerics, placed, programs_of
 from accelerator.work import Figures, Machine, Sizes, group_of
 
 STEPS = 100  # that are profiled; ten of them look at W*
@@ -34,8 +34,8 @@ def profile(machine: Machine, sizes: Sizes, optimizer: str, method: str, lanes: 
     options = jax.profiler.ProfileOptions()
     options.python_tracer_level = 0
     with numerics("float32"), tempfile.TemporaryDirectory() as folder:
-        programs = programs_of(batch_of(group), group, here)
-        inputs = placed(batch_of(group), group, group.chunks[0], here, SeedDraws())
+        programs = programs_of(batch_of(group, make_batch), group, here)
+        inputs = placed(batch_of(group, make_batch), group, group.chunks[0], here, SeedDraws())
 
         def advance() -> float:
             state = jax.block_until_ready(programs.start(*inputs))

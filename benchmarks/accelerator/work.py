@@ -11,12 +11,13 @@ from typing import Any
 import jax
 
 from accelerator.internals import (
+    FAMILY,
+    WAYS,
     Chunk,
     Group,
     SweepSpec,
     block_of,
     cells,
-    least_width,
     processor,
     refuse_settings,
     use_devices,
@@ -149,7 +150,7 @@ def group_of(machine: Machine, sizes: Sizes, optimizer: str, method: str, lanes:
     alpha = {"linspace": [0.2, 0.8, lanes // seeds]}
     spec = spec_of(sizes, optimizer, seeds, data={"alpha": alpha, "test_size": 2})
     found = sorted((lane for _, lane in cells(spec)), key=lambda lane: lane.seed)
-    static, ranks, block = found[0].static, int(found[0].hyper.s), block_of(method, found)
-    most = min(len(machine.devices), lanes // least_width(method))
+    static, ranks, block = found[0].static, int(found[0].hyper.s), block_of(WAYS[method], found, FAMILY.share)
+    most = min(len(machine.devices), lanes // WAYS[method].least)
     devices = max(k for k in range(1, most + 1) if lanes % (k * block) == 0)
-    return Group(static, method, ranks, 0, devices, lanes, seeds, (Chunk(tuple(found)),), block)
+    return Group(FAMILY, static, ranks, WAYS[method], 0, devices, lanes, seeds, (Chunk(tuple(found)),), block)
