@@ -11,6 +11,7 @@ from rich.text import Text
 
 from adam_vs_gd.problem import Outcome
 from adam_vs_gd.problems import family_of_results
+from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, complete, swept
 from adam_vs_gd.results.statistics import census, over_seeds
@@ -153,20 +154,3 @@ def not_counted(known: Sequence[Outcome]) -> str:
     in_rates = [one.name for one in known[1:] if one.counts and not one.in_rates]
     words = [f"{name} lanes count in none" for name in nowhere] + [f"{name} in no error" for name in in_rates]
     return f"; {', '.join(words)}" if words else ""
-
-
-def number(interval: xr.Dataset) -> str:
-    """Mean and interval of one cell."""
-    found = [float(interval[name]) for name in ("mean", "low", "high")]
-    if np.isnan(found[0]):
-        return "-"
-    mean, low, high = (f"{x:.0f}" if 1000 <= abs(x) < np.inf else f"{x:.3g}" for x in found)
-    return f"{mean} [{low}, {high}]"
-
-
-def columns(rows: list[list[str]]) -> str:
-    """Rows of text in aligned columns."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )

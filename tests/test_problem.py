@@ -1,62 +1,156 @@
-"""The seam: the engine runs any `Problem`, here one with a closed form, and pads and segments it as its own."""
+"""The seam: a family that is not the package's, from its declaration to a picture; and those that say wrong things."""
 
-from typing import Any, NamedTuple
+import sys
+from pathlib import Path
 
+import foreign
 import jax
 import numpy as np
 import pytest
-from small import FAMILY
 
-from adam_vs_gd.engine.chunk import batched
-from adam_vs_gd.engine.plan import Chunk, Group, Plan
-from adam_vs_gd.engine.runner import Hooks, run_plan
-from adam_vs_gd.problem import Problem, Way
-from adam_vs_gd.problems.two_patch.lane import Static
-from adam_vs_gd.spec.cells import Lane
+import adam_vs_gd as ag
+from adam_vs_gd import cli
+from adam_vs_gd.engine.estimate import plan_sweep
+from adam_vs_gd.problem import PENDING, Machine, Outcome, Variable
+from adam_vs_gd.problems import KNOWN, family_named
+from adam_vs_gd.spec.cells import cells
+from adam_vs_gd.spec.sweep_spec import load_spec
+from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.verify import verify
 
-
-class Quadratic(NamedTuple):
-    """x ← x − η·c·x from x_0 drawn by the seed: x_T = (1 − η·c)^T x_0."""
-
-    eta: Any
-    power: Any  # c, an integer
+RESULTS = Path(__file__).parent.parent / "results"
+SHIPPED = sorted(path.parent for path in RESULTS.rglob("spec.toml"))
 
 
-def quadratic(static, ranks, method, block):
-    def step(hyper, x):
-        return x - hyper.eta * hyper.power * x
+def spec(**keys):
+    given = {
+        "problem": {"import": "foreign:FAMILY"},
+        "steps": 20,
+        "record": 4,
+        "seeds": 3,
+        "train": {"eta": [0.1, 0.3]},
+    }
+    return ag.SweepSpec(**given | keys)
 
-    problem = Problem(
-        steps=static.steps,
-        draw=lambda key: jax.random.normal(key, ()),
-        start=lambda hyper, draws: draws,
-        advance=lambda hyper, draws, x, start, stop: jax.lax.fori_loop(start, stop, lambda t, x: step(hyper, x), x),
-        measure=lambda hyper, draws, x: {"x": x},
-        test=lambda hyper, draws, x: {"ratio": x / draws},
-        finish=lambda hyper, draws, x, measured: {**measured, "start": draws},
+
+def test_a_family_of_somebody_elses_is_swept_as_the_packages_own(tmp_path, capsys):
+    out = tmp_path / "decay"
+    results = ag.run_sweep(spec(), out, quiet=True)
+    assert results.distance_path.dims == ("eta", "seed", "record")
+    start = results.distance_path.isel(record=0)
+    np.testing.assert_allclose(results.distance_path, (start * (1 - results.eta) ** results.step).values, rtol=1e-5)
+    with ag.numerics("float32"):
+        x = abs(jax.random.normal(ag.seed_key(1)))
+    np.testing.assert_allclose(start.sel(seed=1), x, rtol=1e-6)
+    assert results.distance.attrs["symbol"] == "$|x|$"
+    assert results.status.attrs["flag_meanings"] == "pending diverged done"
+    more = ag.run_sweep(spec(train={"eta": [0.1, 0.2, 0.3]}, seeds=4), out, quiet=True)
+    np.testing.assert_array_equal(more.distance.sel(eta=[0.1, 0.3], seed=[0, 1, 2]), results.distance)
+    for command in ("show", "verify", "plot", "report"):
+        assert cli.main([command, str(out)]) == 0
+    assert "distance to the minimum" in (out / "report.html").read_text()
+    assert ag.run_sweep(spec(steps=[20, 40]), quiet=True).distance.dims == ("steps", "eta", "seed")
+    capsys.readouterr()
+
+
+def test_its_numbers_are_checked_as_it_declares_them():
+    with pytest.raises(ag.SpecError) as caught:
+        spec(train={"eta": -1.0, "lamda": 3}, steps=0, data={"n": 3})
+    said = str(caught.value)
+    assert "4 mistakes" in said
+    told = (
+        "train.eta = -1.0: must be a finite number > 0",
+        "train.lamda",
+        "steps = 0",
+        "data = { n = 3 }: unknown key",
     )
-    return batched(problem)
+    for part in told:
+        assert part in said
 
 
-@pytest.mark.parametrize("width", [4, 7])
-def test_a_foreign_problem_runs_through_the_engine(width):
-    static = Static(steps=23)
-    lanes = [Lane(static, Quadratic(0.01 * (k + 1), k % 3), seed=k % 4, record=5) for k in range(10)]
-    chunks = tuple(Chunk(tuple(lanes[i : i + width])) for i in range(0, 10, width))
-    found = {}
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("UNDECLARED", "distance: is measured, but no variable"),
+        ("TOO_MUCH", "angle: is a variable .* but not measured"),
+    ],
+)
+def test_variables_that_nobody_declares_or_measures_are_told(name, said):
+    with pytest.raises(ag.SpecError, match=said):
+        ag.run_sweep(spec(problem={"import": f"foreign:{name}"}), quiet=True)
 
-    def keep(meter, group, chunk, rows, seconds):
-        found.update({lane: {name: v[i] for name, v in rows.items()} for i, lane in enumerate(chunk.lanes)})
 
-    plan = Plan((Group(FAMILY, static, None, Way(), 5, 1, width, 4, chunks),))
-    run_plan(plan, jax.devices("cpu"), lambda devices: 2**40, Hooks(keep=keep), quadratic)
-    assert set(found) == set(lanes)
-    for lane, row in found.items():
-        shrink = 1 - lane.hyper.eta * lane.hyper.power
-        steps = np.array([round(i * 23 / 5) for i in range(6)])
-        np.testing.assert_allclose(row["x_path"], row["start"] * shrink**steps, rtol=1e-5)
-        np.testing.assert_allclose(row["ratio"], shrink**23, rtol=1e-5)
-        assert row["x"] == row["x_path"][-1]
-    starts = {lane.seed: row["start"] for lane, row in found.items()}
-    assert len(set(starts.values())) == 4, "seeds differ, and lanes of one seed share their draws"
-    assert all(row["start"] == starts[lane.seed] for lane, row in found.items())
+def test_what_a_chunk_holds_beside_what_is_declared_is_not_dropped_silently(tmp_path, monkeypatch):
+    ag.run_sweep(spec(), tmp_path / "out", quiet=True)
+    monkeypatch.setitem(vars(foreign.FAMILY), "variables", lambda spec: {})
+    with pytest.warns(UserWarning, match="hold distance, distance_path, which this version .* leaves out"):
+        ag.load_results(tmp_path / "out")
+
+
+def test_statuses_say_which_lanes_count(monkeypatch):
+    results = ag.run_sweep(spec(), quiet=True)
+    odd = (PENDING, Outcome("odd", counts=False), Outcome("fine", good=True))
+    monkeypatch.setitem(vars(foreign.FAMILY), "statuses", odd)
+    results = ag.run_sweep(spec(), quiet=True)
+    results["status"][{"eta": 0, "seed": 0}] = 1
+    assert [row["seeds"] for row in ag.plot.curves(results).numbers] == [2, 3]
+
+
+def test_numbers_added_later_count_only_off_their_default():
+    """Lanes that were trained before there was a number keep their names."""
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+
+    old = Static().identity(Hyper(0.2, 100, 0.1, 0.01, 1e-5, 5e-5, 0.9, 0.999, 1e-8))
+    assert "own" not in old[2]
+    assert "batch_size" not in old[1]
+    new = Static(own=("rho",)).identity(Hyper(0.2, 100, 0.1, 0.01, 1e-5, 5e-5, own=(0.5,)))
+    assert new[2]["own"] == (0.5,)
+
+
+def test_a_way_of_training_is_for_models_and_data_it_is_right_for():
+    """A model that the fast ways do not know is never trained as the paper's, silently."""
+    from adam_vs_gd.problems.two_patch.fast import make_batch
+    from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+    from adam_vs_gd.problems.two_patch.ways import WAYS
+
+    hyper = Hyper(0.2, 5, 0.3, 0.01, 1e-3, 0.1)
+    family = family_named("two_patch")
+    for static in (Static(model="tanh"), Static(optimizer="gd", model="tanh"), Static(code=(("data", "m:f@1"),))):
+        assert family.way(static, hyper, Machine(native=True)).name == "plain"
+        for name in ("sparse", "span", "gram", "dense", "products"):
+            with pytest.raises(ValueError, match="is not right for"):
+                make_batch(static, 5, WAYS[name], 1)
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
+def test_every_lane_that_is_shipped_is_found(folder):
+    there = Folder(folder)
+    report, whole = verify(there)
+    assert whole, report
+    plan, _ = plan_sweep(there.spec(), there)
+    assert plan.lanes == 0
+    wanted = {lane.digest for _, lane in cells(there.spec())}
+    assert f"{len(wanted)} of {len(wanted)} lanes are there" in report
+    assert cli.main(["show", str(folder)]) == 0
+
+
+def test_all_8159_lanes_that_are_shipped_keep_their_names():
+    there = [Folder(folder).journal.survey().done for folder in SHIPPED]
+    assert (len(there), sum(map(len, there))) == (10, 8159)
+
+
+@pytest.mark.parametrize("path", sorted((RESULTS.parent / "sweeps").glob("*.toml")), ids=lambda path: path.stem)
+def test_a_spec_written_again_is_the_same_spec(path):
+    one = load_spec(path)
+    assert ag.SweepSpec(**one.to_dict()) == one
+    assert one.family.name in KNOWN
+    assert "problem" not in one.to_dict()
+
+
+def test_a_family_without_words_still_has_a_picture():
+    results = ag.run_sweep(spec(seeds=2), quiet=True)
+    assert ag.plot.suitable(results).name == "distance-eta"
+    results.attrs["problem"] = "gone:FAMILY"  # where its code is not
+    assert ag.plot.suitable(results).name == "distance-eta"
+    assert "foreign" in sys.modules
+    assert isinstance(foreign.VARIABLES["distance"], Variable)

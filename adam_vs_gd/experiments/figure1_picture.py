@@ -20,8 +20,8 @@ from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.problems.images.filters import LIVE, of_white_noise
 from adam_vs_gd.problems.images.numbers import FILTER_SIDE, set_of
 from adam_vs_gd.results.axis import axis_of
+from adam_vs_gd.results.columns import number
 from adam_vs_gd.results.statistics import counted, over_seeds
-from adam_vs_gd.show import number
 
 GRID_HEIGHT, LINES_HEIGHT = 3.05, 4.4  # inches
 GAP = 1  # points between filters

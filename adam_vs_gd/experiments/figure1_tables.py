@@ -12,9 +12,9 @@ from adam_vs_gd.experiments.summary import over
 from adam_vs_gd.problems.images.filters import of_white_noise
 from adam_vs_gd.problems.images.numbers import FILTER_SIDE
 from adam_vs_gd.problems.learning.numbers import CODES
+from adam_vs_gd.results.columns import number
 from adam_vs_gd.results.statistics import counted, difference_interval, examples, labelled, over_seeds
 from adam_vs_gd.results.words import is_rate
-from adam_vs_gd.show import number
 
 NAMES: Mapping[str, str] = {"adam": "Adam", "sgd": "SGD", "sgd_momentum": "SGD with momentum"}
 NOISIER: Mapping[str, int] = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments.table1 import table1_spec
+from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.statistics import over_seeds
-from adam_vs_gd.show import columns, number
 
 SHOWN = ("feature_learning_path", "noise_memorization_path")
 POINTS = 10  # rows of the printed table

@@ -9,8 +9,8 @@ import xarray as xr
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.problems.learning.numbers import CODES
+from adam_vs_gd.results.columns import number
 from adam_vs_gd.results.statistics import over_seeds
-from adam_vs_gd.show import number
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 PAPER = {"train_error": {"adam": "0", "gd": "0"}, "test_error": {"adam": "0.884", "gd": "0"}}

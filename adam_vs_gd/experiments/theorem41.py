@@ -19,8 +19,8 @@ from adam_vs_gd.plot.style import CHANCE, COLOURS, PAGE, styled
 from adam_vs_gd.problems.learning.loss import FITTED_LOSS
 from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.problems.learning.optimizers import GRADIENT_NORM
+from adam_vs_gd.results.columns import number
 from adam_vs_gd.results.statistics import over_seeds
-from adam_vs_gd.show import number
 from adam_vs_gd.spec.cells import digest_of
 
 KINDS = ("adam", "adam_paper", "signgd", "gd")

@@ -9,8 +9,8 @@ import xarray as xr
 
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.summary import over
+from adam_vs_gd.results.columns import number
 from adam_vs_gd.results.statistics import difference, over_seeds
-from adam_vs_gd.show import number
 
 PAIRS = {
     "distance": "distance",

@@ -11,9 +11,9 @@ import xarray as xr
 from adam_vs_gd.problems.two_patch.theory.conditions import CONDITIONS, SIGNED
 from adam_vs_gd.problems.two_patch.theory.prediction import PHASES, facts, predict
 from adam_vs_gd.results.axis import written
+from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.selection import complete, swept
 from adam_vs_gd.results.statistics import over_seeds
-from adam_vs_gd.show import columns, number
 from adam_vs_gd.spec.cells import axes
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
