@@ -32,7 +32,7 @@ def imported(where: str, key: str) -> Any:
     """The object that "package.module:name" names; the current folder is looked into first, as `python -m` does.
 
     Args:
-        where: it.
+        where: the module and the name in it.
         key: of the spec that names it, for the message.
 
     Raises:

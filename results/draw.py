@@ -11,8 +11,8 @@ import xarray as xr
 
 import adam_vs_gd as ag
 from adam_vs_gd.results.axis import written
-from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.results.columns import columns, number
+from adam_vs_gd.results.statistics import over_seeds
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "numbers.md"

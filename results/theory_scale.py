@@ -17,8 +17,8 @@ from adam_vs_gd.experiments import markdown
 from adam_vs_gd.plot.style import CHANCE, COLOURS, DASHES, PAGE, styled
 from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.problems.two_patch import theory
-from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.results.columns import number
+from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.spec.cells import digest_of
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ import adam_vs_gd as ag
 from adam_vs_gd.experiments import exponents
 from adam_vs_gd.experiments.exponents import verdict
 from adam_vs_gd.experiments.studies import measure, studies
-from adam_vs_gd.experiments.times import power_law, reaching, turning
+from adam_vs_gd.experiments.times import reaching, scaling_law, turning
 from adam_vs_gd.problems.two_patch import theory
 
 X = np.array([1.0, 2.0, 4.0, 8.0])
@@ -24,7 +24,7 @@ def test_times_of_made_up_trajectories():
 
 
 def test_an_exact_power_law_is_found_whatever_the_seeds_prefactors():
-    law = power_law(X, np.array([[7.0], [3.0], [40.0]]) * X**-1.5)
+    law = scaling_law(X, np.array([[7.0], [3.0], [40.0]]) * X**-1.5)
     np.testing.assert_allclose(law[:3], -1.5)
     assert law.seeds == 3
 
@@ -32,27 +32,27 @@ def test_an_exact_power_law_is_found_whatever_the_seeds_prefactors():
 def test_the_interval_of_an_exponent_holds_it_as_often_as_it_says():
     rng = np.random.default_rng(0)
     noise = np.exp(0.1 * rng.normal(size=(400, 5, len(X))))
-    laws = [power_law(X, 7 * X**0.5 * each) for each in noise]
+    laws = [scaling_law(X, 7 * X**0.5 * each) for each in noise]
     assert np.mean([law.holds(0.5) for law in laws]) >= 0.93
     assert np.median([law.high - law.low for law in laws]) < 0.5
 
 
 def test_no_interval_is_narrower_than_a_curve_or_the_records_allow():
     exact = np.ones((3, 1)) * X**-1.0
-    curved = power_law(X, exact * np.exp(0.2 * np.log(X) ** 2))
+    curved = scaling_law(X, exact * np.exp(0.2 * np.log(X) ** 2))
     assert curved.high - curved.low > 0.1
-    coarse = power_law(X, 100 * exact, spacing=5)
+    coarse = scaling_law(X, 100 * exact, spacing=5)
     assert 0.05 < coarse.high - coarse.low < 0.5
 
 
 def test_a_seed_counts_from_three_times_on():
     times = np.array([[1.0], [2.0]]) * X**2
     times[1, 2] = np.nan
-    assert power_law(X, times).seeds == 2
-    assert power_law(X, times).exponent == pytest.approx(2)
+    assert scaling_law(X, times).seeds == 2
+    assert scaling_law(X, times).exponent == pytest.approx(2)
     times[1, 1] = np.nan
-    assert power_law(X, times).seeds == 1
-    assert np.isnan(power_law(X, times[1:]).exponent)
+    assert scaling_law(X, times).seeds == 1
+    assert np.isnan(scaling_law(X, times[1:]).exponent)
 
 
 @pytest.fixture(scope="module")

@@ -195,7 +195,7 @@ def train(
     """Train the lanes of a run, and keep nothing on disk.
 
     Args:
-        run: it.
+        run: whose lanes are trained.
         batch: what gives the functions of a group, to measure more than the family does; the family's by default.
         adjust: changes a group of the plan.
 

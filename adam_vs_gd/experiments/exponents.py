@@ -16,7 +16,7 @@ from adam_vs_gd import plot
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.loglog import drawn
 from adam_vs_gd.experiments.studies import Measured, measure, studies
-from adam_vs_gd.experiments.times import enough, power_law
+from adam_vs_gd.experiments.times import enough, scaling_law
 from adam_vs_gd.results.statistics import student
 
 LONG = 20  # memories of an optimizer that are long against one of them
@@ -62,7 +62,7 @@ step 0; the paper's are their limits κ ≫ 1 and a ≪ 1/m. adam_short is Adam 
 
 def derived_exponent(one: Measured) -> float:
     """The exponent of the derived times over the same values and seeds."""
-    return power_law(np.array(one.study.values), np.where(np.isfinite(one.times), one.derived, np.nan)).exponent
+    return scaling_law(np.array(one.study.values), np.where(np.isfinite(one.times), one.derived, np.nan)).exponent
 
 
 def verdict(one: Measured) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adam_vs_gd.engine.sweep import run_sweep
-from adam_vs_gd.experiments.times import Law, power_law, reaching, turning
+from adam_vs_gd.experiments.times import Law, reaching, scaling_law, turning
 from adam_vs_gd.problems.two_patch.theory import Point, feature_time, flip_strength, flip_time
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
@@ -63,7 +63,7 @@ class Study(NamedTuple):
     def predicted(self) -> float:
         """The paper's exponent."""
         scale = (feature_time if self.time == "T_j" else flip_time)(self.along())
-        return power_law(np.array(self.values), np.atleast_2d(scale)).exponent
+        return scaling_law(np.array(self.values), np.atleast_2d(scale)).exponent
 
     def spec(self, seeds: int) -> SweepSpec:
         """The sweep."""
@@ -107,7 +107,7 @@ class Measured(NamedTuple):
     """One optimizer's times in a study.
 
     Attributes:
-        study: it.
+        study: the sweep along one number that is measured.
         label: the optimizer's.
         times: [seeds, values]; NaN where Λ does not turn, or reach 1/m, before the end.
         derived: [seeds, values] those of the module's formulas.
@@ -135,7 +135,7 @@ def measure(study: Study, out: Path | None, seeds: int, quiet: bool = False) -> 
             times, derived = reaching(step, path, 1 / study.point.width), reached(path[..., 0], study.along())
         else:
             times, derived = turning(step, path), turned(path[..., 0], study.along())
-        law = power_law(np.array(study.values), times, spacing)
+        law = scaling_law(np.array(study.values), times, spacing)
         measured.append(Measured(study, label, times, derived, law, results.attrs.get("digest", "")))
     return measured
 

@@ -62,7 +62,7 @@ class Law(NamedTuple):
         return self.low <= exponent <= self.high
 
 
-def power_law(x: np.ndarray, times: np.ndarray, spacing: float = 0.0) -> Law:
+def scaling_law(x: np.ndarray, times: np.ndarray, spacing: float = 0.0) -> Law:
     """Fit a slope in logarithms to each seed, because seeds share their noise and start along x.
 
     The interval is Student's over the seeds' slopes. It is never narrower than Student's of the residuals of the mean

@@ -24,7 +24,7 @@ class Layout(NamedTuple):
     """A figure and the Axes of its panels.
 
     Attributes:
-        figure: it.
+        figure: what is drawn into.
         places: an Axes a panel.
         columns: how many stand side by side.
         own: whether the figure was made here.

@@ -10,7 +10,7 @@ from typing import Any
 from adam_vs_gd.errors import SpecError
 from adam_vs_gd.problem import Family, Fit, Section, Variants
 from adam_vs_gd.problems import family_of_spec
-from adam_vs_gd.spec.plain import hint_of, plain, show
+from adam_vs_gd.spec.plain import hint_of, plain, typed
 from adam_vs_gd.spec.values import check_number, values
 
 DEFAULT_NAME = "sweep"
@@ -34,23 +34,23 @@ def check_section(
     numbers, choices = section.numbers, section.choices
     if not isinstance(given, Mapping):
         mistakes.append(
-            f"{name} = {show(given)}: must be a table with keys {', '.join([*choices, *numbers])}{hint_of(given)}"
+            f"{name} = {typed(given)}: must be a table with keys {', '.join([*choices, *numbers])}{hint_of(given)}"
         )
         return {}
     checked: dict[str, Any] = {}
     for key, value in given.items():
         path = f"{name}.{key}"
         if key in fit.absent:
-            mistakes.append(f"{path} = {show(value)}: means nothing to the {fit.who}; leave it out")
+            mistakes.append(f"{path} = {typed(value)}: means nothing to the {fit.who}; leave it out")
         elif key in choices:
             checked[key] = value
             named = value.partition(":")[0] if key in section.placed and isinstance(value, str) else value
             if named not in choices[key]:
-                mistakes.append(f"{path} = {show(value)}: {nearest(show(value), choices[key])}")
+                mistakes.append(f"{path} = {typed(value)}: {nearest(typed(value), choices[key])}")
         elif key in numbers:
             checked[key] = check_number(path, numbers[key], value, precision, mistakes)
         else:
-            mistakes.append(f"{path} = {show(value)}: unknown key; {nearest(key, [*choices, *numbers])}")
+            mistakes.append(f"{path} = {typed(value)}: unknown key; {nearest(key, [*choices, *numbers])}")
     defaults: dict[str, Any] = {key: options[0] for key, options in choices.items()}
     defaults |= {key: fit.defaults.get(key, number.default) for key, number in numbers.items()}
     defaults = {key: value(checked) if callable(value) else value for key, value in defaults.items()}
@@ -72,13 +72,13 @@ def check_variant(label: str, given: Any, variants: Variants, precision: str, mi
     """One of [section.*] with its defaults filled in."""
     path = f"{variants.section}.{label}"
     if not isinstance(given, Mapping):
-        mistakes.append(f"{path} = {show(given)}: must be a table, [{path}]{hint_of(given)}")
+        mistakes.append(f"{path} = {typed(given)}: must be a table, [{path}]{hint_of(given)}")
         return {}
     kind = given.get("kind", label)
     if not isinstance(kind, str) or kind not in variants.kinds:
         key, one = f"{path}.kind" if "kind" in given else path, variants.section.removesuffix("s")
         mistakes.append(
-            f"{key} = {show(given.get('kind', given))}: unknown {one}; {nearest(show(kind), list(variants.kinds))}"
+            f"{key} = {typed(given.get('kind', given))}: unknown {one}; {nearest(typed(kind), list(variants.kinds))}"
         )
         known: Mapping[str, float] = {}
     else:
@@ -91,7 +91,7 @@ def check_variant(label: str, given: Any, variants: Variants, precision: str, mi
             checked[key] = check_number(f"{path}.{key}", variants.numbers[key], value, precision, mistakes)
         elif known:
             what = f"means nothing to {kind}" if key in variants.numbers else "unknown key"
-            mistakes.append(f"{path}.{key} = {show(value)}: {what}; {nearest(key, ['kind', *known])}")
+            mistakes.append(f"{path}.{key} = {typed(value)}: {what}; {nearest(key, ['kind', *known])}")
     return checked
 
 
@@ -100,11 +100,11 @@ def check_variants(given: Any, variants: Variants, precision: str, mistakes: lis
     name = variants.section
     if not isinstance(given, Mapping) or not given:
         some = f"at least one is needed, for instance [{name}.{variants.example}]"
-        mistakes.append(f"{name} = {show(given)}: {some}{hint_of(given)}")
+        mistakes.append(f"{name} = {typed(given)}: {some}{hint_of(given)}")
         return {}
     for label in given:
         if not label.strip():
-            mistakes.append(f"{name}.{show(label)}: a label must not be empty")
+            mistakes.append(f"{name}.{typed(label)}: a label must not be empty")
     return {label: check_variant(label, table, variants, precision, mistakes) for label, table in given.items()}
 
 
@@ -131,7 +131,7 @@ def check_seeds(value: Any, mistakes: list[str]) -> tuple[int, ...] | None:
         return tuple(range(value))
     most = f"; a count is at most {MOST_SEEDS}" if right and not listed and value > MOST_SEEDS else hint_of(value)
     mistakes.append(
-        f"seeds = {show(value)}: must be a count >= 1, or a list of different seeds, integers in 0 .. 4294967295{most}"
+        f"seeds = {typed(value)}: must be a count >= 1, or a list of different seeds, integers in 0 .. 4294967295{most}"
     )
     return None
 
@@ -141,9 +141,9 @@ def check_record(record: Any, steps: Any, most: int, mistakes: list[str]) -> Any
     if record is None:
         return min((most, *values(steps)))
     if not isinstance(record, int) or isinstance(record, bool) or record < 0:
-        mistakes.append(f"record = {show(record)}: must be an integer in 0 .. steps{hint_of(record)}")
+        mistakes.append(f"record = {typed(record)}: must be an integer in 0 .. steps{hint_of(record)}")
     elif values(steps) and record > min(values(steps)):
-        mistakes.append(f"record = {show(record)}: must be in 0 .. steps = {min(values(steps))}")
+        mistakes.append(f"record = {typed(record)}: must be in 0 .. steps = {min(values(steps))}")
     return record
 
 
@@ -191,10 +191,10 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
         if key not in allowed:
             inside = next((s for s, t in family.sections.items() if s and (key in t.numbers or key in t.choices)), None)
             where = f"it belongs under [{inside}]" if inside else nearest(key, allowed)
-            mistakes.append(f"{key} = {show(given[key])}: unknown key; {where}")
+            mistakes.append(f"{key} = {typed(given[key])}: unknown key; {where}")
     name = given.get("name", DEFAULT_NAME)
     if not (isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*", name)):
-        mistakes.append(f"name = {show(name)}: must be letters, digits, - and _, fit for a folder")
+        mistakes.append(f"name = {typed(name)}: must be letters, digits, - and _, fit for a folder")
     spec: dict[str, Any] = {"name": name, "seeds": check_seeds(given.get("seeds", DEFAULT_SEEDS), mistakes)}
     if family.read is None:
         spec |= read_sections(family, given, mistakes)

@@ -64,7 +64,7 @@ def table(value: Mapping[Any, Any], depth: int) -> dict[str, Any] | Refused:
     for key, inner in value.items():
         name = text(key)
         if isinstance(name, Refused):
-            return Refused(about(value), f"; keys are text, not {show(name)}")
+            return Refused(about(value), f"; keys are text, not {typed(name)}")
         plainly[name] = plain(inner, depth - 1)
     return {key: inner for key, inner in plainly.items() if inner is not None}
 
@@ -137,7 +137,7 @@ def hint_of(value: Any) -> str:
     return value.hint if isinstance(value, Refused) else ""
 
 
-def show(value: Any) -> str:
+def typed(value: Any) -> str:
     """A plain value as one would type it in TOML, cut short."""
     told = spelled(value)
     return told if len(told) <= TEXT else f"{told[: TEXT - 1]}…"

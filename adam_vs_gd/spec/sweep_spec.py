@@ -13,7 +13,7 @@ from adam_vs_gd.errors import SpecError
 from adam_vs_gd.problem import Family, Number
 from adam_vs_gd.problems import family_of_spec
 from adam_vs_gd.spec.checks import DEFAULT_NAME, DEFAULT_SEEDS, check
-from adam_vs_gd.spec.plain import hint_of, plain, show
+from adam_vs_gd.spec.plain import hint_of, plain, typed
 from adam_vs_gd.spec.values import Value
 
 
@@ -154,7 +154,7 @@ def expect_spec(spec: Any) -> SweepSpec:
     """
     if not isinstance(spec, SweepSpec):
         ways = "load_spec(path) reads one, SweepSpec(**keys) makes one"
-        raise SpecError("spec", [f"{show(plain(spec))}: must be a SweepSpec; {ways}"])
+        raise SpecError("spec", [f"{typed(plain(spec))}: must be a SweepSpec; {ways}"])
     return spec
 
 
@@ -165,7 +165,7 @@ def override(table: dict[str, Any], path: str, value: Any) -> None:
     for parent in parents:
         inner = table.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise SpecError("--set", [f"{path} = {show(value)}: {parent} is not a table but {show(inner)}"])
+            raise SpecError("--set", [f"{path} = {typed(value)}: {parent} is not a table but {typed(inner)}"])
         table = inner
     table[key] = value
 
@@ -206,7 +206,7 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     try:
         path = Path(path)
     except TypeError:
-        raise SpecError("spec", [f"{show(plain(path))}: must be the path of a TOML file"]) from None
+        raise SpecError("spec", [f"{typed(plain(path))}: must be the path of a TOML file"]) from None
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -218,7 +218,7 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     changes = plain({} if overrides is None else overrides)
     if not isinstance(changes, dict):
         raise SpecError(
-            "overrides", [f'{show(changes)}: must be a table, for instance {{"seeds": 3}}{hint_of(changes)}']
+            "overrides", [f'{typed(changes)}: must be a table, for instance {{"seeds": 3}}{hint_of(changes)}']
         )
     for key, value in changes.items():
         override(given, key, value)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from adam_vs_gd.problem import Number
-from adam_vs_gd.spec.plain import as_float, hint_of, show
+from adam_vs_gd.spec.plain import as_float, hint_of, typed
 
 RANGE_DIGITS = 12  # significant digits of a range's values, so that 0.3 is 0.3
 
@@ -42,7 +42,7 @@ def expand_range(value: Mapping[str, Any]) -> list[float]:
     if not (math.isfinite(first) and math.isfinite(last)):
         raise ValueError(f"the ends of {how} must be finite")
     if isinstance(count, float) or not 1 <= count <= 10_000:
-        raise ValueError(f"the count of {how} must be an integer in 1 .. 10000, not {show(count)}")
+        raise ValueError(f"the count of {how} must be an integer in 1 .. 10000, not {typed(count)}")
     if how == "geomspace" and not (first > 0 and last > 0):
         raise ValueError("the ends of geomspace must be > 0")
     with np.errstate(all="ignore"):
@@ -72,7 +72,7 @@ def trained(number: Number, value: float, precision: str) -> float:
         what = f"{integer:.0f} in {precision}"
     else:
         return rounded
-    raise ValueError(f"{show(value)} is {what}{remedy(precision)}")
+    raise ValueError(f"{typed(value)} is {what}{remedy(precision)}")
 
 
 def remedy(precision: str) -> str:
@@ -97,7 +97,7 @@ def accept_number(number: Number, value: Any, precision: str) -> Value:
         raise ValueError("an axis needs at least one value")
     accepted: dict[float, Any] = {}
     for item in items:
-        where = f"{show(item)} " if is_axis(value) else ""
+        where = f"{typed(item)} " if is_axis(value) else ""
         if number.kind is int and not hint and isinstance(item, float):
             hint = " (written without a point or an exponent)"
         if not is_number(item) or (number.kind is int and not isinstance(item, int)):
@@ -107,9 +107,9 @@ def accept_number(number: Number, value: Any, precision: str) -> Value:
             raise ValueError(f"{where}must be {number.allowed}")
         once = trained(number, kept, precision)
         if accepted.get(once) == kept:
-            raise ValueError(f"{show(item)} appears twice; the values of an axis must differ")
+            raise ValueError(f"{typed(item)} appears twice; the values of an axis must differ")
         if once in accepted:
-            both = f"{show(accepted[once])} and {show(kept)}"
+            both = f"{typed(accepted[once])} and {typed(kept)}"
             raise ValueError(f"{both} are the same number in {precision}{remedy(precision)}")
         accepted[once] = kept
     return tuple(accepted.values()) if is_axis(value) else next(iter(accepted.values()))
@@ -120,7 +120,7 @@ def check_number(path: str, number: Number, value: Any, precision: str, mistakes
     try:
         return accept_number(number, value, precision)
     except ValueError as error:
-        mistakes.append(f"{path} = {show(value)}: {error}")
+        mistakes.append(f"{path} = {typed(value)}: {error}")
         return None
 
 

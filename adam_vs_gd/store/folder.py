@@ -19,7 +19,7 @@ import xarray as xr
 from adam_vs_gd.errors import FolderError, SpecError
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.cells import Cell
-from adam_vs_gd.spec.plain import plain, show
+from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
 from adam_vs_gd.store.files import STAGING, move, publish, staging, suffixes
 from adam_vs_gd.store.journal import Journal, combined
@@ -36,7 +36,7 @@ class Folder:
         try:
             self.path = Path(path)
         except TypeError:
-            raise FolderError(f"{show(plain(path))}: must be the path of a sweep's folder") from None
+            raise FolderError(f"{typed(plain(path))}: must be the path of a sweep's folder") from None
         self.spec_file = self.path / "spec.toml"
         self.journal = Journal(self.path / "journal", self.path / "damaged")
         self.checkpoints = self.path / "checkpoints"
@@ -233,7 +233,7 @@ def fixed(spec: SweepSpec, labels: Collection[str]) -> dict[str, Any]:
 
 def told(value: Any) -> str:
     """A fixed value of a spec, or that it has none."""
-    return "left out" if value is None else show(value)
+    return "left out" if value is None else typed(value)
 
 
 def load_results(path: str | Path) -> xr.Dataset:

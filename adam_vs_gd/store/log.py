@@ -17,7 +17,7 @@ class Log:
         self.path = path
 
     def add(self, text: str) -> None:
-        """One more."""
+        """Append a line, with the time."""
         stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             print(f"{stamp} {text}", file=file)

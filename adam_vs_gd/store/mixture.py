@@ -23,7 +23,7 @@ def refuse_mixture(
     """See that the chunks of a folder round alike, and read the same.
 
     Args:
-        folder: it.
+        folder: of the sweep, for messages.
         there: what each of its chunks was computed with.
         here: what this run computes with.
         allowed: whether what rounds differently may be mixed.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from adam_vs_gd.problem import RECORD, Cost, Dim, Family, Machine, Maker, Number, Variable, Way
 from adam_vs_gd.spec.checks import check_record, nearest
-from adam_vs_gd.spec.plain import hint_of, show
+from adam_vs_gd.spec.plain import hint_of, typed
 from adam_vs_gd.spec.values import Value, check_number, is_axis
 
 if TYPE_CHECKING:
@@ -74,28 +74,28 @@ def read(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
     for name in TABLES:
         table = given.get(name, {})
         if not isinstance(table, Mapping):
-            mistakes.append(f"{name} = {show(table)}: must be a table of numbers{hint_of(table)}")
+            mistakes.append(f"{name} = {typed(table)}: must be a table of numbers{hint_of(table)}")
             table = {}
         tables[name] = {}
         for key, value in table.items():
             path = f"{name}.{key}"
             if not key.isidentifier() or key in RESERVED or key.endswith("_path"):
                 why = "means something else in results" if key.isidentifier() else "is no name: letters, digits, _"
-                mistakes.append(f"{path} = {show(value)}: {key} {why}; choose another")
+                mistakes.append(f"{path} = {typed(value)}: {key} {why}; choose another")
             elif key in seen:
-                mistakes.append(f"{path} = {show(value)}: {key} is in [{seen[key]}] already; a number has one place")
+                mistakes.append(f"{path} = {typed(value)}: {key} is in [{seen[key]}] already; a number has one place")
             else:
                 tables[name][key] = read_number(name, key, value, problem.get("precision", "float32"), mistakes)
             seen[key] = name
     for key in given.keys() - set(TOP):
-        mistakes.append(f"{key} = {show(given[key])}: means nothing to a function; {nearest(key, TOP)}")
+        mistakes.append(f"{key} = {typed(given[key])}: means nothing to a function; {nearest(key, TOP)}")
     if (steps := given.get("steps")) is not None:
         tables["steps"] = check_number("steps", STEPS, steps, "float32", mistakes)
         tables["record"] = check_record(given.get("record"), tables["steps"], 100, mistakes)
     else:
         tables["record"] = 0
         if given.get("record"):
-            mistakes.append(f"record = {show(given['record'])}: means nothing without steps, which a function has not")
+            mistakes.append(f"record = {typed(given['record'])}: means nothing without steps, which a function has not")
     return tables
 
 
@@ -103,10 +103,10 @@ def read_number(table: str, key: str, value: Any, precision: str, mistakes: list
     """A number, or the values of an axis, where each belongs."""
     path = f"{table}.{key}"
     if table == "axes" and not is_axis(value):
-        mistakes.append(f"{path} = {show(value)}: an axis is a list or a range; a scalar stands under [fixed]")
+        mistakes.append(f"{path} = {typed(value)}: an axis is a list or a range; a scalar stands under [fixed]")
         return None
     if table == "fixed" and is_axis(value):
-        mistakes.append(f"{path} = {show(value)}: must be one number; a list stands under [axes]")
+        mistakes.append(f"{path} = {typed(value)}: must be one number; a list stands under [axes]")
         return None
     items = value if isinstance(value, list) else [value]
     whole = table == "static" and all(isinstance(item, int) and not isinstance(item, bool) for item in items)
@@ -116,19 +116,19 @@ def read_number(table: str, key: str, value: Any, precision: str, mistakes: list
 def read_problem(given: Any, mistakes: list[str]) -> dict[str, Any]:
     """[problem], checked."""
     if not isinstance(given, Mapping):
-        mistakes.append(f'problem = {show(given)}: must be a table, [problem] import = "package.module:name"')
+        mistakes.append(f'problem = {typed(given)}: must be a table, [problem] import = "package.module:name"')
         return {}
     problem: dict[str, Any] = {}
     for key, value in given.items():
         path = f"problem.{key}"
         if key not in KEYS:
-            mistakes.append(f"{path} = {show(value)}: unknown key; {nearest(key, KEYS[:4])}")
+            mistakes.append(f"{path} = {typed(value)}: unknown key; {nearest(key, KEYS[:4])}")
         elif key == "precision" and value not in PRECISIONS:
-            mistakes.append(f"{path} = {show(value)}: {nearest(show(value), PRECISIONS)}")
+            mistakes.append(f"{path} = {typed(value)}: {nearest(typed(value), PRECISIONS)}")
         elif key in ("import", "code") and not isinstance(value, str):
-            mistakes.append(f'{path} = {show(value)}: must be "package.module:name"')
+            mistakes.append(f'{path} = {typed(value)}: must be "package.module:name"')
         elif key == "version" and not isinstance(value, str | int):
-            mistakes.append(f'{path} = {show(value)}: must be a text or an integer, for instance "2"')
+            mistakes.append(f'{path} = {typed(value)}: must be a text or an integer, for instance "2"')
         elif key == "dims":
             problem[key] = read_dims(value, mistakes)
         elif key == "version":
@@ -143,13 +143,13 @@ def read_problem(given: Any, mistakes: list[str]) -> dict[str, Any]:
 def read_dims(given: Any, mistakes: list[str]) -> dict[str, tuple[str, ...]]:
     """problem.dims: {output: names of its dimensions}."""
     if not isinstance(given, Mapping):
-        mistakes.append(f'problem.dims = {show(given)}: must be a table, for instance spectrum = ["frequency"]')
+        mistakes.append(f'problem.dims = {typed(given)}: must be a table, for instance spectrum = ["frequency"]')
         return {}
     dims = {}
     for name, value in given.items():
         names = [value] if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else [None]
         if not all(isinstance(n, str) and n.isidentifier() and n not in RESERVED for n in names):
-            mistakes.append(f'problem.dims.{name} = {show(value)}: must name dimensions, for instance ["frequency"]')
+            mistakes.append(f'problem.dims.{name} = {typed(value)}: must name dimensions, for instance ["frequency"]')
         dims[name] = tuple(map(str, names))
     return dims
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from adam_vs_gd.problem import Fit, Number, Section
 from adam_vs_gd.problems import MODELS
 from adam_vs_gd.problems.learning.numbers import INT_MAX
-from adam_vs_gd.spec.plain import show
+from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.spec.values import values
 
 
@@ -96,7 +96,7 @@ def check_images(data: Mapping[str, Any], mistakes: list[str]) -> None:
         for key, count, most in (("n", n, sizes.train), ("test_size", tests, sizes.test)):
             if count > most:
                 mistakes.append(
-                    f"data.{key} = {show(data[key])}: must be at most {most}, all that {data['images']} has"
+                    f"data.{key} = {typed(data[key])}: must be at most {most}, all that {data['images']} has"
                 )
     elif n + tests > sizes.train:
         mistakes.append(

@@ -28,7 +28,7 @@ OPTIMIZER: Mapping[str, Number] = {
 }
 OPTIMIZERS = Variants("optimizers", OPTIMIZER, KINDS, "adam")
 
-LINEAR = frozenset({"gd", "momentum"})
+LINEAR_RULES = frozenset({"gd", "momentum"})
 """The optimizers whose steps are linear in the gradients."""
 
 STATUSES = (

@@ -14,7 +14,7 @@ from adam_vs_gd.problems.learning.variables import FOLLOWED
 from adam_vs_gd.problems.two_patch import reading, variables, ways
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.problems.two_patch.reading import ABOUT, OWN, free
-from adam_vs_gd.spec.plain import show
+from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.spec.values import values
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
     n, d, s = (values(data.get(key)) for key in ("n", "d", "s"))
     if d and s and max(s) > min(d) - 1:
         at = f" at data.d = {min(d)}" if len(d) > 1 else ""
-        mistakes.append(f"data.s = {show(max(s))}: must be in 1 .. d-1 = {min(d) - 1}{at}")
+        mistakes.append(f"data.s = {typed(max(s))}: must be in 1 .. d-1 = {min(d) - 1}{at}")
     elif n and d and s and data.get("supports") == "disjoint" and max(n) * max(s) > min(d) - 1:
         mistakes.append(
             f'data.supports = "disjoint": needs n·s <= d-1 at every point, but n·s = {max(n)}·{max(s)} = '
@@ -91,7 +91,7 @@ def check_batch(tables: Mapping[str, Any], otherwise: str, mistakes: list[str]) 
     if batch and n and max(batch) > min(n):
         at = f" at data.n = {min(n)}" if len(n) > 1 else ""
         mistakes.append(
-            f"train.batch_size = {show(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, or raise data.n"
+            f"train.batch_size = {typed(max(batch))}: must be in 1 .. n = {min(n)}{at}; lower it, or raise data.n"
             + otherwise
         )
 

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from adam_vs_gd.problem import Family, Number, Section
 from adam_vs_gd.spec.checks import PRECISION, check_lengths, chosen, read_sections
-from adam_vs_gd.spec.plain import show
+from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.spec.values import check_number
 
 OWN = "own"
@@ -77,7 +77,7 @@ def with_free(
         if key in numbers or key in section.choices or key in ABOUT:
             continue
         if not key.isidentifier() or key in TAKEN or key in known:
-            mistakes.append(f"{name}.{key} = {show(table[key])}: {key} means something else; choose another name")
+            mistakes.append(f"{name}.{key} = {typed(table[key])}: {key} means something else; choose another name")
         numbers[key] = free(key, kind)
     return replace(section, numbers=numbers)
 
@@ -87,7 +87,7 @@ def split(table: Mapping[str, Any], name: str, mistakes: list[str]) -> tuple[dic
     about = {key: value for key, value in table.items() if key in ABOUT}
     for key in ("import", "code"):
         if key in about and not isinstance(about[key], str):
-            mistakes.append(f'{name}.{key} = {show(about[key])}: must be "package.module:name"')
+            mistakes.append(f'{name}.{key} = {typed(about[key])}: must be "package.module:name"')
     if "version" in about:
         about["version"] = str(about["version"])
     return about, {key: value for key, value in table.items() if key not in ABOUT}
@@ -103,7 +103,7 @@ def read_optimizer(
     about, numbers = split(table, path, mistakes)
     kept = about.get("static", [])
     if not (isinstance(kept, list) and all(isinstance(name, str) for name in kept)):
-        mistakes.append(f'{path}.static = {show(kept)}: must be a list of names, for instance ["order"]')
+        mistakes.append(f'{path}.static = {typed(kept)}: must be a list of names, for instance ["order"]')
         kept = []
     about = {**about, **({"static": tuple(kept)} if kept else {})}
     checked: dict[str, Any] = {"kind": OWN, **about}
@@ -112,11 +112,11 @@ def read_optimizer(
             continue
         where = f"{path}.{key}"
         if not key.isidentifier() or key in TAKEN or key in known:
-            mistakes.append(f"{where} = {show(value)}: {key} means something else; choose another name")
+            mistakes.append(f"{where} = {typed(value)}: {key} means something else; choose another name")
         elif isinstance(value, bool):
             checked[key] = value
             if key not in kept:
-                mistakes.append(f'{where} = {show(value)}: is no number; compile it in with static = ["{key}"]')
+                mistakes.append(f'{where} = {typed(value)}: is no number; compile it in with static = ["{key}"]')
         elif key in kept:
             items = value if isinstance(value, list) else [value]
             whole = all(isinstance(item, int) and not isinstance(item, bool) for item in items)

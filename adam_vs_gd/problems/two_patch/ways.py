@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adam_vs_gd.problem import MIN_WIDTH, Cost, Machine, Way
-from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR, real_bytes
+from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR_RULES, real_bytes
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -50,11 +50,11 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     if machine.path == "reference" or static.batch_size or static.model not in RIGHT_FOR or "data" in static.foreign:
         return WAYS["plain"]
     native = machine.native and static.precision == "float32"
-    if static.optimizer in LINEAR and static.n + 1 < static.d:
+    if static.optimizer in LINEAR_RULES and static.n + 1 < static.d:
         return WAYS["span" if native and static.optimizer in FUSED else "gram"]
     if native and hyper.s <= SPARSE_SHARE * static.d:
         return WAYS["sparse" if static.optimizer in FUSED else "products"]
-    return WAYS["dense" if static.optimizer in FUSED | LINEAR else "plain"]
+    return WAYS["dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"]
 
 
 def share(lane: Lane) -> tuple[int, int]:
