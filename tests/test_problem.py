@@ -5,14 +5,17 @@ from pathlib import Path
 
 import foreign
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import small
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli
 from adam_vs_gd.engine.estimate import plan_sweep
 from adam_vs_gd.problem import PENDING, Machine, Outcome, Variable
-from adam_vs_gd.problems import KNOWN, family_named
+from adam_vs_gd.problems import KNOWN, MODELS, family_named
+from adam_vs_gd.problems.two_patch.models import TwoLayerCNN
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import load_spec
 from adam_vs_gd.store.folder import Folder
@@ -120,6 +123,32 @@ def test_a_way_of_training_is_for_models_and_data_it_is_right_for():
         for name in ("sparse", "span", "gram", "dense", "products"):
             with pytest.raises(ValueError, match="is not right for"):
                 make_batch(static, 5, WAYS[name], 1)
+
+
+class Tanh(TwoLayerCNN):
+    """A CNN with tanh for its activation, as somebody would add it."""
+
+    def activation(self, z):
+        return jnp.tanh(z)
+
+
+def test_a_model_added_by_the_recipe_is_trained_as_itself(monkeypatch):
+    """docs/design.md: a file in models/, a line in make_model, a line in problems.MODELS."""
+    from adam_vs_gd.problems.two_patch import family, own
+
+    made = own.make_model
+    monkeypatch.setitem(MODELS, "tanh", "two_patch")
+    monkeypatch.setitem(family.MODEL.choices, "name", (*MODELS,))
+
+    def make(name, *sizes):
+        return Tanh(*sizes, sigma_0=1.0) if name == "tanh" else made(name, *sizes)
+
+    monkeypatch.setattr(own, "make_model", make)
+    keys = {"model": {"name": "tanh", "width": 3, "sigma_0": 0.3}, "optimizers": {"gd": {"eta": 0.1}, "adam": {}}}
+    fast, reference = (ag.run_sweep(small.spec(**keys), quiet=True, path=path) for path in ("fast", "reference"))
+    papers = ag.run_sweep(small.spec(**keys | {"model": {"width": 3, "sigma_0": 0.3}}), quiet=True)
+    np.testing.assert_array_equal(fast.weight_norm, reference.weight_norm)
+    assert (abs(fast.loss - papers.loss) > 1e-3).all()
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)

@@ -51,11 +51,8 @@ NUMBERS: Mapping[str, Number] = {
 }  # fmt: skip
 """Every number that may be an axis, in the order of the dimensions."""
 OF_IMAGES = frozenset({"images", "split", "augment"})
-MEANINGLESS: Mapping[str, frozenset[str]] = {
-    "two_layer_cnn": OF_IMAGES,
-    "linear": OF_IMAGES | {"width", "q"},
-}
-"""The keys that mean nothing to a model; those of images are known elsewhere, and named for whoever gives them here."""
+MEANINGLESS: Mapping[str, frozenset[str]] = {"linear": OF_IMAGES | {"width", "q"}}
+"""The keys that mean nothing to a model; to all those of images do, which are known elsewhere and may be given here."""
 ABSENT = Hyper(alpha=0.0, s=0, sigma_p=0.0, sigma_0=0.0, lam=0.0, eta=0.0)
 """The numbers of a lane whose optimizer has none of them."""
 WORDS = frozenset({"kind", "name", "supports", *ABOUT})  # keys that are no numbers
@@ -66,8 +63,8 @@ def fit(given: Mapping[str, Any]) -> Fit:
     """What follows from the model."""
     table = given.get("model")
     name = table.get("name") if isinstance(table, Mapping) else None
-    model = name if isinstance(name, str) and name in MEANINGLESS else "two_layer_cnn"
-    return Fit(f"{model} model", MEANINGLESS[model])
+    model = name if isinstance(name, str) and MODELS.get(name) == "two_patch" else "two_layer_cnn"
+    return Fit(f"{model} model", MEANINGLESS.get(model, OF_IMAGES))
 
 
 def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
