@@ -213,7 +213,8 @@ class Family:
         upright: axes that are drawn upwards.
         chance: (results) -> the error rate of guessing.
         pooled: whether the examples behind an error rate are other ones for every seed.
-        facts: (results) -> (term, text) of what its lanes were trained on.
+        facts: (results) -> (term, text) of what its lanes were trained on; and
+        brief: (results) -> the same in a few words.
     """
 
     name: str
@@ -249,6 +250,7 @@ class Family:
     chance: Callable[[xr.Dataset], float] = lambda results: 0.5
     pooled: bool = True
     facts: Callable[[xr.Dataset], Sequence[tuple[str, str]]] = lambda results: ()
+    brief: Callable[[xr.Dataset], str] = lambda results: ""
 
 
 @dataclass(frozen=True)

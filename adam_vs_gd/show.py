@@ -54,11 +54,8 @@ def heading(results: xr.Dataset) -> str:
 
 def what(results: xr.Dataset) -> list[str]:
     """What the lanes are, on what, and how precisely."""
-    facts = "; ".join(
-        f"{term[0].lower()}{term[1:]}: {text}" for term, text in family_of_results(results).facts(results)
-    )
-    known = [results.attrs.get("model"), facts, results.attrs.get("precision")]
-    return [f"model  {', '.join(filter(None, known))}"] if any(known) else []
+    told = [results.attrs.get("model"), family_of_results(results).brief(results), results.attrs.get("precision")]
+    return [f"model  {', '.join(filter(None, told))}"] if any(told) else []
 
 
 def statuses(results: xr.Dataset) -> str:

@@ -251,4 +251,5 @@ FAMILY = Family(
     variables=variables,
     dims=dims,
     facts=facts,
+    brief=lambda results: results.attrs.get("function", ""),
 )

@@ -86,6 +86,12 @@ def facts(results: xr.Dataset) -> list[tuple[str, str]]:
     ]
 
 
+def brief(results: xr.Dataset) -> str:
+    """The same in a few words."""
+    attrs = results.attrs
+    return f"{attrs['images']} images, {attrs['split']} split, augmented by {attrs['augment']}"
+
+
 FAMILY = Family(
     name="images",
     sections={"": TOP, "data": DATA, "model": MODEL, "train": TRAIN},
@@ -111,4 +117,5 @@ FAMILY = Family(
     chance=chance,
     pooled=False,
     facts=facts,
+    brief=brief,
 )

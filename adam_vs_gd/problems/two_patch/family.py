@@ -210,4 +210,5 @@ FAMILY = Family(
     pairs=(("feature_learning", "noise_memorization"),),
     upright=("s",),
     facts=facts,
+    brief=lambda results: f"{results.attrs['supports']} supports" if "supports" in results.attrs else "",
 )
