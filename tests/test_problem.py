@@ -184,3 +184,9 @@ def test_a_family_without_words_still_has_a_picture():
     assert ag.plot.suitable(results).name == "distance-eta"
     assert "foreign" in sys.modules
     assert isinstance(foreign.VARIABLES["distance"], Variable)
+
+
+def test_a_status_has_one_code():
+    from adam_vs_gd.problems.learning.numbers import CODES
+
+    assert {status.name.lower(): status.value for status in ag.Status} == CODES

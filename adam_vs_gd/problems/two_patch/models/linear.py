@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from adam_vs_gd.problems.learning import table1
+
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Params
 
@@ -24,7 +26,7 @@ class Linear(nn.Module):
         sigma_0: standard deviation of the initial weights.
     """
 
-    sigma_0: ArrayLike = 0.01
+    sigma_0: ArrayLike = table1.SIGMA_0
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

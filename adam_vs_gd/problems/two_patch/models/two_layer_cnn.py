@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from adam_vs_gd.problems.learning import table1
+
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Params
 
@@ -22,9 +24,9 @@ class TwoLayerCNN(nn.Module):
         sigma_0: standard deviation of the initial weights.
     """
 
-    width: int = 20
-    q: int = 3
-    sigma_0: ArrayLike = 0.01
+    width: int = table1.WIDTH
+    q: int = table1.Q
+    sigma_0: ArrayLike = table1.SIGMA_0
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
