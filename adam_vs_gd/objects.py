@@ -135,12 +135,15 @@ def parts_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
 
 
 def is_installed(thing: Any) -> bool:
-    """Whether a function or class comes from Python itself, or from an installed package."""
+    """Whether a function or class comes from Python itself, or from an installed package: by where its code is."""
+    if inspect.isfunction(thing):
+        file = thing.__code__.co_filename
+        return file.startswith("<frozen") or os.path.realpath(file).startswith(INSTALLED)
     module = sys.modules.get(getattr(thing, "__module__", None) or "")
-    file = getattr(module, "__file__", None)
-    if module is None or file is None:
-        return getattr(thing, "__module__", "builtins") != "__main__"
-    return os.path.realpath(file).startswith(INSTALLED)
+    if file := getattr(module, "__file__", None):
+        return os.path.realpath(file).startswith(INSTALLED)
+    inside = [f for f in vars(thing).values() if inspect.isfunction(f)] if inspect.isclass(thing) else []
+    return all(map(is_installed, inside)) and getattr(thing, "__module__", "") != "__main__"
 
 
 def code_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:

@@ -392,6 +392,10 @@ def test_what_a_digest_is_made_of(tmp_path):
     assert one == same != other, "what has no source is told by its instructions"
     with pytest.raises(ag.SpecError, match="pin its code with version="):
         code_digest(made(object()), "f")
+    spaces = [{}, {}]
+    for space, text in zip(spaces, ("2 * x", "3 * x"), strict=True):  # as in a cell that is run from a text
+        exec(f"def helper(x): return {text}\ndef f(hyper, key): return {{'x': helper(hyper['a'])}}", space)
+    assert code_digest(spaces[0]["f"], "f") != code_digest(spaces[1]["f"], "f")
 
 
 def test_lanes_are_named_by_value_not_by_order():

@@ -725,7 +725,7 @@ def test_the_command_line_takes_it_as_bad_input(monkeypatch, capsys):
     def missing(_):
         raise DataError("x: is not there; give y")
 
-    monkeypatch.setattr(cli, "run_show", missing)
+    monkeypatch.setattr("adam_vs_gd.cli.commands.run_show", missing)
     before = signal.getsignal(signal.SIGTERM)
     try:
         assert cli.main(["show", "x"]) == cli.BAD_INPUT

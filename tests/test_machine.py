@@ -78,7 +78,7 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     import re
     import jax
     from adam_vs_gd.engine import chunk, plan, runner
-    from adam_vs_gd.machine import use_devices
+    from adam_vs_gd.engine.machine import use_devices
     devices = use_devices(2)
     (group, *_) = make_plan((lane for _, lane in cells(spec)), Limits(2, 2**40, 2**40, 64)).groups
     with ag.numerics("float32"):

@@ -17,7 +17,8 @@ import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adam_vs_gd.engine import sweep as engine
+from adam_vs_gd.engine import estimate
+from adam_vs_gd.engine.run import start
 from adam_vs_gd.engine.settings import Settings, describe_machine
 from adam_vs_gd.problems.two_patch.data import NoiseRanks
 from adam_vs_gd.problems.two_patch.fast import native
@@ -189,7 +190,7 @@ def by_set(tmp_path_factory):
     script = """
 import sys
 import numpy as np
-from adam_vs_gd.fast import native
+from adam_vs_gd.problems.two_patch.fast import native
 sys.path.insert(0, sys.argv[2])
 import test_native
 print(native.load().simd)
@@ -333,8 +334,8 @@ def test_doing_without_it_is_said_with_the_reason(monkeypatch, want):
 
     told = Told()
     settings = Settings(compile_cache=False, devices=1)
-    engine.start(small.spec(), settings, told)
+    start(small.spec(), settings, told)
     assert any("without the native kernel" in text and reason in text and how in text for text in told)
-    plan, _ = engine.plan_sweep(small.spec(), settings=settings)
+    plan, _ = estimate.plan_sweep(small.spec(), settings=settings)
     assert {group.way.name for group in plan.groups} == {"dense", "gram"}
     assert describe_machine(small.FAMILY, jax.devices("cpu"), settings.path)["kernel"] == "XLA"

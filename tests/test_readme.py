@@ -9,7 +9,10 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PICTURES = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
 THEORY = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
-EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
+YOURS = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
+MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
+EXAMPLES = dict(MARKED.findall(README))
+OF_YOURS = dict(MARKED.findall(YOURS))
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +20,7 @@ def elsewhere(tmp_path_factory):
     return tmp_path_factory.mktemp("readme")
 
 
-@pytest.mark.parametrize("name", ["launch", "plot", "boundary", "reuse", "theory"])
+@pytest.mark.parametrize("name", ["launch", "plot", "boundary", "function", "reuse", "theory"])
 def test_example(name, elsewhere, monkeypatch, capsys):
     monkeypatch.chdir(ROOT if name in ("boundary", "theory") else elsewhere)
     exec(compile(EXAMPLES[name], f"README.md:{name}", "exec"), {})
@@ -25,6 +28,25 @@ def test_example(name, elsewhere, monkeypatch, capsys):
     if name == "plot":
         assert (elsewhere / "runs" / "small" / "diagram.pdf").stat().st_size > 5000
         assert (elsewhere / "runs" / "small" / "diagram.csv").exists()
+
+
+@pytest.mark.parametrize("name", OF_YOURS)
+def test_example_of_your_own(name, elsewhere, monkeypatch, capsys):
+    monkeypatch.chdir(elsewhere)
+    exec(compile(OF_YOURS[name], f"your-own.md:{name}", "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_specs_of_your_own_are_valid(tmp_path, monkeypatch):
+    import adam_vs_gd as ag
+
+    (tmp_path / "mine.py").write_text("def walk(hyper, key): return {}")
+    monkeypatch.syspath_prepend(tmp_path)
+    texts = re.findall(r"```toml\n(.*?)```", YOURS, re.DOTALL)
+    assert len(texts) == 2
+    for text in texts:
+        (tmp_path / "spec.toml").write_text(text)
+        assert ag.load_spec(tmp_path / "spec.toml").seeds
 
 
 def test_examples_of_the_documentation():
@@ -63,5 +85,6 @@ def test_the_two_commands_are_there():
 
 
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for folder, text in ((ROOT, README), (ROOT / "docs", YOURS)):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (folder / target).exists(), target

@@ -14,6 +14,7 @@ import xarray as xr
 from small import STATUSES
 
 import adam_vs_gd as ag
+from adam_vs_gd.engine import estimate
 from adam_vs_gd.engine import sweep as engine
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.problems import family_named
@@ -99,7 +100,7 @@ def test_extending_axes_seeds_and_optimizers_reuses_what_stands(finished, tmp_pa
     before = {path: path.read_bytes() for path in (tmp_path / "sweep" / "journal").iterdir()}
     optimizers = {**spec.optimizers, "signgd": {}}
     more = tiny(seeds=3, data={"alpha": [0.0, 0.1, 0.3, 0.6]}, optimizers=optimizers)
-    plan, _ = engine.plan_sweep(more, Folder(tmp_path / "sweep"))
+    plan, _ = estimate.plan_sweep(more, Folder(tmp_path / "sweep"))
     assert plan.lanes == 3 * 4 * 3 - 2 * 3 * 2
     extended = ag.run_sweep(more, tmp_path / "sweep", quiet=True)
     assert (extended.status != 0).all()
@@ -150,7 +151,7 @@ def test_optimizers_with_lists_of_their_own(tmp_path):
     assert results.eta.sel(optimizer="gd").values.tolist() == [0.1, 0.3]
     slow = results.sel(optimizer="slow")
     np.testing.assert_array_equal(slow.loss.isel(eta_index=0), slow.loss.isel(eta_index=1))
-    plan, _ = engine.plan_sweep(ag.SweepSpec(**tiny(seeds=1, optimizers=optimizers).to_dict()))
+    plan, _ = estimate.plan_sweep(ag.SweepSpec(**tiny(seeds=1, optimizers=optimizers).to_dict()))
     assert plan.lanes == 5
 
 
@@ -241,7 +242,7 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
         report, whole = verify(folder)
         assert whole, report
         assert engine.repair(folder, Settings(quiet=True)) is None
-    assert len(list(folder.damaged.glob("*.replaced*"))) == 2, "what is damaged is kept"
+    assert len(list(folder.journal.damaged.glob("*.replaced*"))) == 2, "what is damaged is kept"
 
 
 @pytest.mark.parametrize("locks", [True, False])

@@ -70,6 +70,16 @@ COMPENSATED = frozenset({"gd", "momentum"})
 is at Table 1's size, where float32 would lose an eighth of it."""
 
 
+def expect_known(name: str) -> None:
+    """See that an optimizer is known.
+
+    Raises:
+        ValueError: if it is not, naming those that are.
+    """
+    if name not in DIRECTIONS:
+        raise ValueError(f"optimizer {name!r}: must be one of {', '.join(DIRECTIONS)}")
+
+
 class Rule(NamedTuple):
     """How a lane's weights are moved by its gradients.
 
@@ -85,7 +95,12 @@ class Rule(NamedTuple):
 
 
 def rule_of(name: str) -> Rule:
-    """The rule of an optimizer that the package knows."""
+    """The rule of an optimizer that the package knows.
+
+    Raises:
+        ValueError: if it knows none of that name.
+    """
+    expect_known(name)
 
     def transformation(hyper: Any) -> optax.GradientTransformation:
         numbers = {key: getattr(hyper, key) for key in ("eta", "lam", "beta1", "beta2", "eps")}
@@ -117,8 +132,7 @@ def make_optimizer(
     Raises:
         ValueError: if there is no optimizer of that name.
     """
-    if name not in DIRECTIONS:
-        raise ValueError(f"optimizer {name!r}: must be one of {', '.join(DIRECTIONS)}")
+    expect_known(name)
     whole = optax.chain(
         optax.identity() if lam is None else optax.add_decayed_weights(lam),
         DIRECTIONS[name](beta1, beta2, eps),
