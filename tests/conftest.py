@@ -11,6 +11,7 @@ if any((Path(path) / "adam_vs_gd").is_dir() and Path(path).resolve() != ROOT for
 import jax
 import pytest
 from hypothesis import settings
+from long import is_long
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("steady")
@@ -37,3 +38,11 @@ def bench(tmp_path_factory):
     import faults
 
     return faults.Bench(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what is long, before pytest leaves it out."""
+    for item in items:
+        if is_long(item.nodeid, item.fixturenames):
+            item.add_marker("long")

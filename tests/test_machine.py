@@ -77,10 +77,13 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     script = """
     import re
     import jax
-    from adam_vs_gd.engine import chunk, plan, runner
+    from adam_vs_gd.engine import chunk, runner
     from adam_vs_gd.engine.machine import use_devices
+    from adam_vs_gd.engine.plan import Limits
+    from adam_vs_gd.problems.two_patch.fast import make_batch
+    from adam_vs_gd.spec.cells import cells
     devices = use_devices(2)
-    (group, *_) = make_plan((lane for _, lane in cells(spec)), Limits(2, 2**40, 2**40, 64)).groups
+    (group, *_) = small.make_plan((lane for _, lane in cells(spec)), Limits(2, 2**40, 2**40, 64)).groups
     with ag.numerics("float32"):
         programs = runner.programs_of(runner.batch_of(group, make_batch), group, devices)
     for name in ("start", "advance", "measure", "test", "finish"):

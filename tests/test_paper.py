@@ -9,7 +9,6 @@ import adam_vs_gd as ag
 from adam_vs_gd.experiments import EXPERIMENTS
 
 
-@pytest.mark.long
 def test_table_1(tmp_path):
     """Errors 0.883 ± 0.020 (sd over seeds) and 0, as measured by two independent implementations."""
     text = EXPERIMENTS["table1"](tmp_path, 2, False, True)
