@@ -154,8 +154,10 @@ def code_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
     if is_installed(inner) or inspect.isbuiltin(inner):
         return
     try:
+        if inspect.isfunction(inner) and is_typed_in(inner.__code__.co_filename):
+            raise OSError("what has been typed in has no file, and another text may go by its name")
         yield stripped(inspect.getsource(inner))
-    except (OSError, TypeError, SyntaxError):  # typed in, or a lambda in the middle of something
+    except (OSError, TypeError, SyntaxError):  # or a lambda in the middle of something
         if not inspect.isfunction(inner):
             text = f"{key}: the source of {inner.__qualname__} cannot be read; pin its code with version="
             raise SpecError("spec", [text]) from None
@@ -170,6 +172,11 @@ def code_of(thing: Any, key: str, seen: set[int]) -> Iterator[str]:
         for name, value in sorted(reached(function).items()):
             yield name
             yield from parts_of(value, key, seen)
+
+
+def is_typed_in(file: str) -> bool:
+    """Whether code comes from no file and no notebook's cell: from a prompt, `-c`, or `exec`."""
+    return file.startswith("<") and not file.startswith("<ipython")
 
 
 def instructions(code: types.CodeType) -> Iterator[str]:
