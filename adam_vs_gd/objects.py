@@ -140,8 +140,8 @@ def is_installed(thing: Any) -> bool:
         file = thing.__code__.co_filename
         return file.startswith("<frozen") or os.path.realpath(file).startswith(INSTALLED)
     module = sys.modules.get(getattr(thing, "__module__", None) or "")
-    if file := getattr(module, "__file__", None):
-        return os.path.realpath(file).startswith(INSTALLED)
+    if place := getattr(module, "__file__", None):
+        return os.path.realpath(place).startswith(INSTALLED)
     inside = [f for f in vars(thing).values() if inspect.isfunction(f)] if inspect.isclass(thing) else []
     return all(map(is_installed, inside)) and getattr(thing, "__module__", "") != "__main__"
 
