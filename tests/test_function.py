@@ -225,6 +225,7 @@ def test_a_spec_runs_what_python_runs(project):
     results = ag.load_results(project / "runs" / "area")
     assert results.area.sel(a=2.0, seed=0) == 12
     script = (
+        "import sys; sys.path.insert(0, '')\n"
         "import mine, adam_vs_gd as ag\n"
         "r = ag.sweep_function(mine.area, {'a': [1., 2.]}, static={'n': 3}, seeds=2, quiet=True)\n"
         "print(r.attrs['digest'])"
