@@ -30,6 +30,9 @@ def _compiled_programs_are_kept_for_this_run_only(tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
+    from adam_vs_gd.engine.machine import keep_compiled
+
+    keep_compiled()  # as a sweep does, for what is compiled before the first, or without one
 
 
 @pytest.fixture(scope="session")

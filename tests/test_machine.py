@@ -360,13 +360,13 @@ def test_compiled_programs_are_kept_unless_told_not_to(tmp_path):
 
 
 def test_one_lane_can_be_differentiated_in_reverse():
-    def memorization(sigma_p):
+    def memorization_of(sigma_p):
         final = ag.train(
             0, n=4, d=12, s=3, width=2, steps=5, test_size=4, eta=0.1, optimizer="gd", sigma_p=sigma_p
         ).final
         return final["noise_memorization"]
 
     with jax.enable_x64(True):
-        slope = jax.grad(memorization)(0.3)
+        memorization, slope = jax.jit(memorization_of), jax.jit(jax.grad(memorization_of))(0.3)
         step = 1e-6
         np.testing.assert_allclose(slope, (memorization(0.3 + step) - memorization(0.3 - step)) / (2 * step), rtol=1e-4)
