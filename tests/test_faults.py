@@ -22,6 +22,12 @@ def test_survives(bench, fault):
         assert outcome.survived, outcome
 
 
+def test_survives_two_kills_at_the_first_changes_and_one_in_training(bench):
+    """The short of `births`, which goes on to the eighth change when all is tried."""
+    for outcome in faults.births(bench, 2):
+        assert outcome.survived, outcome
+
+
 def test_the_committed_table_has_every_fault_and_no_loss():
     text = (Path(__file__).parent.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]

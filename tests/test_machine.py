@@ -132,7 +132,8 @@ def test_devices_that_somebody_else_chose_are_left_alone():
     import jax
     if len(sys.argv) > 1:
         jax.devices()  # the backend runs before the engine
-    results = ag.run_sweep(ag.SweepSpec(**{**spec.to_dict(), "steps": 2, "record": 1}), quiet=True)
+    tiny = {**spec.to_dict(), "steps": 2, "record": 1, "optimizers": {"gd": {}}}
+    results = ag.run_sweep(ag.SweepSpec(**tiny), quiet=True)
     print(len(jax.devices()))
     """
     assert python(script, environment={"JAX_NUM_CPU_DEVICES": "3"}).strip() == "3"
@@ -346,7 +347,7 @@ def test_the_log_has_versions_devices_plan_timings_and_warnings(tmp_path, monkey
 
 def test_compiled_programs_are_kept_unless_told_not_to(tmp_path):
     script = """
-    tiny = ag.SweepSpec(**{**spec.to_dict(), "steps": 2, "record": 1})
+    tiny = ag.SweepSpec(**{**spec.to_dict(), "steps": 2, "record": 1, "optimizers": {"gd": {}}})
     ag.run_sweep(tiny, quiet=True, compile_cache=sys.argv[1] == "1")
     """
     cache = tmp_path / "adam-vs-gd"
