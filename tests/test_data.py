@@ -189,7 +189,7 @@ def test_draws_of_one_process_are_in_the_precision_that_is_set():
 
 
 def test_x_holds_both_patches():
-    data = ag.sample_dataset(jax.random.key(0), n=4, d=6, s=2)
+    data = sample(jax.random.key(0), n=4, d=6, s=2)
     x = np.asarray(data.x)
     assert x.shape == (4, 2, 6)
     np.testing.assert_array_equal(x[:, 0], np.asarray(data.y)[:, None] * np.eye(6)[0])

@@ -22,9 +22,10 @@ def test_survives(bench, fault):
         assert outcome.survived, outcome
 
 
-def test_survives_two_kills_at_the_first_changes_and_one_in_training(bench):
-    """The short of `births`, which goes on to the eighth change when all is tried."""
-    for outcome in faults.births(bench, 2):
+@pytest.mark.parametrize(("fault", "count"), [("births", 2), ("rotten_chunks", 20)])
+def test_survives_a_few(bench, fault, count):
+    """Of what is tried more often when all is: kills at a folder's first changes and in training, and bad disks."""
+    for outcome in getattr(faults, fault)(bench, count):
         assert outcome.survived, outcome
 
 
