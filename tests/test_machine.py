@@ -348,17 +348,15 @@ def test_the_log_has_versions_devices_plan_timings_and_warnings(tmp_path, monkey
 def test_compiled_programs_are_kept_unless_told_not_to(tmp_path):
     script = """
     tiny = ag.SweepSpec(**{**spec.to_dict(), "steps": 2, "record": 1, "optimizers": {"gd": {}}})
-    if sys.argv[1:]:
-        import pathlib
-        ag.run_sweep(tiny, quiet=True, compile_cache=False)
-        assert not pathlib.Path(sys.argv[1]).exists()
-    ag.run_sweep(tiny, quiet=True, compile_cache=True)
+    ag.run_sweep(tiny, quiet=True, compile_cache=sys.argv[1] == "1")
     """
     cache = tmp_path / "adam-vs-gd"
-    python(script, cache, environment={"XDG_CACHE_HOME": str(tmp_path)})
+    python(script, 0, environment={"XDG_CACHE_HOME": str(tmp_path)})
+    assert not cache.exists()
+    python(script, 1, environment={"XDG_CACHE_HOME": str(tmp_path)})
     kept = {path.name for path in cache.iterdir()}
     assert any(name.startswith("jit_advance") for name in kept)
-    python(script, environment={"XDG_CACHE_HOME": str(tmp_path)})
+    python(script, 1, environment={"XDG_CACHE_HOME": str(tmp_path)})
     assert {path.name for path in cache.iterdir()} == kept, "a second start compiles nothing"
 
 
