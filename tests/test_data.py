@@ -159,9 +159,10 @@ def test_ranks_beyond_s_change_nothing():
     np.testing.assert_array_equal(few.noise, many.noise)
 
 
-def test_more_examples_keep_the_first():
-    few, _ = dataset(n=6, d=50, s=5)
-    many, _ = dataset(n=1400, d=50, s=5)
+@pytest.mark.parametrize("s", [3, 5, 8])
+def test_more_examples_keep_the_first(s):
+    few, _ = dataset(n=6, d=50, s=s)
+    many, _ = dataset(n=1400, d=50, s=s)
     np.testing.assert_array_equal(few, many[:6])
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
 
 EXAMPLES_AT_ONCE = 100  # examples whose orders are drawn together: their R ranks each fit a cache
+NARROWEST = 8  # normals in a row
 
 
 class NoiseRanks(NamedTuple):
@@ -161,7 +162,17 @@ def draw_noise(key: Key, n: int, d: int, ranks: int, supports: str = "independen
         coordinate = jax.lax.map(
             lambda key: random_order(key, d, ranks), order_keys, batch_size=min(n, EXAMPLES_AT_ONCE)
         )
-    return NoiseRanks(coordinate, jax.vmap(lambda key: jax.random.normal(key, (ranks,)))(unit_keys))
+    return NoiseRanks(coordinate, unit_normals(unit_keys, ranks))
+
+
+def unit_normals(keys: Key, ranks: int) -> Array:
+    """[n, R] standard normals by (key, rank), of the same bits whatever n and R are and whatever is done with them.
+
+    So they are drawn in rows of at least `NARROWEST` (jaxlib 0.12 rounds erf⁻¹ of narrower ones by how many there are),
+    and kept from being fused with what follows (a constant σ_p would be multiplied with the √2 of the draw first).
+    """
+    wide = jax.vmap(lambda key: jax.random.normal(key, (max(ranks, NARROWEST),)))(keys)
+    return jax.lax.optimization_barrier(wide)[:, :ranks]
 
 
 def make_dataset(noise: NoiseRanks, y: Array, d: int, s: ArrayLike, sigma_p: ArrayLike, alpha: ArrayLike) -> Dataset:
