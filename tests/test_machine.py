@@ -347,8 +347,9 @@ def test_the_log_has_versions_devices_plan_timings_and_warnings(tmp_path, monkey
 
 def test_compiled_programs_are_kept_unless_told_not_to(tmp_path):
     script = """
-    tiny = ag.SweepSpec(**{**spec.to_dict(), "steps": 2, "record": 1, "optimizers": {"gd": {}}})
-    ag.run_sweep(tiny, quiet=True, compile_cache=sys.argv[1] == "1")
+    import foreign
+    training = dict(axes={"eta": [0.1, 0.2]}, static={"width": 3}, steps=2)
+    ag.sweep_function(foreign.decay, quiet=True, compile_cache=sys.argv[1] == "1", **training)
     """
     cache = tmp_path / "adam-vs-gd"
     python(script, 0, environment={"XDG_CACHE_HOME": str(tmp_path)})

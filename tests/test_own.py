@@ -172,12 +172,13 @@ def test_a_model_without_filters_has_no_patch_wise_variables():
     assert "feature_learning" not in results
     assert results.train_error.dims == ("optimizer", "depth", "seed")
     assert (results.train_error == 0).all()
-    pair = (
-        lambda key, x: {"w": jax.random.normal(key, (x.size,))},
-        lambda params, x: x.reshape(len(x), -1) @ params["w"],
-    )
-    linear = run({"model": {"name": "own"}, "optimizers": {"gd": {"eta": 0.1}}}, model=pair)
-    assert np.isfinite(linear.loss).all()
+
+
+def test_two_functions_are_a_model():
+    pair = linear_init, linear_apply
+    results = run({"model": {"name": "own"}, "optimizers": {"gd": {"eta": 0.1}}, "steps": 200}, model=pair)
+    assert "feature_learning" not in results
+    assert (results.train_error == 0).all(), "2d weights and fewer examples"
 
 
 def blobs(key, n, d, sigma_p, gap=1.0):
@@ -195,6 +196,10 @@ def test_a_sampler_gives_the_training_and_the_test_set():
     assert (results.test_error.sel(gap=2.0) < 0.1).all()
     assert (abs(results.test_error.sel(gap=0.0) - 0.5) < 0.15).all()
     assert "noise_memorization" not in results
+
+
+def test_a_network_learns_what_a_sampler_gives():
+    keys = {"data": {"gap": 2.0, "import": "test_own:blobs"}, "optimizers": {"gd": {"eta": 0.5}}, "steps": 200}
     network = run({**keys, "model": {"width": 3}, "record": 2}, data=blobs)
     assert np.isfinite(network.loss_path).all()
 
