@@ -39,7 +39,8 @@ NO_JAX = (
 )  # fmt: skip
 """Rooms that never import JAX; and modules of others that do not:"""
 NO_JAX_EITHER = (
-    "engine.plan", "engine.packing", "engine.progress", "engine.interruption", "engine.terminal", "cli", "cli.main",
+    "engine.plan", "engine.packing", "engine.progress", "engine.interruption", "engine.terminal", "engine.loading",
+    "cli", "cli.main", "cli.commands",
     "problems.learning.table1", "problems.learning.numbers", "problems.learning.variables",
     "problems.two_patch.family", "problems.two_patch.reading", "problems.two_patch.theory.claims",
     "problems.two_patch.theory.table", "problems.images.family", "problems.images.sets", "problems.function.family",
@@ -71,16 +72,17 @@ def room_of(name):
     return "problems." if head == "problems" and rest else head
 
 
-def imported(tree):
-    """Names of the package's modules that one imports, in functions too, but not only for types."""
+def running(tree):
+    """Nodes of what runs, in functions too, but not only for types."""
     typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     left_out = {id(inner) for node in typing for inner in ast.walk(node)}
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.ImportFrom)
-            and id(node) not in left_out
-            and (node.module or "").startswith("adam_vs_gd")
-        ):
+    return (node for node in ast.walk(tree) if id(node) not in left_out)
+
+
+def imported(tree):
+    """Names of the package's modules that one imports."""
+    for node in running(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("adam_vs_gd"):
             base = node.module.removeprefix("adam_vs_gd").removeprefix(".")
             for alias in node.names:
                 whole = ".".join(filter(None, [base, alias.name]))
@@ -155,6 +157,19 @@ def test_modules_that_never_import_jax():
         [sys.executable, "-c", script, *names, *NO_JAX_EITHER], cwd=PACKAGE.parent, capture_output=True, text=True
     )
     assert done.returncode == 0, f"{done.stderr} imports JAX"
+
+
+def test_nor_do_their_functions():
+    late = {
+        f"{name}, line {node.lineno}"
+        for name, tree in MODULES.items()
+        if room_of(name) in (*NO_JAX, "cli")
+        for node in running(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if (module or "").partition(".")[0] in ("jax", "jaxlib")
+    }
+    assert not late, sorted(late)
 
 
 @pytest.mark.parametrize("start", KERNELS)

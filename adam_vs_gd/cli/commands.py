@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adam_vs_gd.errors import MachineError, PlotError, SpecError
+from adam_vs_gd.engine.loading import load_jax
+from adam_vs_gd.errors import PlotError, SpecError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,21 +20,6 @@ if TYPE_CHECKING:
     from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 DONE, FAILED = 0, 1
-
-
-def load_jax() -> None:
-    """Import JAX, which reads its environment variables then.
-
-    Raises:
-        MachineError: if it cannot, with what it says.
-    """
-    try:
-        import jax  # noqa: F401
-    except Exception as error:  # whatever it raises at a value that it does not know, or without its other half
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise MachineError(
-            f"JAX cannot be loaded: {said}; mend its environment variables, or install it again"
-        ) from None
 
 
 def run_sweep(options: argparse.Namespace) -> int:

@@ -7,7 +7,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from adam_vs_gd.cli import grammar
 from adam_vs_gd.cli.commands import DONE, FAILED
@@ -23,9 +22,6 @@ from adam_vs_gd.errors import (
     SpecError,
     TheoryError,
 )
-
-if TYPE_CHECKING:
-    pass
 
 BAD_INPUT = 2
 SIGNALLED = 128  # and the number of the signal

@@ -1,0 +1,18 @@
+"""JAX, loaded for whoever did not ask for it by name: what goes wrong then is about this machine, and said so."""
+
+from adam_vs_gd.errors import MachineError
+
+
+def load_jax() -> None:
+    """Import JAX, which reads its environment variables then.
+
+    Raises:
+        MachineError: if it cannot, with what it says.
+    """
+    try:
+        import jax  # noqa: F401
+    except Exception as error:  # whatever it raises at a value that it does not know, or without its other half
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise MachineError(
+            f"JAX cannot be loaded: {said}; mend its environment variables, or install it again"
+        ) from None
