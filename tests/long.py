@@ -13,7 +13,7 @@ PATTERNS = [
     # devices, processes, other people's programs
     r"test_machine.py::test_(one_two_and_four.*reference|what_does_not_fit|devices_(run|that)|a_program_that_needs)",
     r"test_surroundings.py::test_(settings_called_harmless|a_training_works_in_somebody|what_rounds_differently)",
-    r"test_own.py::test_(a_spec_names|a_model_without|a_network)",
+    r"test_own.py::test_(a_spec_names|a_model_without|a_sampler.*network)",
     r"test_cli.py::test_plot_writes.*(pdf|svg)",
     r"test_terminal.py::test_every_command.*-(?!ascii)",
     r"test_cli.py::test_bad_input.*(--sel|plot (of|at)|a picture|show of|a file to|no seeds)",

@@ -188,20 +188,17 @@ def blobs(key, n, d, sigma_p, gap=1.0):
     return x.at[:, 1, 0].add(gap * y), y
 
 
-def test_a_sampler_gives_the_training_and_the_test_set():
-    keys = {"data": {"gap": [0.0, 2.0], "import": "test_own:blobs"}, "optimizers": {"gd": {"eta": 0.5}},
-            "model": {"name": "linear"}, "steps": 200}  # fmt: skip
-    results = run(keys, data=blobs)
+BLOBS = {"data": {"gap": [0.0, 2.0], "import": "test_own:blobs"}, "optimizers": {"gd": {"eta": 0.5}}, "steps": 200}
+
+
+@pytest.mark.parametrize("model", [{"name": "linear"}, {"width": 3}], ids=["linear", "network"])
+def test_a_sampler_gives_the_training_and_the_test_set(model):
+    results = run(BLOBS | {"model": model}, data=blobs)
     assert results.test_error.dims == ("optimizer", "gap", "seed")
     assert (results.test_error.sel(gap=2.0) < 0.1).all()
     assert (abs(results.test_error.sel(gap=0.0) - 0.5) < 0.15).all()
+    assert np.isfinite(results.loss_path).all()
     assert "noise_memorization" not in results
-
-
-def test_a_network_learns_what_a_sampler_gives():
-    keys = {"data": {"gap": 2.0, "import": "test_own:blobs"}, "optimizers": {"gd": {"eta": 0.5}}, "steps": 200}
-    network = run({**keys, "model": {"width": 3}, "record": 2}, data=blobs)
-    assert np.isfinite(network.loss_path).all()
 
 
 WRONG = {
