@@ -329,7 +329,7 @@ WRONG = {
     "branches on a number": (branches, {}, ["branches in Python on a", "static={'a': …}"]),
     "needs a value": (counts, {}, ["branches in Python on a", "make it static"]),
     "other shapes": (shapes, {}, ["returns x of shape (2,) at n = 2, and of (5,) at n = 5", "pad it"]),
-    "no dict": (lambda hyper, key: hyper["a"], {}, ["must return a dict of arrays"]),
+    "no dict": (lambda hyper, key: hyper["a"], {}, ["returns an array; it must return a dict of arrays"]),
     "nothing": (lambda hyper, key: None, {}, ["returns nothing", "dict of arrays"]),
     "text": (lambda hyper, key: {"x": "one"}, {}, ["x", "no array"]),
     "complex": (lambda hyper, key: {"x": hyper["a"] * 1j}, {}, ["complex", "real and imaginary"]),

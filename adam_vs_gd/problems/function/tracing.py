@@ -221,7 +221,8 @@ def check_outputs(code: Code, outputs: Any, static: Static) -> None:
         SpecError: if it does not.
     """
     if not isinstance(outputs, Mapping) or not outputs:
-        what = "nothing" if outputs is None or outputs == {} else f"a {type(outputs).__name__}"
+        array = isinstance(outputs, jax.ShapeDtypeStruct)
+        what = "an array" if array else "a " + type(outputs).__name__ if outputs else "nothing"
         raise refused(code, f'returns {what}; it must return a dict of arrays, for instance {{"error": error}}')
     taken = {*static.names, *(name for name, _ in static.static)}
     for name, value in outputs.items():
