@@ -6,9 +6,7 @@ import datetime
 import json
 import math
 import os
-import shlex
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -225,7 +223,7 @@ def about(machine: Machine, sizes: Sizes, minutes: float) -> Figures:
         **provenance(), "settings": recorded(platform),
         "load": f"{os.getloadavg()[0]:.1f} of {os.cpu_count()} processors, before it began",
         "size": size_of(sizes) + ("" if sizes is FULL else " (a try: its figures mean nothing)"), "full": sizes is FULL,
-        "command": shlex.join(["python", "benchmarks/accelerator.py", *sys.argv[1:]]), "minutes": f"{minutes:g}",
+        "command": f"python benchmarks/accelerator.py --minutes {minutes:g}" + ("" if sizes is FULL else " --quick"),
     }  # fmt: skip
     return {key: value for key, value in found.items() if value != ""}
 
