@@ -38,6 +38,7 @@ def finished(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (record,), (page,) = out.glob("*-quick.json"), out.glob("*-quick.md")
     assert len(list(out.iterdir())) == 2
+    assert str(out) not in record.read_text("utf-8") + page.read_text("utf-8")  # both are committed
     return read(record), page.read_text("utf-8"), done.stdout
 
 
