@@ -53,9 +53,12 @@ from adam_vs_gd.vocabulary import (
     Followed,
     Number,
     Outcome,
+    Rest,
     Section,
     Variable,
     Variants,
+    Verdict,
+    until_of,
 )
 
 if TYPE_CHECKING:
@@ -67,8 +70,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIVERGED", "DONE", "MIN_WIDTH", "PENDING", "RECORD", "TEST_RECORD", "Batch", "Cost", "Dim", "Family", "Fit",
-    "Followed", "Kernel", "Machine", "Maker", "Number", "Outcome", "Problem", "Section", "Static", "Variable",
-    "Variants", "Way", "nothing",
+    "Followed", "Kernel", "Machine", "Maker", "Number", "Outcome", "Problem", "Rest", "Section", "Static", "Variable",
+    "Variants", "Verdict", "Way", "nothing", "until_of",
 ]  # fmt: skip
 
 
@@ -272,6 +275,7 @@ class Problem:
             integer; `measured` being what `measure` and `test` gave at T.
         shared: gives arrays in host memory that all lanes read, whatever their seed, such as a set of images; the
             functions' `draws` are then the pair (draws of the seed, these arrays). None where there are none.
+        rest: how lanes are taken to rest, if they can be.
     """
 
     steps: int
@@ -282,6 +286,7 @@ class Problem:
     test: Callable[[Any, Draws, State], Mapping[str, Array]]
     finish: Callable[[Any, Draws, State, Mapping[str, Array]], Mapping[str, Array]]
     shared: Callable[[], Any] | None = None
+    rest: Rest | None = None
 
 
 @dataclass(frozen=True)
@@ -299,7 +304,8 @@ class Batch:
         measure: (…, state) -> {name: [L, ...]}.
         test: (…, state) -> {name: [L, ...]}.
         finish: (…, state, measured) -> {name: [L, ...]}.
-        shared: as a `Problem`'s.
+        shared: as a `Problem`'s, and
+        rest: too.
     """
 
     draw: Callable[[Key], Draws]
@@ -309,3 +315,4 @@ class Batch:
     test: Callable[..., Mapping[str, Array]]
     finish: Callable[..., Mapping[str, Array]]
     shared: Callable[[], Any] | None = None
+    rest: Rest | None = None

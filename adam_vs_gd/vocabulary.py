@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from adam_vs_gd.types import STEPS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RECORD, TEST_RECORD = "record", "test_record"
 """The grids of a trajectory: of `record` + 1 points, and of about ten of those."""
@@ -181,3 +186,45 @@ class Outcome(NamedTuple):
 PENDING = Outcome("pending", counts=False, in_rates=False, letter="p")
 DIVERGED = Outcome("diverged", counts=False, in_rates=False, letter="x", hatch="x")
 DONE = Outcome("done", good=True)
+
+
+class Verdict(NamedTuple):
+    """What is said of lanes that were asked whether they are at rest.
+
+    Attributes:
+        leaves: [L] bool, whether a lane is trained no further; and
+        rested: whether that is because it is at rest.
+        told: {name: [L]} of what that was judged by, for their final values.
+    """
+
+    leaves: np.ndarray
+    rested: np.ndarray
+    told: Mapping[str, np.ndarray]
+
+
+class Rest(NamedTuple):
+    """How trainings are taken to rest, where `until_of` their static says so; asked at `types.rest_steps`.
+
+    A lane leaves when it is at rest; its result depends on itself alone. `finish` finds in `measured`, beside what it
+    finds otherwise, `step`, the last step, `rested`, whether the lane is at rest there, and what `judge` told.
+
+    Attributes:
+        fitted: state -> bool, of a lane or of lanes alike: whether t_fit, from where on it never is false again, is
+            among the steps that have been taken. The step is found exactly, and all that is measured is measured there.
+        watched: names of what `measure` gives that is judged by.
+        window: how many times in a row that is looked at.
+        judge: (hyper of [L] arrays, {name: [L, window]}) -> `Verdict`, in NumPy. The last column is now; NaN before the
+            first time.
+        told: names of what it tells, real numbers.
+    """
+
+    fitted: Callable[[Any], Any]
+    watched: tuple[str, ...]
+    window: int
+    judge: Callable[[Any, Mapping[str, np.ndarray]], Verdict]
+    told: tuple[str, ...] = ()
+
+
+def until_of(static: Any) -> str:
+    """Until when lanes are trained, "steps" or "rest": what their `until` says, if they have one."""
+    return getattr(static, "until", STEPS)

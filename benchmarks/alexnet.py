@@ -18,8 +18,8 @@ import numpy as np
 from adam_vs_gd.engine.chunk import SeedDraws
 from adam_vs_gd.engine.machine import limits_of, use_devices
 from adam_vs_gd.engine.packing import make_plan
+from adam_vs_gd.engine.placing import batch_of, placed, programs_of
 from adam_vs_gd.engine.plan import Chunk
-from adam_vs_gd.engine.runner import batch_of, placed, programs_of
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.surroundings import numerics

@@ -15,7 +15,7 @@ import small
 from small import make_plan
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine import machine, runner
+from adam_vs_gd.engine import machine, placing, runner
 from adam_vs_gd.engine import sweep as engine
 from adam_vs_gd.engine.chunk import compile_draw, program_bytes
 from adam_vs_gd.engine.interruption import Interruption
@@ -85,7 +85,7 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     devices = use_devices(2)
     (group, *_) = small.make_plan((lane for _, lane in cells(spec)), Limits(2, 2**40, 2**40, 64)).groups
     with ag.numerics("float32"):
-        programs = runner.programs_of(runner.batch_of(group, make_batch), group, devices)
+        programs = placing.programs_of(placing.batch_of(group, make_batch), group, devices)
     for name in ("start", "advance", "measure", "test", "finish"):
         program = getattr(programs, name)
         assert "num_partitions=2" in program.as_text(), name
@@ -228,9 +228,9 @@ def test_a_program_that_needs_too_much_is_made_narrower():
     """The plan's own count may be wrong: what the compiled program says decides."""
     lanes = [lane for _, lane in cells(small.spec(seeds=16, steps=4, record=2, optimizers={"adam": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    batch = runner.batch_of(group, make_batch)
+    batch = placing.batch_of(group, make_batch)
     with ag.numerics("float32"):
-        need = runner.programs_of(batch, group, tuple(jax.devices("cpu")[:1])).bytes
+        need = placing.programs_of(batch, group, tuple(jax.devices("cpu")[:1])).bytes
     told, widths = [], []
     hooks = runner.Hooks(tell=told.append, keep=lambda meter, group, *rest: widths.append(group.width))
     failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need * 3 // 4, hooks, make_batch)
@@ -243,7 +243,7 @@ def test_draws_that_need_too_much_are_not_made():
     """Many examples and few coordinates: drawing them takes more than training on them."""
     lanes = [lane for _, lane in cells(small.spec(seeds=1, steps=4, record=2, optimizers={"gd": {}}))]
     (group,) = make_plan(lanes, Limits(1, 2**40, 2**40, 16)).groups
-    batch = runner.batch_of(group, make_batch)
+    batch = placing.batch_of(group, make_batch)
     with ag.numerics("float32"):
         need = program_bytes(compile_draw(batch.draw, tuple(jax.devices("cpu")[:1])))
     told = []

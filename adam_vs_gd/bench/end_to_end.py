@@ -14,8 +14,8 @@ from adam_vs_gd.bench.work import ALPHAS
 from adam_vs_gd.engine.chunk import SeedDraws
 from adam_vs_gd.engine.estimate import plan_sweep
 from adam_vs_gd.engine.machine import use_devices
+from adam_vs_gd.engine.placing import batch_of, placed, programs_of
 from adam_vs_gd.engine.plan import Plan
-from adam_vs_gd.engine.runner import batch_of, placed, programs_of
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.spec.sweep_spec import SweepSpec

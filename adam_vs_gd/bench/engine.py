@@ -13,8 +13,8 @@ from adam_vs_gd.bench.work import ALPHAS, SETTINGS, SIGMA_0, SIGMA_P, WIDTH, D, 
 from adam_vs_gd.engine.chunk import SeedDraws
 from adam_vs_gd.engine.machine import limits_of, use_devices
 from adam_vs_gd.engine.packing import make_plan, places_of
+from adam_vs_gd.engine.placing import batch_of, placed, programs_of
 from adam_vs_gd.engine.plan import Group
-from adam_vs_gd.engine.runner import batch_of, placed, programs_of
 from adam_vs_gd.problems.learning.table1 import KINDS
 from adam_vs_gd.problems.two_patch.family import FAMILY
 from adam_vs_gd.problems.two_patch.fast import make_batch

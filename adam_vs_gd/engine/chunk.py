@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from adam_vs_gd.types import Draws, Key
 
 LANES, SHARED = P("lanes"), P()
+FUNCTIONS = ("start", "advance", "measure", "test", "finish")
+"""The names of a problem's functions over a chunk."""
 
 
 class Programs(NamedTuple):
@@ -35,7 +37,8 @@ class Programs(NamedTuple):
         measure: (hyper, slot, draws, state) -> {name: [L, ...]}.
         test: (hyper, slot, draws, state) -> {name: [L, ...]}, lane after lane: it fills the machine with one lane.
         finish: (hyper, slot, draws, state, measured) -> {name: [L, ...]}, lane after lane.
-        state: shapes of a state.
+        state: shapes of a state, and
+        measured: of what `finish` takes.
         gives: {program: {name: shape}} of what `measure`, `test` and `finish` return, [L, ...].
         bytes: what the largest of them holds on a device while it runs, arguments included; 0 where XLA does not say.
     """
@@ -46,6 +49,7 @@ class Programs(NamedTuple):
     test: Callable[..., Any]
     finish: Callable[..., Any]
     state: Any
+    measured: Mapping[str, Any]
     gives: Mapping[str, Mapping[str, Any]]
     bytes: int
 
@@ -123,6 +127,7 @@ def batched(problem: Problem, lane_draws: Callable[[Any, Any], Any] | None = Non
         test=one_by_one(problem.test, lane_draws),
         finish=one_by_one(problem.finish, lane_draws),
         shared=problem.shared,
+        rest=problem.rest,
     )
 
 
@@ -133,7 +138,13 @@ def vmapped(problem: Callable[[Any], Problem]) -> Callable[[Any, Any, Way, int],
 
 @functools.lru_cache(maxsize=64)
 def compile_programs(
-    batch: Batch, tree: Any, kinds: tuple[np.dtype, ...], width: int, seed_slots: int, devices: tuple[jax.Device, ...]
+    batch: Batch,
+    tree: Any,
+    kinds: tuple[np.dtype, ...],
+    width: int,
+    seed_slots: int,
+    devices: tuple[jax.Device, ...],
+    names: tuple[str, ...] = FUNCTIONS,
 ) -> Programs:
     """The programs of a problem.
 
@@ -144,6 +155,7 @@ def compile_programs(
         width: L, a multiple of the devices.
         seed_slots: K.
         devices: where the lanes are spread, in equal parts.
+        names: which of them are wanted; the others say so when they are called.
     """
     lanes, shared = sharding(devices, LANES), sharding(devices, SHARED)
 
@@ -165,20 +177,42 @@ def compile_programs(
     start = trace(batch.start)
     state = shapes(start.out_info, lanes)
     measure, test = (trace(f, state) for f in (batch.measure, batch.test))
-    measured = shapes({**measure.out_info, **test.out_info}, lanes)
-    traced = {
-        "start": start,
-        "advance": trace(batch.advance, state, step, step, parts=(LANES, SHARED, SHARED), donate=(3,)),
-        "measure": measure,
-        "test": test,
-        "finish": trace(batch.finish, state, measured),
+    measured = shapes({**measure.out_info, **test.out_info, **at_end(batch, width)}, lanes)
+    trace_of = {
+        "start": lambda: start,
+        "advance": lambda: trace(batch.advance, state, step, step, parts=(LANES, SHARED, SHARED), donate=(3,)),
+        "measure": lambda: measure,
+        "test": lambda: test,
+        "finish": lambda: trace(batch.finish, state, measured),
     }
+    traced = {name: trace_of[name]() for name in names}
     lowered = [program.lower() for program in traced.values()]
     with ThreadPoolExecutor() as pool:  # XLA compiles outside of Python's lock
         compiled = dict(zip(traced, pool.map(lambda program: program.compile(), lowered), strict=True))
-    gives = {name: dict(traced[name].out_info) for name in ("measure", "test", "finish")}
+    given = {"measure": measure.out_info, "test": test.out_info}
+    if "finish" in traced:
+        given["finish"] = dict(traced["finish"].out_info)
     most = max(program_bytes(program) for program in compiled.values())
-    return Programs(**compiled, state=state, gives=gives, bytes=most)
+    wanting = {name: functools.partial(not_compiled, name) for name in FUNCTIONS if name not in compiled}
+    return Programs(**compiled, **wanting, state=state, measured=measured, gives=given, bytes=most)
+
+
+def at_end(batch: Batch, width: int) -> dict[str, Any]:
+    """Shapes of what `finish` finds in `measured` of lanes that are taken to rest."""
+    if batch.rest is None:
+        return {}
+    real = jnp.result_type(float)
+    kinds = {"step": jnp.dtype("int32"), "rested": jnp.dtype(bool), **dict.fromkeys(batch.rest.told, real)}
+    return {name: jax.ShapeDtypeStruct((width,), kind) for name, kind in kinds.items()}
+
+
+def not_compiled(name: str, *_: Any) -> Any:
+    """What stands for a program that was not asked for.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError(f"the program {name} was not asked for")
 
 
 def program_bytes(program: Any) -> int:

@@ -13,6 +13,7 @@ from adam_vs_gd.engine.plan import Chunk, Group, Limits, Plan
 from adam_vs_gd.problem import Family, Static, Way
 from adam_vs_gd.spec.cells import Lane
 
+NARROWER = 4  # a chunk's width against the next that its lanes are packed in, once so many have left
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
 
 Share = Callable[[Lane], tuple[Any, ...]]
@@ -120,6 +121,14 @@ def cut(group: Group, pieces: Iterable[Sequence[Lane]], devices: int, width: int
             chunks.append(Chunk(tuple(piece[k] for k in dict.fromkeys(places[i : i + width]))))
     seed_slots = max((len(chunk.seeds) for chunk in chunks), default=1)
     return replace(group, devices=devices, width=width, seed_slots=seed_slots, chunks=tuple(chunks))
+
+
+def widths(group: Group) -> list[int]:
+    """The few widths that lanes of a group's chunk are packed in once others have left, ascending to its own."""
+    found = [each := math.ceil(group.width / group.devices)]
+    while (each := blocks_up(math.ceil(each / NARROWER), group)) < found[-1]:
+        found.append(each)
+    return [group.devices * each for each in reversed(found)]
 
 
 def halved(group: Group) -> Group | None:

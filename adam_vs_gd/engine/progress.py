@@ -40,10 +40,13 @@ class Meter:
         while sum(seconds for seconds, _, _ in self.recent) - self.recent[0][0] > SPEED_SECONDS:
             self.recent.popleft()
 
-    def finish(self, lanes: int) -> None:
+    def end_chunk(self) -> None:
         """A chunk is done."""
-        self.lanes_done += lanes
         self.chunks_done += 1
+
+    def finish(self, lanes: int) -> None:
+        """So many lanes are done."""
+        self.lanes_done += lanes
         self.work_done, self.work_begun = self.work_done + self.work_begun, 0.0
 
     def replan(self, before: Group, after: Group | None) -> None:

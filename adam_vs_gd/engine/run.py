@@ -17,13 +17,14 @@ from adam_vs_gd.engine.plan import Group, Limits
 from adam_vs_gd.engine.progress import Progress, progress_on
 from adam_vs_gd.engine.settings import Settings, describe_machine
 from adam_vs_gd.errors import DiskError, SpecError
-from adam_vs_gd.problem import Family, Maker
+from adam_vs_gd.problem import Family, Maker, until_of
 from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.provenance import provenance
 from adam_vs_gd.surroundings import refuse_settings
+from adam_vs_gd.types import AT_FIT, AT_REST, FIT_STEP, REST, REST_STEP
 
 
 class Run(NamedTuple):
@@ -81,6 +82,9 @@ class Run(NamedTuple):
         """
         declared = self.family.variables(self.spec)
         final = set(programs.gives["finish"])
+        if until_of(group.static) == REST:
+            measured = {*programs.gives["measure"], *programs.gives["test"]}
+            final |= {FIT_STEP, REST_STEP, *(name + end for name in measured for end in (AT_FIT, AT_REST))}
         paths = {name: grid for grid, which in GRIDS.items() for name in programs.gives[which]}
         said = {name: variable.grid for name, variable in declared.items() if variable.grid}
         wrong = [f"{name}: is measured, but no variable of the family {self.family.name}" for name in

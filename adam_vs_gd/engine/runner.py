@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import numpy as np
 
-from adam_vs_gd.engine.chunk import (
-    LANES,
-    SHARED,
-    Programs,
-    SeedDraws,
-    compile_draw,
-    compile_programs,
-    program_bytes,
-    sharding,
-)
+from adam_vs_gd.engine.chunk import Programs, SeedDraws, compile_draw, program_bytes
+from adam_vs_gd.engine.pace import SEGMENT_SECONDS, Pace
 from adam_vs_gd.engine.packing import halved, places_of
+from adam_vs_gd.engine.placing import Make, batch_of, fits, placed, programs_of, state_from
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, size
 from adam_vs_gd.engine.progress import Meter, duration
+from adam_vs_gd.engine.rest import WASTED_SECONDS, ToRest
 from adam_vs_gd.errors import UnfitError
-from adam_vs_gd.problem import Batch, Way
+from adam_vs_gd.problem import Batch
 from adam_vs_gd.spec.cells import Lane
 from adam_vs_gd.store.checkpoint import Snapshot
 from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import Rows, record_steps, test_steps
-
-Make = Callable[[Any, Any, Way, int], Batch]
-"""What gives the functions of a group: (static, extent, way, block) -> them; `Maker.batch`."""
-SEGMENT_SECONDS = 1.0  # a segment is cut so that it takes about so long, and an interruption is answered as fast
-FIRST_SEGMENT = 16  # steps of the first, when nothing is known
 
 
 def nothing(*_: Any) -> None:
@@ -92,7 +80,7 @@ def run_plan(
     queue = deque(plan.groups)
     while queue:
         group = queue.popleft()
-        done = 0
+        kept: set[str] = set()
         try:
             with numerics(group.static.precision):
                 here = tuple(devices[: group.devices])
@@ -109,15 +97,25 @@ def run_plan(
                 hooks.check()
                 for chunk in group.chunks:
                     began = time.monotonic()
-                    rows = run_chunk(batch, programs, group, chunk, here, seed_draws, meter, hooks)
-                    done += 1
-                    meter.finish(len(chunk.lanes))
-                    hooks.keep(meter, group, chunk, rows, time.monotonic() - began)
+
+                    def keep(
+                        part: Chunk, rows: Rows, kept: set[str] = kept, group: Group = group, began: float = began
+                    ) -> None:
+                        kept.update(lane.digest for lane in part.lanes)
+                        meter.finish(len(part.lanes))
+                        hooks.keep(meter, group, part, rows, time.monotonic() - began)
+
+                    if batch.rest is None:
+                        keep(chunk, run_chunk(batch, programs, group, chunk, here, seed_draws, meter, hooks))
+                    else:
+                        run_to_rest(batch, programs, group, chunk, here, seed_draws, meter, hooks, keep)
+                    meter.end_chunk()
                     hooks.advanced(meter)
+                    hooks.check()
         except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            left = replace(group, chunks=group.chunks[done:])
+            left = without(group, kept)
             narrower = halved(left)
             meter.replan(left, narrower)
             reason = str(error).strip().splitlines()[0][:200]
@@ -129,6 +127,12 @@ def run_plan(
                 where = "" if narrower.devices == group.devices else f" on {narrower.devices} of the devices"
                 hooks.tell(f"out of memory at width {group.width}: going on with {narrower.width}{where} ({reason})")
     return failed
+
+
+def without(group: Group, done: Set[str]) -> Group:
+    """A group without the lanes that are done."""
+    left = (tuple(lane for lane in chunk.lanes if lane.digest not in done) for chunk in group.chunks)
+    return replace(group, chunks=tuple(Chunk(lanes) for lanes in left if lanes))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -145,22 +149,6 @@ def check_fit(name: str, need: int, memory: int) -> None:
     """
     if need > memory:
         raise UnfitError(f"the compiled program of the {name} takes {size(need)}, of {size(memory)} on each device")
-
-
-def batch_of(group: Group, make: Make) -> Batch:
-    """A group's functions; kept, so that the next sweep of the same shapes in this process finds its programs."""
-    return made(make, group.static, group.extent, group.way, group.block)
-
-
-made = functools.lru_cache(maxsize=64)(lambda make, *key: make(*key))
-
-
-def programs_of(batch: Batch, group: Group, devices: tuple[jax.Device, ...]) -> Programs:
-    """A group's compiled programs."""
-    hyper, *_ = padded(group.chunks[0], group)
-    leaves, tree = jax.tree.flatten(hyper)
-    kinds = tuple(column.dtype for column in leaves)
-    return compile_programs(batch, tree, kinds, group.width, group.seed_slots, devices)
 
 
 def run_chunk(
@@ -187,7 +175,6 @@ def run_chunk(
         "test": set(test_steps(steps, group.record).tolist()),
     }
     hooks.check()
-    stops = sorted({*grids["measure"], steps} - {0})
     paths: dict[str, list[Any]] = {}
 
     def look(step: int) -> dict[str, Any]:
@@ -214,15 +201,15 @@ def run_chunk(
         state, reached, paths = resumed
         meter.pass_over(group, reached, lanes)
         hooks.tell(f"{lanes} lanes go on at step {reached} of {steps}")
-    most, measured = FIRST_SEGMENT, dict[str, Any]()
+    pace, measured = Pace(sorted({*grids["measure"], steps} - {0})), dict[str, Any]()
     while reached < steps:
         began = time.monotonic()
-        stop = min(next(stop for stop in stops if stop > reached), reached + most)
+        stop = pace.stop(reached)
         state = programs.advance(*inputs, state, np.int32(reached), np.int32(stop))
         measured = look(stop)
         jax.block_until_ready(state)
         seconds, advanced, reached = time.monotonic() - began, stop - reached, stop
-        most = max(1, min(int(advanced * SEGMENT_SECONDS / max(seconds, 1e-3)), 16 * most))
+        pace.took(advanced, seconds)
         meter.advance(group, reached, advanced, lanes, seconds)
         hooks.advanced(meter)
         if reached < steps:
@@ -232,16 +219,54 @@ def run_chunk(
     return rows | {f"{name}_path": values for name, values in recorded(paths, where).items()}
 
 
-def placed(
-    batch: Batch, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
-) -> tuple[Any, Any, Any]:
-    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices; draws beside what is shared, if anything is."""
-    hyper, slot, seeds = padded(chunk, group)
-    on_lanes = jax.device_put((hyper, slot), sharding(devices, LANES))
-    draws = seed_draws.stack(batch.draw, seeds, devices)
-    if batch.shared is not None:
-        draws = draws, jax.device_put(batch.shared(), sharding(devices, SHARED))
-    return (*on_lanes, draws)
+def run_to_rest(
+    batch: Batch,
+    programs: Programs,
+    group: Group,
+    chunk: Chunk,
+    devices: tuple[jax.Device, ...],
+    seed_draws: SeedDraws,
+    meter: Meter,
+    hooks: Hooks,
+    keep: Callable[[Chunk, Rows], None],
+) -> None:
+    """Train the lanes of a chunk from their start, or from a snapshot of them, until each is at rest.
+
+    Args:
+        batch: the functions of the group.
+        programs: compiled for its width.
+        group: of the chunk.
+        chunk: the lanes.
+        devices: where.
+        seed_draws: where the draws come from.
+        meter: of the run.
+        hooks: what is called on the way.
+        keep: called with lanes that are done, and their rows.
+    """
+    lanes = ToRest(batch, programs, group, chunk, devices, seed_draws, keep)
+    hooks.check()
+    found = hooks.find([lane.digest for lane in chunk.lanes])
+    if found is not None and fits(found, programs) and lanes.knows(found):
+        lanes.restore(found)
+        meter.pass_over(group, lanes.reached, lanes.running)
+        hooks.tell(f"{lanes.running} lanes go on at step {lanes.reached} of {lanes.steps} at most")
+    else:
+        lanes.start()
+    pace, wasted = Pace(lanes.stops), 0.0
+    while lanes.running:
+        began, reached, running = time.monotonic(), lanes.reached, lanes.running
+        gone = lanes.advance(pace.stop(reached))
+        seconds, advanced = time.monotonic() - began, lanes.reached - reached
+        pace.took(advanced, seconds)
+        meter.advance(group, lanes.reached, advanced, running, seconds)
+        meter.pass_over(group, lanes.steps - lanes.reached, gone)
+        hooks.advanced(meter)
+        if lanes.running:
+            hooks.between(lanes.snapshot)
+            wasted += seconds * lanes.idle
+            if wasted > WASTED_SECONDS and lanes.repack():
+                wasted = 0.0
+    lanes.flush()
 
 
 def recorded(paths: Mapping[str, Sequence[Any]], where: Sequence[int]) -> dict[str, np.ndarray]:
@@ -252,29 +277,10 @@ def recorded(paths: Mapping[str, Sequence[Any]], where: Sequence[int]) -> dict[s
 def restored(
     snapshot: Snapshot, chunk: Chunk, group: Group, programs: Programs
 ) -> tuple[Any, int, dict[str, list[np.ndarray]]] | None:
-    """(state [L, ...], step, paths) of a chunk, padded, from a snapshot that has its lanes.
-
-    None if the state is not of the form that the programs have, so that only other code can go on with it.
-    """
-    shapes, tree = jax.tree.flatten(programs.state)
-    if [(a.shape[1:], a.dtype) for a in snapshot.state] != [(a.shape[1:], a.dtype) for a in shapes]:
+    """(state [L, ...], step, paths) of a chunk, padded, from a snapshot that has its lanes; None if it does not fit."""
+    if not fits(snapshot, programs):
         return None
     place = {digest: i for i, digest in enumerate(snapshot.lanes)}
     rows = [place[chunk.lanes[i].digest] for i in places_of(chunk, group)]
-    leaves = [jax.device_put(leaf[rows], like.sharding) for leaf, like in zip(snapshot.state, shapes, strict=True)]
     paths = {name: list(np.moveaxis(values[rows], 1, 0)) for name, values in snapshot.paths.items()}
-    return jax.tree.unflatten(tree, leaves), snapshot.step, paths
-
-
-def padded(chunk: Chunk, group: Group) -> tuple[Any, np.ndarray, list[int]]:
-    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its lanes and its last seed.
-
-    A number of the hyper is an int32 array where the lanes' are integers, and of the group's precision elsewhere.
-    """
-    lanes = [chunk.lanes[i] for i in places_of(chunk, group)]
-    seeds = [*chunk.seeds, *[chunk.seeds[-1]] * (group.seed_slots - len(chunk.seeds))]
-    real = np.dtype(group.static.precision)
-    column = lambda *values: np.array(values, np.int32 if isinstance(values[0], int) else real)  # noqa: E731
-    hyper = jax.tree.map(column, *(lane.hyper for lane in lanes))
-    slot = np.array([chunk.seeds.index(lane.seed) for lane in lanes], np.int32)
-    return hyper, slot, seeds
+    return state_from(snapshot.state, rows, programs), snapshot.step, paths

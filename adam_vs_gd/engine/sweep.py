@@ -167,7 +167,6 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
                 checkpoints.prune(done)
                 log.add(f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")
                 count(meter, run.family, chunk, rows, labels)
-                interruption.check()
 
             began = time.monotonic()
             hooks = Hooks(tell, interruption.check, advanced, between, run.compiled, checkpoints.find, keep)

@@ -9,17 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from adam_vs_gd.engine.chunk import SeedDraws, compile_draw, program_bytes
+from adam_vs_gd.engine.chunk import LANES, SeedDraws, compile_draw, program_bytes, sharding
+from adam_vs_gd.engine.pace import FIRST_SEGMENT, SEGMENT_SECONDS
+from adam_vs_gd.engine.placing import Make, batch_of, placed, programs_of
 from adam_vs_gd.engine.plan import Group
-from adam_vs_gd.engine.runner import (
-    FIRST_SEGMENT,
-    SEGMENT_SECONDS,
-    Make,
-    batch_of,
-    check_fit,
-    placed,
-    programs_of,
-)
+from adam_vs_gd.engine.runner import check_fit
+from adam_vs_gd.problem import until_of
 from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import record_steps, test_steps
 
@@ -79,7 +74,12 @@ def time_group(
             count = min(steps, 4 * count)
         on_record, measured = timed(programs.measure, *inputs, state)
         on_test, tested = timed(programs.test, *inputs, state)
-        at_end, _ = timed(programs.finish, *inputs, state, {**measured, **tested})
-    points, tests = len(record_steps(steps, group.record)), len(test_steps(steps, group.record))
+        known = {**measured, **tested}
+        wanting = {name: like for name, like in programs.measured.items() if name not in known}
+        blank = {name: np.zeros(like.shape, like.dtype) for name, like in wanting.items()}
+        known |= jax.device_put(blank, sharding(here, LANES))
+        at_end, _ = timed(programs.finish, *inputs, state, known)
+    until = until_of(group.static)
+    points, tests = (len(grid(steps, group.record, until)) for grid in (record_steps, test_steps))
     speed = count * group.width / max(seconds, 1e-9)
     return Timing(compilation, draws, speed, points * on_record + tests * on_test + at_end)

@@ -11,11 +11,11 @@ import tomli_w
 import xarray as xr
 
 from adam_vs_gd.errors import FolderError
-from adam_vs_gd.problem import RECORD, TEST_RECORD, Outcome, Variable
+from adam_vs_gd.problem import RECORD, TEST_RECORD, Outcome, Variable, until_of
 from adam_vs_gd.problems import DEFAULT, MODELS, family_key
 from adam_vs_gd.spec.cells import Cell, axes, cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
-from adam_vs_gd.types import Rows, record_steps, test_steps
+from adam_vs_gd.types import REST, Rows, record_steps, test_steps
 
 STATUS = "status"
 GRIDS = {RECORD: record_steps, TEST_RECORD: test_steps}
@@ -107,9 +107,14 @@ def layout(spec: SweepSpec) -> Iterator[tuple[str, dict[str, int], Variable]]:
         tail: dict[str, Any] = sizes
         yield name, tail, variable
         if spec.record and variable.grid:
-            count = len(GRIDS[variable.grid](steps, spec.record))
+            count = len(GRIDS[variable.grid](steps, spec.record, until(spec)))
             yield f"{name}{PATH}", {variable.grid: count, **tail}, variable
     yield STATUS, {}, Variable("what became of the lane", "status")
+
+
+def until(spec: SweepSpec) -> str:
+    """Until when the lanes of a sweep are trained: all alike, because it is no number."""
+    return until_of(next(cells(spec))[1].static)
 
 
 def attributes(name: str, variable: Variable, statuses: Sequence[Outcome]) -> dict[str, Any]:
@@ -151,10 +156,13 @@ def coordinates(spec: SweepSpec) -> dict[str, Any]:
         elif any(v is not None for v in held):
             coords[key] = ("optimizer", np.array([np.nan if v is None else v for v in held], float), about)
     if spec.record:
+        end = until(spec)
         for name, dim, grid in (("step", RECORD, record_steps), ("test_step", TEST_RECORD, test_steps)):
             about = {"long_name": "training step", "symbol": "$t$", "units": "step"}
+            if end == REST:
+                about["comment"] = "evenly spaced in log t, because lanes end when they are at rest: NaN after that"
             if isinstance(spec.steps, tuple):
                 coords[name] = (("steps", dim), np.array([grid(T, spec.record) for T in spec.steps]), about)
             else:
-                coords[name] = (dim, grid(spec.steps, spec.record), about)
+                coords[name] = (dim, grid(spec.steps, spec.record, end), about)
     return coords

@@ -29,12 +29,14 @@ class Snapshot(NamedTuple):
         step: how many steps are done.
         state: the leaves of their states, [lanes, ...].
         paths: {name: [lanes, points, ...]} what has been recorded so far.
+        beside: {name: [lanes, ...]} what else is known of them.
     """
 
     lanes: tuple[str, ...]
     step: int
     state: tuple[np.ndarray, ...]
     paths: Mapping[str, np.ndarray]
+    beside: Mapping[str, np.ndarray] = {}
 
 
 def not_of_orbax(record: logging.LogRecord) -> bool:
@@ -171,7 +173,9 @@ def packed(snapshot: Snapshot, made: Mapping[str, str]) -> bytes:
     """A snapshot, and what it was made with, as bytes with the SHA-256 of them."""
     about = json.dumps({"lanes": snapshot.lanes, "step": snapshot.step, "made": made})
     state = {f"state {i}": leaf for i, leaf in enumerate(snapshot.state)}
-    return sealed({"about": np.array(about), **state, **{f"path {name}": v for name, v in snapshot.paths.items()}})
+    paths = {f"path {name}": values for name, values in snapshot.paths.items()}
+    beside = {f"beside {name}": values for name, values in snapshot.beside.items()}
+    return sealed({"about": np.array(about), **state, **paths, **beside})
 
 
 def unpacked(content: bytes) -> tuple[Snapshot, dict[str, str]]:
@@ -185,8 +189,11 @@ def unpacked(content: bytes) -> tuple[Snapshot, dict[str, str]]:
         raise DamageError("its SHA-256 is wrong")
     about = json.loads(str(arrays.pop("about")))
     state = tuple(array for name, array in arrays.items() if name.startswith("state "))
-    paths = {name.removeprefix("path "): array for name, array in arrays.items() if name.startswith("path ")}
-    return Snapshot(tuple(about["lanes"]), about["step"], state, paths), about["made"]
+    paths, beside = (
+        {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
+        for kind in ("path ", "beside ")
+    )
+    return Snapshot(tuple(about["lanes"]), about["step"], state, paths, beside), about["made"]
 
 
 def first_line(error: BaseException) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from adam_vs_gd.engine.chunk import SeedDraws, program_bytes
 from adam_vs_gd.engine.machine import limits_of, use_devices
 from adam_vs_gd.engine.packing import block_of, make_plan
+from adam_vs_gd.engine.placing import batch_of, placed, programs_of
 from adam_vs_gd.engine.plan import Chunk, Group
-from adam_vs_gd.engine.runner import Hooks, batch_of, placed, programs_of, run_plan
+from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.timing import time_group
 from adam_vs_gd.problem import Batch, Machine
 from adam_vs_gd.problems.two_patch.family import FAMILY

@@ -30,6 +30,7 @@ class Status(enum.IntEnum):
     UNDERFIT = 3
     UNDERTRAINED = 4
     FITTED = 5
+    CONVERGED = 6
 
 
 def classify(
@@ -42,8 +43,11 @@ def classify(
     objective_change: ArrayLike,
     classes: int = 2,
     fit_error: float = 0.0,
+    at_rest: ArrayLike = False,
 ) -> Array:
-    """`Status` of a lane at T, int8. Diverged goes before collapsed, fitted and underfit; undertrained is the rest.
+    """`Status` of a lane at its end, int8. Diverged goes before collapsed, converged, fitted and underfit.
+
+    Converged is what is fitted and at rest; undertrained is what is none of them.
 
     Args:
         finite: whether its weights and objective are.
@@ -54,6 +58,7 @@ def classify(
         objective_change: relative change of the objective at the end.
         classes: how many there are; the loss of chance is their logarithm.
         fit_error: training error up to which it counts as fitted.
+        at_rest: whether it is at rest, where nothing leads away: `rest.is_steady`.
     """
     data_loss, chance = jnp.asarray(data_loss), math.log(classes)
     stalled = jnp.abs(objective_change) < STALLED_CHANGE
@@ -62,7 +67,10 @@ def classify(
     fitted = separated & ((data_loss <= FITTED_LOSS) | ((data_loss <= STALLED_LOSS * chance) & stalled))
     underfit = (data_loss <= UNDERFIT_LOSS * chance) & ~separated & stalled
     status = jnp.full_like(collapsed, Status.UNDERTRAINED, jnp.int8)
-    found = {Status.UNDERFIT: underfit, Status.FITTED: fitted, Status.COLLAPSED: collapsed}
+    converged = fitted & jnp.asarray(at_rest)
+    found = {
+        Status.UNDERFIT: underfit, Status.FITTED: fitted, Status.CONVERGED: converged, Status.COLLAPSED: collapsed,
+    }  # fmt: skip
     for name, holds in (found | {Status.DIVERGED: ~jnp.asarray(finite)}).items():  # the last one counts
         status = jnp.where(holds, jnp.int8(name), status)
     return status

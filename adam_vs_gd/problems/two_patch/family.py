@@ -16,6 +16,7 @@ from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.problems.two_patch.reading import ABOUT, OWN, free
 from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.spec.values import values
+from adam_vs_gd.types import REST, STEPS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,6 +47,7 @@ MODEL = Section(
     },
     {"name": tuple(MODELS)},
 )
+TO_REST = Section(TRAIN.numbers, {**TRAIN.choices, "until": (STEPS, REST)})
 NUMBERS: Mapping[str, Number] = {
     **TOP.numbers, **DATA.numbers, **MODEL.numbers, **TRAIN.numbers, **OPTIMIZERS.numbers,
 }  # fmt: skip
@@ -80,6 +82,11 @@ def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
             f"{max(n) * max(s)} and d-1 = {min(d) - 1}; lower data.s or data.n, or raise data.d"
         )
     check_batch(tables, ", or leave it out for full batch", mistakes)
+    if tables["train"].get("until") == REST and len(values(tables.get("steps"))) > 1:
+        mistakes.append(
+            f'steps = {typed(tables["steps"])}: must be one number with train.until = "rest", the most that a lane is '
+            "trained; trajectories tell what it was before"
+        )
 
 
 def check_batch(tables: Mapping[str, Any], otherwise: str, mistakes: list[str]) -> None:
@@ -132,6 +139,7 @@ def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hy
         model=spec.model["name"],
         supports=spec.data["supports"],
         precision=spec.train["precision"],
+        until=spec.train["until"],
         **sizes,
         **own,
     )
@@ -186,7 +194,7 @@ def read(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
 
 FAMILY = Family(
     name="two_patch",
-    sections={"": TOP, "data": DATA, "model": MODEL, "train": TRAIN},
+    sections={"": TOP, "data": DATA, "model": MODEL, "train": TO_REST},
     read=read,
     numbers=numbers,
     variants=OPTIMIZERS,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.problems.learning.numbers import NUMERICS
+from adam_vs_gd.types import STEPS
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.learning.steps import Windows
@@ -55,6 +56,7 @@ class Static:
     code: tuple[tuple[str, str], ...] = ()  # (what is somebody else's, how its code is named): optimizer, model, data
     own: tuple[str, ...] = ()  # names of the numbers of somebody else's optimizer, and
     options: tuple[tuple[str, Any], ...] = ()  # what of it is compiled in
+    until: str = STEPS  # or REST: trained until it is at rest, `steps` at most
 
     @property
     def named(self) -> dict[str, Any]:

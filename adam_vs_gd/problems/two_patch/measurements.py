@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from adam_vs_gd.problems.learning.curvature import smallest_eigenvalue
 from adam_vs_gd.problems.learning.loss import error_rate, is_correct, is_finite, objective, objective_grad
 from adam_vs_gd.problems.two_patch.data import Dataset, Patches
 from adam_vs_gd.surroundings import arithmetic
@@ -82,6 +83,42 @@ def measure(model: Model, params: Params, data: Dataset, lam: ArrayLike = 0.0) -
         "grad_norm_l2": optax.tree.norm(grads),
         "weight_norm": optax.tree.norm(params),
     }
+
+
+def at_end(model: Model, params: Params, data: Dataset, lam: ArrayLike) -> dict[str, Array]:
+    """What tells a minimum from a saddle, and a direction from a wandering.
+
+    Args:
+        model: a flax module of this package, or somebody else's.
+        params: its parameters.
+        data: n training examples.
+        lam: λ.
+
+    Returns:
+        `hessian_min`, the smallest eigenvalue of ∇²L, at most λ; and `alignment`, the cosine between W and the negative
+        gradient of the data loss: 1 at a stationary point with λ > 0, and where the direction of W is one of the
+        margin's (K. Lyu and J. Li, ICLR 2020).
+    """
+    if has_filters(model, data):
+        patches, back = jax.vjp(lambda p: products(model, p, data), params)  # linear in the parameters
+        gradient = jax.grad(lambda patches: jax.nn.softplus(-data.y * model.readout(*patches)).mean())
+        grads = back(gradient(patches))[0]
+
+        def product(v: Params) -> Params:
+            return back(jax.jvp(gradient, (patches,), (products(model, v, data),))[1])[0]
+    else:
+        whole = jax.grad(lambda p: data_loss(model, p, data)[0])
+        grads = whole(params)
+
+        def product(v: Params) -> Params:
+            return jax.jvp(whole, (params,), (v,))[1]
+
+    tiny = jnp.finfo(jnp.result_type(float)).tiny
+    norms = jnp.maximum(optax.tree.norm(grads) * optax.tree.norm(params), tiny)
+    cosine = -optax.tree.vdot(grads, params) / norms
+    finite = is_finite(optax.tree.norm(grads), params)
+    least = smallest_eigenvalue(product, params) + lam
+    return {"hessian_min": jnp.where(finite, least, jnp.nan), "alignment": jnp.where(finite, cosine, jnp.nan)}
 
 
 def has_filters(model: Any, data: Any) -> bool:

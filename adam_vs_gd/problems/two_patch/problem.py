@@ -13,13 +13,14 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd.problem import Problem
-from adam_vs_gd.problems.learning import status, table1
+from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.problems.learning.batches import Batches, no_order, raw
-from adam_vs_gd.problems.learning.loss import FITTED_LOSS, error_rate, is_finite
+from adam_vs_gd.problems.learning.loss import error_rate, is_finite
 from adam_vs_gd.problems.learning.optimizers import rule_of
-from adam_vs_gd.problems.learning.steps import Windows, objective_change, tied
+from adam_vs_gd.problems.learning.steps import tied
 from adam_vs_gd.problems.learning.streams import Stream, stream
 from adam_vs_gd.problems.two_patch import measurements, training
+from adam_vs_gd.problems.two_patch.conclusion import at_end, conclude, last_candidate, rest_from
 from adam_vs_gd.problems.two_patch.data import Dataset, balanced_labels, draw_noise, make_dataset
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
@@ -31,7 +32,6 @@ from adam_vs_gd.types import record_steps
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from adam_vs_gd.problems.learning.optimizers import Rule
     from adam_vs_gd.problems.two_patch.models import Model
     from adam_vs_gd.types import Array, Key, Params
 
@@ -147,78 +147,19 @@ def two_patch(
             static, rule, hyper, measured, state.windows, hyper.sigma_0 * optax.tree.norm(draws.weights), norm, step,
             error_rate(measurements.margins(model, best, training_set(hyper, draws))),
             test_error(hyper, draws, best),
+            at_end(static, model, hyper, state.params, lambda: training_set(hyper, draws)),
         )  # fmt: skip
 
     if own.sampler:
         draw = keys_function(model, static.d)
     else:
         draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
-    return Problem(static.steps, draw, start, advance, measure, test, finish)
+    return Problem(static.steps, draw, start, advance, measure, test, finish, rest=rest_from(static, own))
 
 
 def batches_of(static: Static, draws: TwoPatchDraws) -> Batches | None:
     """How a lane's batches are drawn: all lanes of a seed and size share them. None for full batch."""
     return Batches(draws.batches, static.batch_size) if static.batch_size else None
-
-
-def last_candidate(
-    static: Static, rule: Rule, fitted: Array, best_norm: Array, best_step: Array, measured: Mapping[str, Array]
-) -> tuple[Array, Array, Array]:
-    """Whether the last iterate is W*, and W*'s gradient norm and step, from what has been measured at it."""
-    fitted = fitted | ((measured["train_error"] == 0) & (measured["data_loss"] <= FITTED_LOSS))
-    norm = measured[f"grad_norm_l{rule.norm}"]
-    better = fitted & (norm < best_norm)
-    return better, jnp.where(better, norm, best_norm), jnp.where(better, static.steps, best_step)
-
-
-def conclude(
-    static: Static,
-    rule: Rule,
-    hyper: Hyper,
-    measured: Mapping[str, Array],
-    windows: Windows,
-    start_norm: Array,
-    best_norm: Array,
-    best_step: Array,
-    best_train_error: Array,
-    best_test_error: Array,
-) -> dict[str, Array]:
-    """The final values of a lane, or of lanes alike.
-
-    Args:
-        static: what they share, and
-        rule: how their weights are moved.
-        hyper: their numbers.
-        measured: what was measured at T.
-        windows: of the objective.
-        start_norm: ‖W_0‖_F.
-        best_norm: of the gradient at W*.
-        best_step: of W*; −1 where there is none.
-        best_train_error: at W*.
-        best_test_error: at W*.
-    """
-    finite = jnp.isfinite(measured["loss"]) & jnp.isfinite(measured["weight_norm"])
-    found = (best_step >= 0) & finite
-    norm = jnp.where(found, best_norm, jnp.nan)
-    change = objective_change(windows, static.steps)
-    bound = 1 / (static.steps * hyper.eta)
-    return {
-        **measured,
-        "objective_change": change,
-        "best_test_error": jnp.where(found, best_test_error, jnp.nan),
-        "best_train_error": jnp.where(found, best_train_error, jnp.nan),
-        "best_grad_norm": norm,
-        "best_step": jnp.where(found, best_step, -1),
-        "stationary": (found & (norm**rule.norm <= bound)).astype(jnp.int8),
-        "status": status.classify(
-            finite=finite,
-            train_error=measured["train_error"],
-            data_loss=measured["data_loss"],
-            weight_norm=measured["weight_norm"],
-            start_norm=start_norm,
-            objective_change=change,
-        ),
-    }
 
 
 class Training(NamedTuple):

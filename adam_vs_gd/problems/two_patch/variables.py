@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from adam_vs_gd import types
 from adam_vs_gd.problem import RECORD, Dim, Variable
-from adam_vs_gd.problems.learning.variables import ERRORS, NORMS, OBJECTIVE_CHANGE
+from adam_vs_gd.problems.learning.variables import ERRORS, NORMS, OBJECTIVE_CHANGE, REST, at_fit_and_rest
 
 if TYPE_CHECKING:
     from adam_vs_gd.spec.sweep_spec import SweepSpec
@@ -39,5 +40,6 @@ BEST: Mapping[str, Variable] = {
 def variables(spec: SweepSpec | None) -> dict[str, Variable]:
     """Those of a sweep; the patch-wise ones only where the model has filters, and the data a feature and noise."""
     without = spec is not None and (spec.model.get("filters") is False or "import" in spec.data)
-    patch_wise = {} if without else PATCH_WISE
-    return {**ERRORS, **patch_wise, **NORMS, "objective_change": OBJECTIVE_CHANGE, **BEST}
+    measured = {**ERRORS, **({} if without else PATCH_WISE), **NORMS}
+    to_rest = {**REST, **at_fit_and_rest(measured)} if spec is None or spec.train["until"] == types.REST else {}
+    return {**measured, "objective_change": OBJECTIVE_CHANGE, **BEST, **to_rest}

@@ -164,4 +164,5 @@ def gram(static: Static, ranks: int, block: int) -> Batch:
         measure=one_by_one(seen(problem.measure), draws_of),
         test=one_by_one(seen(problem.test), draws_of),
         finish=one_by_one(seen(problem.finish), draws_of),
+        rest=problem.rest,
     )
