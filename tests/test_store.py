@@ -63,7 +63,7 @@ def test_the_dataset_is_labelled_as_the_spec_says(finished):
     assert np.isnan(results.beta1.sel(optimizer="gd"))
     assert results.d.item() == 12
     results_family = family_named("two_patch")
-    for name, variable in results_family.variables(None).items():
+    for name, variable in results_family.variables(small.spec()).items():
         assert results[name].attrs["long_name"] == variable.long_name
         assert results[name].attrs["symbol"]
         assert np.isfinite(results[name]).all() or name.startswith("best")

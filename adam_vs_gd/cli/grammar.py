@@ -8,7 +8,9 @@ from pathlib import Path
 from adam_vs_gd.cli import commands
 from adam_vs_gd.cli.arguments import bytes_of, positive, seconds_of
 
-EXPERIMENTS = ("table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents")
+EXPERIMENTS = (
+    "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
+)  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:

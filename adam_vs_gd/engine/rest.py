@@ -159,7 +159,7 @@ class ToRest:
         self.flush()
         at_fit = [self.at_fit.get(lane.digest) or self.nowhere() for lane in self.lanes]
         known = {name: np.stack([one[name] for one in at_fit]) for name in at_fit[0]}
-        known |= {WATCHED + name: values for name, values in self.watched.items()} | {FIT_STEP: self.fit_step}
+        known |= {WATCHED + name: values for name, values in self.watched.items()} | {FIT_STEP: self.fit_step.copy()}
         paths = {name: np.stack(values, axis=1) for name, values in self.paths.items()}
         leaves = leaves_of(self.state, self.where)
         return Snapshot(tuple(lane.digest for lane in self.lanes), self.reached, tuple(leaves), paths, known)

@@ -26,7 +26,7 @@ WATCHED = ("train_error", "data_loss", "loss", "grad_norm_l2", "weight_norm")
 
 
 def exchange(q: int) -> int:
-    """q − 2: the Hessian's eigenvalue, in units of −λ, along which filters of power q that share a pattern exchange it.
+    """The Hessian's eigenvalue q − 2, in units of −λ, along which filters of power q that share a pattern exchange it.
 
     Where λw = |ℓ'|·q·z^{q−1}·ξ/n holds for two filters, making one longer and the other shorter by as much leaves the
     outputs to first order what they are, and has curvature λ − (q−1)λ. So every stationary point where a pattern is

@@ -24,8 +24,8 @@ REST: Mapping[str, Variable] = {
                        r"$t_{\mathrm{fit}}$", units="step", none=-1),
     REST_STEP: Variable("step at which the training came to rest, -1 if it did not", r"$t_{\mathrm{rest}}$",
                         units="step", none=-1),
-    "rest_ratio": Variable("gradient against decay, most of the last three looks: 0 at rest, 1 where only the decay moves "
-                           "the weights", r"$\|\nabla L\|_F/(\lambda\|W\|_F)$"),
+    "rest_ratio": Variable("gradient against decay, most of the last three looks: 0 at rest, 1 where the decay alone "
+                           "moves the weights", r"$\|\nabla L\|_F/(\lambda\|W\|_F)$"),
     "hessian_min": Variable("smallest eigenvalue of the Hessian, below 0 at a saddle", r"$\mu_{\min}(\nabla^2 L)$"),
     "alignment": Variable("cosine of the weights and the negative gradient of the data loss",
                           r"$\cos(W, -\nabla(L - \frac{\lambda}{2}\|W\|_F^2))$"),
