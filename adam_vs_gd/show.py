@@ -15,6 +15,7 @@ from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, complete, swept
 from adam_vs_gd.results.statistics import census, over_seeds
+from adam_vs_gd.results.time import rest, to_rest, when
 from adam_vs_gd.results.words import drawn_first, good_word, is_rate, outcomes, pending, shown, variable_words
 
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
@@ -46,10 +47,17 @@ def heading(results: xr.Dataset) -> str:
         f"axes   {axes}",
         f"fixed  {fixed}",
         *what(results),
+        *time(results),
     ]
     if "device" in results.attrs:
         lines.append(f"by     {results.attrs['versions']}; {results.attrs['platform']} ({results.attrs['device']})")
     return "\n".join(lines)
+
+
+def time(results: xr.Dataset) -> list[str]:
+    """At what time of their trainings the lanes are, and how many are at rest."""
+    told = [when(results, drawn_first(results)), rest(results)]
+    return [f"time   {', '.join(filter(None, told))}"] if any(told) else []
 
 
 def what(results: xr.Dataset) -> list[str]:
@@ -130,7 +138,7 @@ def table(results: xr.Dataset) -> str:
     known = outcomes(results)
     axes = swept(results)
     heads = [dim.removesuffix("_index") for dim in axes]
-    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), f"not {good_word(known)}"]]
+    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), note_head(results)]]
     sizes = (range(results.sizes[dim]) for dim in ("optimizer", *axes))
     for index in itertools.product(*sizes):
         at = dict(zip(("optimizer", *axes), index, strict=True))
@@ -139,10 +147,19 @@ def table(results: xr.Dataset) -> str:
         cells = [number(summary.isel(at)) for summary in summaries.values()]
         found = here.status.values
         odd = {one.name: int((found == k).sum()) for k, one in enumerate(known) if not one.good}
+        moving = int(np.isin(found, [k for k, one in enumerate(known) if one.good and not one.at_rest]).sum())
+        odd |= {"not at rest": moving} if to_rest(results) else {}
         note = ", ".join(f"{count} {name}" for name, count in odd.items() if count)
         counted = max((int(summary["seeds"].isel(at)) for summary in summaries.values()), default=0)
         rows.append([str(here.optimizer.item()), *values, str(counted), *cells, note])
     return columns(rows) + f"\n(mean over seeds, 95 % interval in brackets{not_counted(known)})"
+
+
+def note_head(results: xr.Dataset) -> str:
+    """What the last column of the table counts: seeds that a mean is of and that should give pause."""
+    known = outcomes(results)
+    rested = next((one.name for one in known if one.at_rest), "") if to_rest(results) else ""
+    return f"not {rested or good_word(known)}"
 
 
 def not_counted(known: Sequence[Outcome]) -> str:

@@ -173,6 +173,7 @@ class Outcome(NamedTuple):
         in_rates: whether they do in means of error rates.
         letter: that stands for it in a table of letters.
         hatch: matplotlib's, that stands for it in a picture; "x" is a cross.
+        at_rest: whether a lane that has it would stay what it is if it were trained on.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Outcome(NamedTuple):
     in_rates: bool = True
     letter: str = ""
     hatch: str = ""
+    at_rest: bool = False
 
 
 PENDING = Outcome("pending", counts=False, in_rates=False, letter="p")

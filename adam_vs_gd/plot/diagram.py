@@ -14,13 +14,22 @@ from matplotlib.figure import Figure
 
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.plot.layout import Layout, given_layout, own_layout
-from adam_vs_gd.plot.marks import Cells, Legend, mark_level, mark_overlays, mark_significance, mark_statuses
+from adam_vs_gd.plot.marks import (
+    Cells,
+    Legend,
+    mark_level,
+    mark_moving,
+    mark_overlays,
+    mark_significance,
+    mark_statuses,
+)
 from adam_vs_gd.plot.picture import picture_name
 from adam_vs_gd.plot.style import NOT_COMPUTED, Scheme, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.results.overlay import Overlay
 from adam_vs_gd.results.panels import Panel, labels_in, panels, shown, where
 from adam_vs_gd.results.selection import check_value, choose_axes, complete, select, swept
+from adam_vs_gd.results.time import when
 from adam_vs_gd.results.words import chance, drawn_first, is_rate
 
 MAX_PANELS = 24
@@ -43,10 +52,11 @@ def phase_diagram(
     """A heatmap of the mean over seeds: a panel an optimizer, their difference, a row for each value of further axes.
 
     Grey cells are not computed. Hatched cells hold lanes that are not fitted, crossed ones lanes that diverged; where
-    only some of a cell's seeds are fitted, their fraction is written. Collapsed and diverged lanes do not count in the
-    mean; a cell without any that does is white. In a difference, seeds are paired, a pair is as good as its worse lane,
-    and a dot marks a cell whose 95 % interval excludes 0. The line is the contour of 1/2, drawn only where it passes
-    between cells whose intervals are on either side of it.
+    only some of a cell's seeds are fitted, their fraction is written; a tilde says that some are not at rest, where
+    lanes were trained until they are. Collapsed and diverged lanes do not count in the mean; a cell without any that
+    does is white. In a difference, seeds are paired, a pair is as good as its worse lane, and a dot marks a cell whose
+    95 % interval excludes 0. The line is the contour of 1/2, drawn only where it passes between cells whose intervals
+    are on either side of it. The colour bar says at what time of the trainings the cells are.
 
     Args:
         results: the Dataset of a sweep, or any with variables of the same names.
@@ -127,6 +137,7 @@ def mark(place: Axes, panel: Panel, overlays: Sequence[Overlay], width: float, h
     size = min(width * x.narrowest, SHRINKS * height * y.narrowest)
     cells = Cells(x, y, mesh.to_rgba(np.nan_to_num(mean)), size)
     legend, lettered = mark_statuses(place, cells, panel, np.isfinite(mean))
+    legend |= mark_moving(place, cells, panel, lettered)
     if panel.is_difference:
         legend |= mark_significance(place, cells, panel, lettered)
     elif level:
@@ -157,5 +168,7 @@ def value_label(results: xr.Dataset, value: str, shown: Sequence[Panel]) -> str:
     if shown[0].is_difference:
         titles = {panel.title for panel in shown}
         what += f", {titles.pop() if len(titles) == 1 else 'difference'}"
+    if time := when(results, value):
+        what += f" {time.replace(' ', NO_BREAK)}"
     behind = f"(mean of {seeds})" if most else "(no seed counts yet)"
     return f"{what} {behind.replace(' ', NO_BREAK)}"

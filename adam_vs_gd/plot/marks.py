@@ -102,16 +102,18 @@ def mark_statuses(axes: Axes, cells: Cells, panel: Panel, counted: np.ndarray) -
         height = height + share[name]
         if share[name].any():
             legend[name] = Patch(facecolor="0.45", edgecolor="white", linewidth=0, hatch=hatch)
-    mixed = (counts.max(-1) < seeds) & bool(cells.text_points)
+    is_good = np.array([one.good for one in known])
+    alike = np.maximum(counts[..., is_good].sum(-1), counts[..., ~is_good].max(-1))
+    mixed = (alike < seeds) & bool(cells.text_points)
     for name in (one.name for one in known if one.hatch == CROSS and share[one.name].any()):
         cross: Mapping[str, Any] = {"marker": "x", "color": DIVERGED, "linestyle": "", "markeredgewidth": 1.2}
         cells.mark(axes, share[name] > 0, {**cross, "markersize": min(6, 0.4 * cells.points)}, mixed)
         legend[name] = Line2D([], [], **cross, markersize=5)
-    if (counts.max(-1) < seeds).any():
+    if (alike < seeds).any():
         legend["part of a cell: of its seeds"] = Line2D([], [], linestyle="")
     if mixed.any():
         legend[f"k/n: k of n seeds {good_word(known)}"] = Line2D([], [], linestyle="")
-        good = counts[..., [one.good for one in known]].sum(-1)
+        good = counts[..., is_good].sum(-1)
         for i, j in np.argwhere(mixed):
             axes.annotate(
                 f"{good[i, j]}/{seeds[i, j]}", (cells.x.values[j], cells.y.values[i]), (0, -0.2 * cells.points),
@@ -120,6 +122,18 @@ def mark_statuses(axes: Axes, cells: Cells, panel: Panel, counted: np.ndarray) -
                 bbox={"facecolor": "0.15", "edgecolor": "none", "pad": 0.6, "alpha": 0.75},
             )  # fmt: skip
     return legend, mixed
+
+
+def mark_moving(axes: Axes, cells: Cells, panel: Panel, raised: np.ndarray) -> Legend:
+    """A tilde on the cells with seeds that are not at rest, where lanes were trained until they are."""
+    chosen, black = panel.moving > 0, ink(cells.faces)
+    if not chosen.any():
+        return {}
+    tilde: Mapping[str, Any] = {"marker": r"$\sim$", "linestyle": "", "markeredgewidth": 0}
+    for here, colour in ((chosen & black, "0.1"), (chosen & ~black, "white")):
+        size = min(4.0, 0.5 * cells.points)
+        cells.mark(axes, here, {**tilde, "color": colour, "markersize": size}, raised | panel.is_difference)
+    return {"not all seeds at rest": Line2D([], [], **tilde, color="0.1", markersize=5)}
 
 
 def mark_significance(axes: Axes, cells: Cells, panel: Panel, raised: np.ndarray) -> Legend:

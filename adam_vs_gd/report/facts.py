@@ -12,6 +12,7 @@ from adam_vs_gd.problems import family_of_results
 from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.results.selection import swept
 from adam_vs_gd.results.statistics import LEVEL, census
+from adam_vs_gd.results.time import rest, when
 from adam_vs_gd.results.words import drawn_first, outcomes, pending
 from adam_vs_gd.store.journal import Survey
 
@@ -38,6 +39,8 @@ def summary(results: xr.Dataset) -> str:
     rows = [("Title", title(results)), ("Digest", attrs.get("digest", UNTOLD)), ("Computed", progress(results))]
     rows += [(f"Axis: {meaning(results, dim)}", axis_values(results, dim)) for dim in swept(results)]
     rows += [("Seeds", f"{len(seeds)}: {', '.join(seeds)}")]
+    time = ", ".join(filter(None, [when(results, drawn_first(results)), rest(results)]))
+    rows += [("Time", time)] if time else []
     rows += [("Model", attrs["model"])] if "model" in attrs else []
     rows += [(f"Fixed: {meaning(results, name)}", value) for name, value in fixed(results)]
     rows += family_of_results(results).facts(results)

@@ -14,6 +14,7 @@ from adam_vs_gd.problem import Outcome
 from adam_vs_gd.results.axis import Axis, axis_of
 from adam_vs_gd.results.selection import FIXED, swept
 from adam_vs_gd.results.statistics import codes, difference, over_seeds
+from adam_vs_gd.results.time import at_end, to_rest
 from adam_vs_gd.results.words import outcomes
 
 Labels = tuple[str, ...]
@@ -30,6 +31,7 @@ class Panel(NamedTuple):
         interval: `mean`, `low`, `high`, `seeds` on these dimensions.
         counts: [..., statuses] how many seeds have each status; of a difference, a pair's lesser.
         outcomes: the statuses.
+        asked: whether it shows the end of lanes that were trained until they are at rest.
     """
 
     labels: Labels
@@ -38,6 +40,7 @@ class Panel(NamedTuple):
     interval: xr.Dataset
     counts: np.ndarray
     outcomes: tuple[Outcome, ...]
+    asked: bool = False
 
     @property
     def name(self) -> str:
@@ -58,6 +61,12 @@ class Panel(NamedTuple):
     def good(self) -> np.ndarray:
         """Whether nothing is to be said of any seed."""
         return self.counts[..., [outcome.good for outcome in self.outcomes]].sum(-1) == self.counts.sum(-1)
+
+    @property
+    def moving(self) -> np.ndarray:
+        """How many seeds nothing is to be said of, but that they are not at rest though they were to come to it."""
+        moves = [one.good and not one.at_rest for one in self.outcomes]
+        return self.counts[..., moves].sum(-1) * self.asked
 
     def numbers(self, value: str) -> Iterator[dict[str, Any]]:
         """A row a cell."""
@@ -117,7 +126,7 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
     others = [dim for dim in swept(results) if dim not in dims]
     points = [dict(zip(others, at, strict=True)) for at in np.ndindex(*(results.sizes[dim] for dim in others))]
     alone = over_seeds(results, value)
-    fixed, known = results.attrs.get(FIXED, {}), outcomes(results)
+    fixed, known, asked = results.attrs.get(FIXED, {}), outcomes(results), to_rest(results) and at_end(value)
     rows: list[list[Panel]] = [[] for _ in points]
     for labels in of:
         lanes = results.sel(optimizer=labels[0] if len(labels) == 1 else list(labels))
@@ -138,6 +147,7 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
                     interval.isel(point).isel(order).transpose(*dims),
                     np.stack([(here == code).sum(-1) for code in range(len(known))], -1),
                     known,
+                    asked,
                 )
             )
     return rows

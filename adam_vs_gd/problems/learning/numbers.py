@@ -38,7 +38,7 @@ STATUSES = (
     Outcome("underfit", letter="f", hatch="\\\\\\\\\\"),
     Outcome("undertrained", letter="u", hatch="/////"),
     Outcome("fitted", good=True),
-    Outcome("converged", good=True),  # fitted, and at rest
+    Outcome("converged", good=True, at_rest=True),  # fitted, and at rest
 )
 """What can become of a lane."""
 CODES: Mapping[str, int] = {outcome.name: code for code, outcome in enumerate(STATUSES)}
