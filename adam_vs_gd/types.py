@@ -38,7 +38,7 @@ FIT_STEP, REST_STEP = "fit_step", "rest_step"  # t_fit, and when a lane came to 
 TEST_RECORD = 10  # intervals of the test_record grid
 TESTS_A_DECADE = 5  # points of it in a decade at most, where a training's length is not known
 RECORDED_DECADES = 5  # decades that the `record` points of such a training would fill
-FIRST_REST, RESTS_A_DECADE = 100, 24  # the first step at which it is asked whether a lane is at rest, and how often
+FIRST_REST, RESTS_A_DECADE = 100, 20  # the first step at which it is asked whether a lane is at rest, and how often
 
 
 def record_steps(steps: int, record: int, until: str = STEPS) -> np.ndarray:
@@ -66,7 +66,7 @@ def test_steps(steps: int, record: int, until: str = STEPS) -> np.ndarray:  # no
 
 
 def rest_steps(steps: int) -> np.ndarray:
-    """Steps at which it is asked whether a lane is at rest: 24 a decade from 100 on, whatever T is, and the last."""
+    """Steps at which it is asked whether a lane is at rest: 20 a decade from 100 on, whatever T is, and the last."""
     count = int(np.ceil(RESTS_A_DECADE * max(0.0, np.log10(steps / FIRST_REST))))
     grid = np.rint(FIRST_REST * 10 ** (np.arange(count + 1) / RESTS_A_DECADE)).astype(int)
     return np.append(grid[grid < steps], steps)

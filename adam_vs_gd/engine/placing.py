@@ -71,15 +71,15 @@ def padded(chunk: Chunk, group: Group, seeds: Sequence[int] | None = None) -> tu
 
 def leaves_of(state: Any, where: Sequence[int]) -> list[np.ndarray]:
     """The leaves [lanes, ...] of the state of lanes at these places, in host memory."""
-    return [np.array(np.asarray(leaf)[list(where)]) for leaf in jax.tree.leaves(state)]
+    rows = np.array(where, int)
+    return [leaf[rows] for leaf in jax.device_get(jax.tree.leaves(state))]
 
 
 def state_from(leaves: Sequence[np.ndarray], places: Sequence[int], programs: Programs) -> Any:
     """The state [L, ...] on the devices, from lanes' leaves [lanes, ...]: at each place that of the lane in it."""
     like, tree = jax.tree.flatten(programs.state)
-    rows = list(places)
-    on_device = [jax.device_put(leaf[rows], kind.sharding) for leaf, kind in zip(leaves, like, strict=True)]
-    return jax.tree.unflatten(tree, on_device)
+    rows = np.array(places, int)
+    return jax.tree.unflatten(tree, jax.device_put([leaf[rows] for leaf in leaves], [kind.sharding for kind in like]))
 
 
 def fits(snapshot: Snapshot, programs: Programs) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from adam_vs_gd.engine.chunk import LANES, Programs, SeedDraws, sharding
@@ -91,6 +92,7 @@ class ToRest:
         }
         self.asked = set(rest_steps(self.steps).tolist())
         self.stops = sorted({*self.grids["measure"].tolist(), *self.asked} - {0})
+        self.narrower: dict[tuple[int, tuple[str, ...]], Programs] = {}
         self.waiting: list[Waiting] = []
         self.fits: list[Waiting] = []
         self.at_fit: dict[str, dict[str, np.ndarray]] = {}
@@ -127,9 +129,11 @@ class ToRest:
 
     def programs_at(self, side: Side, *names: str) -> Programs:
         """The programs of these names for a width."""
-        if side.group.width == self.group.width:
-            return self.programs
-        return programs_of(self.batch, side.group, self.devices, names)
+        key = side.group.width, names
+        if key not in self.narrower:
+            whole = side.group.width == self.group.width
+            self.narrower[key] = self.programs if whole else programs_of(self.batch, side.group, self.devices, names)
+        return self.narrower[key]
 
     def start(self) -> None:
         """Begin at step 0."""
@@ -191,14 +195,15 @@ class ToRest:
             How many lanes have gone.
         """
         start, self.reached = self.reached, stop
-        missing = np.flatnonzero(self.fit_step < 0)
-        before = leaves_of(self.state, [self.where[i] for i in missing]) if len(missing) else []
+        missing = self.fit_step < 0
+        before = jax.tree.map(jnp.copy, self.state) if missing.any() else None  # `advance` gives up what it is given
         self.state = self.active.advance(*self.side.inputs, self.state, np.int32(start), np.int32(stop))
-        if len(missing):
-            fitted = np.asarray(self.rest.fitted(self.state))[self.where][missing]
-            for i, leaves, step in self.located(missing[fitted], [leaf[fitted] for leaf in before], start, stop):
+        if before is not None:
+            found = np.flatnonzero(missing & np.asarray(self.rest.fitted(self.state))[self.where])
+            leaves = leaves_of(before, [self.where[i] for i in found]) if len(found) else []
+            for i, at_fit, step in self.located(found, leaves, start, stop):
                 self.fit_step[i] = step
-                self.fits.append(Waiting(self.lanes[i], leaves, step))
+                self.fits.append(Waiting(self.lanes[i], at_fit, step))
         self.look()
         return self.leave() if stop in self.asked else 0
 

@@ -13,7 +13,7 @@ from jax.scipy.linalg import eigh_tridiagonal
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Params
 
-ITERATIONS = 64  # of Lanczos; its smallest Ritz value comes down to the eigenvalue from above
+ITERATIONS = 48  # of Lanczos; its smallest Ritz value comes down to the eigenvalue from above
 BREAKDOWN = 1e-5  # a new direction that is so small against the products is rounding: there are no others
 
 

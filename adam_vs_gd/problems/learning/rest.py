@@ -18,7 +18,7 @@ from adam_vs_gd.problem import Rest, Verdict
 from adam_vs_gd.problems.learning.status import COLLAPSED_LOSS, COLLAPSED_NORM, STALLED_CHANGE, STALLED_LOSS
 
 AT_REST = 0.05  # ‖∇L‖/(λ‖W‖) up to which a lane is at rest …
-LOOKS = 3  # … if it is so at so many steps in a row, which are 10 % apart
+LOOKS = 3  # … if it is so at so many steps in a row, which are 12 % apart
 STUCK_LOOKS = 8  # steps in a row, over a doubling of them, at which a lane is at the origin before it is given up
 STUCK_NORM = 0.5 * COLLAPSED_NORM  # of the weights that it may have there, in units of those at the start
 SADDLE = 0.5  # how far below `exchange` the smallest eigenvalue of the Hessian may be at rest, in units of λ
