@@ -17,6 +17,7 @@ from adam_vs_gd.engine import rest as engine
 from adam_vs_gd.engine import runner
 from adam_vs_gd.engine.packing import widths
 from adam_vs_gd.engine.plan import Limits, Plan
+from adam_vs_gd.experiments import rest as experiment
 from adam_vs_gd.problems.learning import rest
 from adam_vs_gd.problems.learning.curvature import smallest_eigenvalue
 from adam_vs_gd.problems.learning.status import Status, classify
@@ -329,3 +330,25 @@ def test_the_plan_of_a_sweep_to_rest_is_the_most():
     plan = small.make_plan(lanes, Limits(1, 2**40, 2**40, 16))
     assert plan.lane_steps == sum(lane.static.steps for lane in lanes)
     assert all(isinstance(group.static, Static) for group in plan.groups)
+
+
+def test_reproduce_rest_counts_what_converged_lanes_do(tmp_path, monkeypatch):
+    """On a small regime: all converged lanes, ten times as long, and none again that is there."""
+    small_one = {
+        "data": {"n": 10, "d": 30, "s": 5, "sigma_p": 0.3, "alpha": [0.0, 0.3], "test_size": 100},
+        "model": {"width": 2}, "train": {"lam": 3e-3}, "optimizers": {"adam": {"eta": 1e-2}, "gd": {}},
+    }  # fmt: skip
+    monkeypatch.setattr(experiment, "HELD_OUT", {"small-one": small_one})
+    monkeypatch.setattr(experiment, "MOST", 2500)
+    text = experiment.reproduce(tmp_path, seeds=2, quiet=True)
+    results = ag.load_results(tmp_path / "small-one")
+    count = int((results.status == CONVERGED).sum())
+    assert count > 0
+    assert f"{count} of 8 lanes" in text
+    lines = (tmp_path / "rest.csv").read_text().splitlines()
+    assert len(lines) == count + 1
+    found = np.genfromtxt(tmp_path / "rest.csv", delimiter=",", names=True, dtype=None, encoding="utf-8", ndmin=1)
+    assert (found["steps"] >= 10 * found["rest_step"] - 5).all()
+    assert set(np.round(found["test_error"], 4)) <= set(np.round(results.test_error_at_rest.values.ravel(), 4))
+    monkeypatch.setattr(experiment, "trained_on", None)
+    assert experiment.reproduce(tmp_path, seeds=2, quiet=True) == text

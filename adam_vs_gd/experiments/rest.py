@@ -43,10 +43,10 @@ HELD_OUT: Mapping[str, Mapping[str, Any]] = {
         "data": {"n": 60, "d": 300, "s": [8, 80], "sigma_p": [0.1, 0.4], "alpha": [0.1, 0.6]},
         "model": {"width": 8}, "train": {"lam": [3e-5, 1e-3]}, "optimizers": ALL,
     },
-    "the paper's size": {
+    "paper-size": {
         "data": {"s": [40, 150, 450], "alpha": [0.1, 0.4]}, "train": {"lam": [1e-5, 2e-4]}, "optimizers": {"adam": {}},
     },
-    "Adam's memory": {
+    "adam-memory": {
         "data": {"n": 60, "d": 300, "s": 30, "sigma_p": 0.2, "alpha": [0.0, 0.3]}, "model": {"width": 8},
         "optimizers": {"adam": {"eta": [3e-5, 1e-3], "beta2": [0.5, 0.9, 0.99]}},
     },
@@ -58,7 +58,7 @@ def reproduce(out: Path, seeds: int = 2, quick: bool = False, quiet: bool = Fals
 
     Args:
         out: a folder of sweeps, one a regime; `rest.md` and `rest.csv` are written into it. What is there is kept.
-        seeds: how many, from `FIRST_SEED` on; the paper's size has half of them.
+        seeds: how many, from `FIRST_SEED` on; the paper's size has half as many.
         quick: a tenth of the steps: little is converged by then.
         quiet: no progress.
     """
@@ -68,12 +68,12 @@ def reproduce(out: Path, seeds: int = 2, quick: bool = False, quiet: bool = Fals
         count = max(1, seeds // 2) if "n" not in keys["data"] else seeds
         known = {**keys, "train": {**keys.get("train", {}), "until": "rest"}}
         spec = SweepSpec(name=name, seeds=range(FIRST_SEED, FIRST_SEED + count), steps=most, record=25, **known)
-        folder = out / name.replace(" ", "-").replace("'", "")
+        folder = out / name
         results = run_sweep(spec, folder, quiet=quiet)
         file = folder / "longer.csv"
         if not file.exists():
             found = trained_on(spec, results, quiet=quiet)
-            publish(file, found.to_csv(index=False).encode())
+            publish(file, found.to_csv(index=False).encode(), replace=True)
         tables.append(pd.read_csv(file).assign(regime=name, lanes=results.status.size))
     found = pd.concat(tables, ignore_index=True)
     text = report(found, most)
