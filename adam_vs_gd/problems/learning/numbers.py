@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from adam_vs_gd.problem import DIVERGED, PENDING, Number, Outcome, Section, Variants
 from adam_vs_gd.problems.learning import table1
-from adam_vs_gd.problems.learning.table1 import KINDS
+from adam_vs_gd.problems.learning.table1 import KINDS, SWITCHES
 
 INT_MAX = 2**31 - 1
 PRECISIONS = ("float32", "float64")
@@ -27,6 +27,12 @@ OPTIMIZER: Mapping[str, Number] = {
     "eps": Number(float, 0, math.inf, table1.EPS, r"$\epsilon$", "term added to the root of the second moment"),
 }
 OPTIMIZERS = Variants("optimizers", OPTIMIZER, KINDS, "adam")
+SWITCH: Mapping[str, Number] = {
+    "eta_after": Number(float, 0, math.inf, None, r"$\eta'$", "learning rate after the switch", above=True),
+    "switch": Number(int, 0, INT_MAX, table1.STEPS, "$t_s$", "step at which the optimizer is another"),
+}
+SWITCHING = Variants("optimizers", {**OPTIMIZER, **SWITCH}, {**KINDS, **SWITCHES}, "adam")
+"""`OPTIMIZERS`, and those that switch from one to another."""
 
 LINEAR_RULES = frozenset({"gd", "momentum"})
 """The optimizers whose steps are linear in the gradients."""

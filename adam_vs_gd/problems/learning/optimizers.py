@@ -70,6 +70,53 @@ COMPENSATED = frozenset({"gd", "momentum"})
 is at Table 1's size, where float32 would lose an eighth of it."""
 
 
+class SwitchState(NamedTuple):
+    """State of `scale_by_switch`."""
+
+    step: jax.Array  # t
+    adam: Any  # Adam's moments, of the steps that it has taken
+
+
+def scale_by_switch(
+    name: str,
+    *,
+    eta: ArrayLike,
+    eta_after: ArrayLike,
+    switch: ArrayLike,
+    beta1: ArrayLike = table1.BETA1,
+    beta2: ArrayLike = table1.BETA2,
+    eps: ArrayLike = table1.EPS,
+) -> optax.GradientTransformation:
+    """Steps of one optimizer before step `switch`, and of another from it on, as in SWATS (Keskar and Socher, 2017).
+
+    Adam begins with moments of 0 where it begins, and its bias correction counts its own steps.
+
+    Args:
+        name: "adam_to_gd" or "gd_to_adam".
+        eta: η > 0 before the switch, and
+        eta_after: after it.
+        switch: t_s >= 0.
+        beta1: β1 in [0, 1), of Adam.
+        beta2: β2 in [0, 1), of Adam.
+        eps: ε >= 0, of Adam.
+    """
+    moments, first = optax.scale_by_adam(beta1, beta2, eps), name == "adam_to_gd"
+
+    def init(params: Params) -> SwitchState:
+        return SwitchState(jnp.zeros((), jnp.int32), moments.init(params))
+
+    def update(updates: Params, state: SwitchState, params: Params = None) -> tuple[Params, SwitchState]:
+        before = state.step < switch
+        by_adam = before if first else ~before
+        directions, after = moments.update(updates, state.adam, params)
+        rate = jnp.where(before, eta, eta_after)
+        steps = jax.tree.map(lambda adam, gradient: -rate * jnp.where(by_adam, adam, gradient), directions, updates)
+        kept = jax.tree.map(lambda new, old: jnp.where(by_adam, new, old), after, state.adam)
+        return steps, SwitchState(state.step + 1, kept)
+
+    return optax.GradientTransformation(init, update)
+
+
 def expect_known(name: str) -> None:
     """See that an optimizer is known.
 
@@ -100,6 +147,8 @@ def rule_of(name: str) -> Rule:
     Raises:
         ValueError: if it knows none of that name.
     """
+    if name in table1.SWITCHES:
+        return Rule(lambda hyper: make_switch(name, hyper), norm=2, compensated=True)
     expect_known(name)
 
     def transformation(hyper: Any) -> optax.GradientTransformation:
@@ -107,6 +156,13 @@ def rule_of(name: str) -> Rule:
         return make_optimizer(name, **numbers)
 
     return Rule(transformation, GRADIENT_NORM[name], name in COMPENSATED)
+
+
+def make_switch(name: str, hyper: Any) -> optax.GradientTransformation:
+    """`scale_by_switch` with the numbers of a lane, behind the λ term."""
+    numbers = {key: getattr(hyper, key) for key in table1.SWITCHES[name]}
+    whole = optax.chain(optax.add_decayed_weights(hyper.lam), scale_by_switch(name, **numbers))
+    return optax.GradientTransformation(*map(arithmetic(), whole))
 
 
 def make_optimizer(

@@ -25,3 +25,9 @@ KINDS: Mapping[str, Mapping[str, float]] = {
     "momentum": {"eta": 0.002, "beta1": BETA1},
 }
 """The optimizers: the numbers each has, and their defaults; momentum's η is GD's times 1 − β1."""
+
+SWITCHES: Mapping[str, Mapping[str, float]] = {
+    "adam_to_gd": {"eta": ETA_ADAM, "beta1": BETA1, "beta2": BETA2, "eps": EPS, "eta_after": ETA_GD, "switch": STEPS},
+    "gd_to_adam": {"eta": ETA_GD, "beta1": BETA1, "beta2": BETA2, "eps": EPS, "eta_after": ETA_ADAM, "switch": STEPS},
+}
+"""Optimizers that begin as one and go on as the other from step `switch` on, at η `eta_after`."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from adam_vs_gd.problem import Family, Fit, Followed, Kernel, Maker, Number, Section
 from adam_vs_gd.problems import MODELS
 from adam_vs_gd.problems.learning import table1
-from adam_vs_gd.problems.learning.numbers import INT_MAX, OPTIMIZERS, STATUSES, TOP, TRAIN
+from adam_vs_gd.problems.learning.numbers import INT_MAX, STATUSES, SWITCHING, TOP, TRAIN
 from adam_vs_gd.problems.learning.variables import FOLLOWED
 from adam_vs_gd.problems.two_patch import reading, variables, ways
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -49,7 +49,7 @@ MODEL = Section(
 )
 TO_REST = Section(TRAIN.numbers, {**TRAIN.choices, "until": (STEPS, REST)})
 NUMBERS: Mapping[str, Number] = {
-    **TOP.numbers, **DATA.numbers, **MODEL.numbers, **TRAIN.numbers, **OPTIMIZERS.numbers,
+    **TOP.numbers, **DATA.numbers, **MODEL.numbers, **TRAIN.numbers, **SWITCHING.numbers,
 }  # fmt: skip
 """Every number that may be an axis, in the order of the dimensions."""
 OF_IMAGES = frozenset({"images", "split", "augment"})
@@ -197,7 +197,7 @@ FAMILY = Family(
     sections={"": TOP, "data": DATA, "model": MODEL, "train": TO_REST},
     read=read,
     numbers=numbers,
-    variants=OPTIMIZERS,
+    variants=SWITCHING,
     fit=fit,
     check=check,
     attributes=attributes,

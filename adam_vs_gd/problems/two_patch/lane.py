@@ -32,6 +32,8 @@ class Hyper(NamedTuple):
     beta2: Scalar = 0.0  # β2 in [0, 1)
     eps: Scalar = 0.0  # ε >= 0, outside the root
     own: tuple[Scalar, ...] = ()  # numbers of somebody else's optimizer, in the order of `Static.own`
+    eta_after: Scalar = 0.0  # η' > 0, learning rate after the switch
+    switch: Scalar = 0  # t_s, the step from which on the optimizer is another, an integer
 
 
 NAMED = ("alpha", "s", "sigma_p", "sigma_0", "lam", "eta", "beta1", "beta2", "eps")
