@@ -49,6 +49,14 @@ eta = 1e-3
 [optimizers.gd]
 eta = 0.1
 """
+TO_REST = (
+    SPEC.replace("steps = 2000", "steps = 3000").replace("eta = 1e-3", "eta = 1e-2")
+    + """[train]
+until = "rest"
+lam = 3e-3
+"""
+)
+"""The same on its way to rest, which some lanes come to, each at another step."""
 ALONE = ["--devices", "1", "--path", "reference"]
 """The path that is slow enough here to be caught in the middle."""
 NARROW = [*ALONE, "--memory", "16.5kB", "--checkpoint-every", "0"]
@@ -198,10 +206,10 @@ class Outcome:
 class Bench:
     """A place to try faults in, with the sweep as it is without any."""
 
-    def __init__(self, scratch: Path):
+    def __init__(self, scratch: Path, spec=SPEC):
         self.scratch = scratch
         self.spec_file = scratch / "faults.toml"
-        self.spec_file.write_text(SPEC)
+        self.spec_file.write_text(spec)
         self.spec = load_spec(self.spec_file)
         self.count = 0
         context.set_forkserver_preload(PRELOADED)

@@ -30,6 +30,9 @@ PATTERNS = [
     r"test_invariance.py::.*(signgd|adam_paper|momentum)-linear",
     r"test_network.py::test_a_lane_is_what",
     r"test_data.py::test_(sampling_is_vmappable|draws_of_one)",
+    r"test_faults.py::test_survives_on_the_way_to_rest",
+    r"test_rest.py::test_whatever_runs_beside.*(dense|gram)",
+    r"test_rest.py::test_a_lane_that_comes_to_rest.*plain",
     # the paper's own sizes, and whole experiments
     r"test_paper.py::test_(table_1|disjoint)",
     r"test_theorem42.py::test_(with_patches|the_patches_come)",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import faults
+import numpy as np
 import pytest
 
 FEW = {
@@ -27,6 +28,15 @@ def test_survives_a_few(bench, fault, count):
     """Of what is tried more often when all is: kills at a folder's first changes and in training, and bad disks."""
     for outcome in getattr(faults, fault)(bench, count):
         assert outcome.survived, outcome
+
+
+def test_survives_on_the_way_to_rest(tmp_path):
+    """Lanes that have left stay, those that run go on, and t_fit and what was measured there is not lost between."""
+    bench = faults.Bench(tmp_path, faults.TO_REST)
+    for outcome in [*faults.kills(bench, 14), *faults.signals(bench, 2)]:
+        assert outcome.survived, outcome
+    rested = {np.frombuffer(row["rest_step"], np.int32).item() for row in faults.rows_of(bench.whole).values()}
+    assert len(rested - {-1}) > 1
 
 
 def test_the_committed_table_has_every_fault_and_no_loss():

@@ -49,7 +49,9 @@ def rows(method="plain", optimizer="adam"):
 
 def same(one, other):
     """Whether rows are the same bits."""
-    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k], equal_nan=True) for k in one)
+    return one.keys() == other.keys() and all(
+        one[k].dtype == other[k].dtype and np.array_equal(one[k], other[k], equal_nan=True) for k in one
+    )
 
 
 def snapshot_rows(lanes, group, **hooks):

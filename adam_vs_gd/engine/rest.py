@@ -171,7 +171,8 @@ class ToRest:
     def nowhere(self) -> dict[str, np.ndarray]:
         """What is measured at t_fit of a lane that has none."""
         names = (*self.programs.gives["measure"], *self.programs.gives["test"])
-        return {name: np.full(self.programs.measured[name].shape[1:], np.nan) for name in names}
+        like = {name: self.programs.measured[name] for name in names}
+        return {name: np.full(one.shape[1:], np.nan, one.dtype) for name, one in like.items()}
 
     def look(self) -> None:
         """Record what is measured now, and what lanes are judged by."""
@@ -312,7 +313,7 @@ class ToRest:
         for name, value in measured.items():
             last = np.asarray(value)[side.where]
             rows[name + AT_FIT] = np.stack([one[name] for one in at_fit])
-            rows[name + AT_REST] = np.where(rested.reshape(-1, *[1] * (last.ndim - 1)), last, np.nan)
+            rows[name + AT_REST] = np.where(rested.reshape(-1, *[1] * (last.ndim - 1)), last, last.dtype.type(np.nan))
         return rows | {f"{name}_path": self.whole(name, [one.paths[name] for one in some]) for name in self.paths}
 
     def whole(self, name: str, paths: Sequence[np.ndarray]) -> np.ndarray:
