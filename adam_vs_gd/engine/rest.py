@@ -298,7 +298,8 @@ class ToRest:
     def rows(self, some: Sequence[Waiting], side: Side, state: Any) -> Rows:
         """The rows of lanes that are done."""
         measured = self.measured(side, state)
-        said = {"step": [one.step for one in some], "rested": [one.rested for one in some]}
+        steps, rested = np.array([one.step for one in some], np.int32), np.array([one.rested for one in some])
+        said: dict[str, Any] = {"step": steps, "rested": rested}
         said |= {name: [one.told[name] for one in some] for name in self.rest.told}
         like = self.programs.measured
         beside = {name: np.array(values, like[name].dtype)[side.places] for name, values in said.items()}
@@ -306,14 +307,14 @@ class ToRest:
         final = self.programs.finish(*side.inputs, state, {**measured, **on_lanes})
         rows = {name: np.asarray(value)[side.where] for name, value in final.items()}
 
-        rested = np.array(said["rested"])
         rows[FIT_STEP] = np.array([one.fit_step for one in some], np.int32)
-        rows[REST_STEP] = np.where(rested, said["step"], -1).astype(np.int32)
-        at_fit = [self.at_fit.pop(one.lane.digest, None) or self.nowhere() for one in some]
+        rows[REST_STEP] = np.where(rested, steps, np.int32(-1))
+        at_fit = [self.at_fit.pop(one.lane.digest) if one.fit_step >= 0 else self.nowhere() for one in some]
         for name, value in measured.items():
             last = np.asarray(value)[side.where]
             rows[name + AT_FIT] = np.stack([one[name] for one in at_fit])
-            rows[name + AT_REST] = np.where(rested.reshape(-1, *[1] * (last.ndim - 1)), last, last.dtype.type(np.nan))
+            rows[name + AT_REST] = last.copy()
+            rows[name + AT_REST][~rested] = np.nan
         return rows | {f"{name}_path": self.whole(name, [one.paths[name] for one in some]) for name in self.paths}
 
     def whole(self, name: str, paths: Sequence[np.ndarray]) -> np.ndarray:

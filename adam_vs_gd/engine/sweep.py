@@ -13,10 +13,11 @@ import xarray as xr
 
 from adam_vs_gd.engine.interruption import Interruption
 from adam_vs_gd.engine.packing import make_plan
+from adam_vs_gd.engine.placing import Make
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
 from adam_vs_gd.engine.progress import Meter, duration, progress_on
 from adam_vs_gd.engine.run import Run, holding, locked, refuse_unfit, running, writing
-from adam_vs_gd.engine.runner import Hooks, Make, run_plan
+from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.problem import Family, nothing
 from adam_vs_gd.results.dataset import to_dataset

@@ -30,8 +30,8 @@ def when(results: xr.Dataset, value: str) -> str:
     if value.endswith((AT_FIT, AT_REST)) or LENGTH not in results.coords or results[LENGTH].ndim:
         return ""
     if value.endswith(PATH):
-        steps = [results.attrs.get(FIXED, {}).get(key) for key in ("step", "test_step")]
-        return f"after {count(float(next(filter(None, steps))))} steps" if any(steps) else ""
+        at = [results.attrs.get(FIXED, {}).get(key) for key in ("step", "test_step")]
+        return f"after {count(float(next(filter(None, at))))} steps" if any(at) else ""
     steps = count(float(results[LENGTH]))
     return f"at rest, or after {steps} steps" if to_rest(results) else f"after {steps} steps"
 

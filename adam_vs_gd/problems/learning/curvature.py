@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ def smallest_eigenvalue(product: Callable[[Params], Params], like: Params, itera
     first = jax.random.normal(jax.random.key(0, impl="threefry2x32"), flat.shape, flat.dtype)
     count = min(iterations, flat.size)
 
-    def step(carry: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], tuple[Array, Array]]:
+    def step(carry: Any, _: None) -> tuple[Any, tuple[Array, Array]]:
         before, now, beta, scale = carry
         ahead = ravel_pytree(product(shaped(now)))[0]
         alpha = now @ ahead

@@ -255,7 +255,7 @@ def train(
     problem, network, rule = two_patch(static, ranks), make_model(model, width, q), rule_of(optimizer)
     dtype = jnp.result_type(float)
     numbers = (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)
-    hyper = Hyper(*[jnp.asarray(v, dtype) for v in numbers])  # type: ignore[arg-type]
+    hyper = jax.tree.map(jnp.asarray, Hyper(*[jnp.asarray(v, dtype) for v in numbers]))  # type: ignore[arg-type]
 
     draws = problem.draw(root)
     data = make_dataset(draws.train, balanced_labels(n), d, hyper.s, hyper.sigma_p, hyper.alpha)

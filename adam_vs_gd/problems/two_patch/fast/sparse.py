@@ -184,7 +184,8 @@ def measured_natively(
         def closing(lane: tuple[Hyper, Array, Array]) -> Mapping[str, Array]:
             hyper, slot, w = lane
             noise, y = SeedRanks(draws.train, slot), balanced_labels(static.n)
-            data = lambda: represent(noise, y, static.d, hyper.s, hyper.sigma_p, hyper.alpha)  # noqa: E731
+            numbers = map(jnp.asarray, (hyper.s, hyper.sigma_p, hyper.alpha))
+            data = lambda: represent(noise, y, static.d, *numbers)  # noqa: E731
             model = make_model(static.model, static.width, static.q)
             return at_end(static, model, hyper, {"w": w.reshape(draws.weights["w"].shape[1:])}, data)
 
