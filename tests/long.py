@@ -31,6 +31,7 @@ PATTERNS = [
     r"test_network.py::test_a_lane_is_what",
     r"test_data.py::test_(sampling_is_vmappable|draws_of_one)",
     r"test_faults.py::test_survives_on_the_way_to_rest",
+    r"test_machine.py::test_devices_change_no_bit_on_the_way",
     r"test_rest.py::test_whatever_runs_beside.*(dense|gram)",
     r"test_rest.py::test_a_lane_that_comes_to_rest.*plain",
     # the paper's own sizes, and whole experiments

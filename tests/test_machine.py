@@ -73,6 +73,27 @@ def test_one_two_and_four_devices_and_any_width_give_the_same_bits(tmp_path, pat
         assert other.identical(found[0])
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_devices_change_no_bit_on_the_way_to_rest(tmp_path, path):
+    """Lanes that leave at other times, and are packed in other widths, on one, two and four devices."""
+    script = """
+    from adam_vs_gd.engine import runner
+    runner.WASTED_SECONDS = -1.0
+    spec = small.spec(
+        steps=3000, seeds=3, record=10, data={"alpha": [0.0, 0.2, 0.4]}, train={"until": "rest", "lam": [1e-3, 3e-3]},
+        optimizers={"adam": {"eta": 1e-2}, "gd": {"eta": 1.0}},
+    )
+    ag.run_sweep(spec, sys.argv[2], devices=int(sys.argv[1]), path=sys.argv[3], quiet=True)
+    """
+    found = []
+    for devices in (1, 2, 4):
+        python(script, devices, tmp_path / str(devices), path)
+        found.append(ag.load_results(tmp_path / str(devices)))
+    assert len(np.unique(found[0].rest_step)) > 5
+    for other in found[1:]:
+        assert other.identical(found[0])
+
+
 def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     script = """
     import re

@@ -16,14 +16,15 @@ from adam_vs_gd import types
 from adam_vs_gd.engine import rest as engine
 from adam_vs_gd.engine import runner
 from adam_vs_gd.engine.packing import widths
-from adam_vs_gd.engine.plan import Limits, Plan
+from adam_vs_gd.engine.plan import Limits, Plan, describe
+from adam_vs_gd.engine.progress import Meter
 from adam_vs_gd.experiments import rest as experiment
 from adam_vs_gd.problems.learning import rest
 from adam_vs_gd.problems.learning.curvature import smallest_eigenvalue
 from adam_vs_gd.problems.learning.status import Status, classify
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.fast import make_batch
-from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.problems.two_patch.lane import Hyper
 from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.spec.cells import Lane, cells
 
@@ -331,7 +332,10 @@ def test_the_plan_of_a_sweep_to_rest_is_the_most():
     lanes = [lane for _, lane in cells(small.spec(train={"until": "rest"}))]
     plan = small.make_plan(lanes, Limits(1, 2**40, 2**40, 16))
     assert plan.lane_steps == sum(lane.static.steps for lane in lanes)
-    assert all(isinstance(group.static, Static) for group in plan.groups)
+    assert "lane-steps at most" in describe(plan, Limits(1, 2**40, 2**40, 16))
+    meter = Meter(plan)
+    meter.advance(plan.groups[0], 10, 10, 2, 1.0)
+    assert meter.position().endswith("left at most")
 
 
 def test_reproduce_rest_counts_what_converged_lanes_do(tmp_path, monkeypatch):

@@ -61,4 +61,4 @@ def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:
             f"  {group.name}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
             f"all {len(group.chunks)} chunks in {duration(timing.total(group))}"
         )
-    return "\n".join([*lines, f"estimated time{rest}: {duration(total)}"])
+    return "\n".join([*lines, f"estimated time{rest}: {duration(total)}{plan.at_most}"])

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from adam_vs_gd.problem import Cost, Family, Machine, Static, Way
+from adam_vs_gd.problem import Cost, Family, Machine, Static, Way, until_of
 from adam_vs_gd.spec.cells import Lane, digest_of
+from adam_vs_gd.types import REST
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class Plan:
         return sum(group.lanes * group.static.steps for group in self.groups)
 
     @property
+    def at_most(self) -> str:
+        """What is to be said of these numbers: lanes that come to rest need less."""
+        return " at most" if any(until_of(group.static) == REST for group in self.groups) else ""
+
+    @property
     def work(self) -> float:
         """Floating-point operations of all steps, about: what the time left is judged by."""
         return sum(group.lanes * group.static.steps * group.cost.step for group in self.groups)
@@ -128,7 +134,7 @@ class Limits:
 def describe(plan: Plan, limits: Limits) -> str:
     """The plan as `--dry-run` prints it."""
     lines = [
-        f"{plan.lanes} lanes to train, {plan.lane_steps:.3g} lane-steps, in {len(plan.groups)} groups "
+        f"{plan.lanes} lanes to train, {plan.lane_steps:.3g} lane-steps{plan.at_most}, in {len(plan.groups)} groups "
         f"(one compilation each) of {sum(len(group.chunks) for group in plan.groups)} chunks"
     ]
     for group in plan.groups:

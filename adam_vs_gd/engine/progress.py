@@ -20,7 +20,7 @@ class Meter:
 
     def __init__(self, plan: Plan) -> None:
         self.main = next((group.family.main for group in plan.groups), "").replace("_", " ")
-        self.lanes, self.work = plan.lanes, plan.work
+        self.lanes, self.work, self.at_most = plan.lanes, plan.work, plan.at_most
         self.chunks = sum(len(group.chunks) for group in plan.groups)
         self.lanes_done = self.chunks_done = self.step = self.steps = 0
         self.work_done = self.work_begun = 0.0
@@ -83,7 +83,7 @@ class Meter:
         if self.chunks_done < self.chunks and self.steps:
             parts.append(f"chunk {self.chunks_done + 1}/{self.chunks} at step {self.step}/{self.steps}")
         parts.append(f"{self.speed:,.0f} lane-steps/s")
-        parts.append("? left" if self.left is None else f"{duration(self.left)} left")
+        parts.append("? left" if self.left is None else f"{duration(self.left)} left{self.at_most}")
         return ", ".join(parts)
 
     def outcome(self) -> str:

@@ -93,7 +93,8 @@ def run_plan(
                 if (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
                     hooks.tell(f"{group.name}: compiled in {duration(seconds)}")
                 hooks.compiled(group, programs)
-                check_fit("training", programs.bytes, memory(len(here)))
+                copies = 0 if batch.rest is None else state_bytes(programs, len(here))
+                check_fit("training", programs.bytes + copies, memory(len(here)))
                 hooks.check()
                 for chunk in group.chunks:
                     began = time.monotonic()
@@ -139,6 +140,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory was wanting."""
     text = str(error).lower()
     return isinstance(error, UnfitError | MemoryError) or "resource_exhausted" in text or "out of memory" in text
+
+
+def state_bytes(programs: Programs, devices: int) -> int:
+    """Bytes of a chunk's state on each device: what a copy of it takes, of lanes that are taken to rest."""
+    return sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(programs.state)) // devices
 
 
 def check_fit(name: str, need: int, memory: int) -> None:

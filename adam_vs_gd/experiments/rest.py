@@ -43,6 +43,10 @@ HELD_OUT: Mapping[str, Mapping[str, Any]] = {
         "data": {"n": 60, "d": 300, "s": [8, 80], "sigma_p": [0.1, 0.4], "alpha": [0.1, 0.6]},
         "model": {"width": 8}, "train": {"lam": [3e-5, 1e-3]}, "optimizers": ALL,
     },
+    "fourth-power": {
+        "data": {"n": 24, "d": 120, "s": [6, 40], "sigma_p": 0.25, "alpha": [0.0, 0.2, 0.7]},
+        "model": {"width": 5, "q": 4, "sigma_0": 0.05}, "train": {"lam": [1e-4, 1e-3]}, "optimizers": ALL,
+    },
     "paper-size": {
         "data": {"s": [40, 150, 450], "alpha": [0.1, 0.4]}, "train": {"lam": [1e-5, 2e-4]}, "optimizers": {"adam": {}},
     },

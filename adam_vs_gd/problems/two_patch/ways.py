@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from adam_vs_gd.problem import MIN_WIDTH, Cost, Machine, Way
 from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR_RULES, real_bytes
+from adam_vs_gd.types import REST
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -88,7 +89,10 @@ def cost(static: Static, ranks: int, way: Way) -> Cost:
 
 
 def lane_bytes(static: Static, method: str, ranks: int) -> int:
-    """Bytes of a lane while it trains: weights, W*, moments, gradient; its training set; products and activations."""
+    """Bytes of a lane while it trains: weights, W*, moments, gradient; its training set; products and activations.
+
+    A lane that is taken to rest has a copy of its state as it was a segment ago.
+    """
     copies = COPIES.get(static.optimizer, 5)
     weights, products = filters(static) * static.d, filters(static) * static.n
     held = {
@@ -99,7 +103,8 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
         "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
         "gram": (copies + 2) * products + static.n * (static.n + rows_of(static, ranks)),
     }
-    return real_bytes(static.precision) * held[method]
+    kept = {"span": 4 * products, "gram": copies * products}.get(method, copies * weights) * (static.until == REST)
+    return real_bytes(static.precision) * (held[method] + kept)
 
 
 def seed_bytes(static: Static, ranks: int) -> int:
