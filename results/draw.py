@@ -21,8 +21,10 @@ NUMBERS = HERE / "numbers.md"
 def main() -> None:
     """Draw everything, and write every number that README.md quotes into numbers.md."""
     parts = [f"# Numbers\n\nWritten by `python results/draw.py`, from the journals beside it; {INTERVALS}."]
-    for draw in (sigma_p_by_s, alpha_by_s, lam_by_alpha, lam_by_steps, eta_by_alpha, beta2_by_alpha):
-        name = draw.__name__.replace("_by_", "-by-")
+    for draw in (
+        sigma_p_by_s, alpha_by_s, lam_by_alpha, lam_by_steps, eta_by_alpha, beta2_by_alpha, table1_to_rest,
+    ):  # fmt: skip
+        name = draw.__name__.replace("_by_", "-by-").replace("_to_rest", "-to-rest")
         results = ag.load_results(HERE / name)
         picture = ag.plot.suitable(results)
         ag.plot.save(picture, HERE / name / f"{picture.name}.png")
@@ -35,7 +37,7 @@ INTERVALS = "means over seeds with 95 % intervals in brackets, k/n: k of n seeds
 
 def cell(results: xr.Dataset, value: str = "test_error") -> str:
     """Mean and interval of one cell, and how many of its seeds are fitted where not all are."""
-    fitted, seeds = int((results.status == 5).sum()), results.sizes["seed"]
+    fitted, seeds = int((results.status >= 5).sum()), results.sizes["seed"]
     return number(over_seeds(results, value)) + (f" {fitted}/{seeds}" if fitted < seeds else "")
 
 
@@ -149,6 +151,24 @@ def lam_by_steps(results: xr.Dataset, folder: Path) -> str:
 def beta2_by_alpha(results: xr.Dataset, folder: Path) -> str:
     """Along β2 at Table 1's α and beside it."""
     return "\n\n".join(table(results, "beta2", alpha=alpha) for alpha in (0.0, 0.1, 0.2, 0.5))
+
+
+def table1_to_rest(results: xr.Dataset, folder: Path) -> str:
+    """Along λ at t_fit, after the paper's 10⁴ steps, and at rest: error, and what the solution is."""
+    at_t = results.sel(test_record=np.flatnonzero(results.test_step.values == 10_000).item())
+    ended = int((at_t.test_error_path.isnull() & (results.rest_step < 0)).sum())
+    assert not ended, "every lane is trained for 10⁴ steps, or at rest before"
+    values = ("fit_step", "rest_step", "test_error_at_fit", "test_error_at_rest", "loss_at_rest", "loss",
+              "feature_learning_at_rest", "noise_memorization_at_rest", "rest_ratio")  # fmt: skip
+    parts = [table(at_t, "lam", "test_error_path"), *(table(results, "lam", value) for value in values)]
+    curvature = results.assign(hessian_min=results.hessian_min / results.lam)
+    rested = ", ".join(
+        f"{label} {int((results.rest_step.sel(optimizer=label) >= 0).sum())}" for label in results.optimizer.values
+    )
+    return "\n\n".join(
+        [f"Lanes at rest: {rested}. test_error_path is at step 10,000, hessian_min in units of λ.", *parts,
+         table(curvature, "lam", "hessian_min")]
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
