@@ -15,8 +15,8 @@ from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, complete, swept
 from adam_vs_gd.results.statistics import census, over_seeds
-from adam_vs_gd.results.time import rest, to_rest, when
-from adam_vs_gd.results.words import drawn_first, good_word, is_rate, outcomes, pending, shown, variable_words
+from adam_vs_gd.results.time import rest, to_rest, wanted, when
+from adam_vs_gd.results.words import drawn_first, is_rate, outcomes, pending, shown, variable_words
 
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
 LIGHT = 6  # colours from here on are light
@@ -138,7 +138,7 @@ def table(results: xr.Dataset) -> str:
     known = outcomes(results)
     axes = swept(results)
     heads = [dim.removesuffix("_index") for dim in axes]
-    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), note_head(results)]]
+    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), f"not {wanted(results)}"]]
     sizes = (range(results.sizes[dim]) for dim in ("optimizer", *axes))
     for index in itertools.product(*sizes):
         at = dict(zip(("optimizer", *axes), index, strict=True))
@@ -153,13 +153,6 @@ def table(results: xr.Dataset) -> str:
         counted = max((int(summary["seeds"].isel(at)) for summary in summaries.values()), default=0)
         rows.append([str(here.optimizer.item()), *values, str(counted), *cells, note])
     return columns(rows) + f"\n(mean over seeds, 95 % interval in brackets{not_counted(known)})"
-
-
-def note_head(results: xr.Dataset) -> str:
-    """What the last column of the table counts: seeds that a mean is of and that should give pause."""
-    known = outcomes(results)
-    rested = next((one.name for one in known if one.at_rest), "") if to_rest(results) else ""
-    return f"not {rested or good_word(known)}"
 
 
 def not_counted(known: Sequence[Outcome]) -> str:

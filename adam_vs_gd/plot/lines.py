@@ -20,7 +20,8 @@ from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.results.panels import panels, plain, shown, where
 from adam_vs_gd.results.selection import FIXED, check_value, complete, select, swept
 from adam_vs_gd.results.statistics import over_seeds
-from adam_vs_gd.results.words import chance, drawn_first, drawn_together, good_word, is_rate, outcomes
+from adam_vs_gd.results.time import wanted, when
+from adam_vs_gd.results.words import chance, drawn_first, drawn_together, is_rate
 
 BAND: Any = {"alpha": 0.2, "linewidth": 0}
 MARKERS = "osD^v*"
@@ -71,13 +72,14 @@ def curves(
             turn = (k + k // len(COLOURS)) % len(COLOURS)  # another one with each round of the colours
             look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[turn], "marker": MARKERS[turn]}
             legend[panel.title] = draw_curve(place, axis.values, panel.interval, markersize=3, **look)
-            unfit = ~panel.good & np.isfinite(panel.interval["mean"].values)
+            unfit = (~panel.good | (panel.moving > 0)) & np.isfinite(panel.interval["mean"].values)
             open_: Any = {**look, "linestyle": "", "markersize": 4, "markerfacecolor": "white"}
             place.plot(axis.values[unfit], panel.interval["mean"].values[unfit], **open_)
         set_axis(place, "x", axis, layout.panel_points[0])
         place.set_xlabel(wrapped(axis.label, layout.panel_points[0]))
         what = results[value].attrs["long_name"] + (", difference" if all(differences) else "")
         at = where(results.attrs.get(FIXED, {}), results)
+        what = " ".join(filter(None, [what, when(results, value)]))
         place.set_ylabel(wrapped(", ".join([what, *at]), 0.8 * layout.panel_points[1]))
         means = np.concatenate([panel.interval["mean"].values for panel in row])
         if rate:
@@ -88,7 +90,7 @@ def curves(
             place.axhline(
                 0 if all(differences) else chance(results), color="0.5", linewidth=0.8, linestyle=":", zorder=0
             )
-        layout.add_legend(legend, 3, f"band: 95 % over seeds; open: not all {good_word(outcomes(results))}")
+        layout.add_legend(legend, 3, f"band: 95 % over seeds; open: not all {wanted(results)}")
     return layout.figure
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.results.selection import FIXED
-from adam_vs_gd.results.words import PATH, STATUS, outcomes
+from adam_vs_gd.results.words import PATH, STATUS, good_word, outcomes
 from adam_vs_gd.types import AT_FIT, AT_REST, REST_STEP
 
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -34,6 +34,12 @@ def when(results: xr.Dataset, value: str) -> str:
         return f"after {count(float(next(filter(None, at))))} steps" if any(at) else ""
     steps = count(float(results[LENGTH]))
     return f"at rest, or after {steps} steps" if to_rest(results) else f"after {steps} steps"
+
+
+def wanted(results: xr.Dataset) -> str:
+    """What a lane is to be: at rest where lanes were trained until they are, else what nothing is to be said of."""
+    known = outcomes(results)
+    return next((one.name for one in known if one.at_rest), "") if to_rest(results) else good_word(known)
 
 
 def count(steps: float) -> str:
