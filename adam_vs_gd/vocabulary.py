@@ -215,15 +215,15 @@ class Rest(NamedTuple):
             among the steps that have been taken. The step is found exactly, and all that is measured is measured there.
         watched: names of what `measure` gives that is judged by.
         window: how many times in a row that is looked at.
-        judge: (hyper of [L] arrays, {name: [L, window]}) -> `Verdict`, in NumPy. The last column is now; NaN before the
-            first time.
+        judge: (hyper of [L] arrays, {name: [L, window]}, step) -> `Verdict`, in NumPy. The last column is of the step;
+            NaN before the first time.
         told: names of what it tells, real numbers.
     """
 
     fitted: Callable[[Any], Any]
     watched: tuple[str, ...]
     window: int
-    judge: Callable[[Any, Mapping[str, np.ndarray]], Verdict]
+    judge: Callable[[Any, Mapping[str, np.ndarray], int], Verdict]
     told: tuple[str, ...] = ()
 
 

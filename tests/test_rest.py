@@ -111,8 +111,8 @@ def test_what_cannot_be_is_refused(keys, words):
 
 def test_a_plateau_is_not_rest():
     """Where the decay alone moves the weights the ratio is 1, at a stationary point 0; and one look is not enough."""
-    judge, hyper = rest.rest_of(100).judge, Hyper(0.2, 5, 0.1, 0.01, np.array([1e-3]), 0.1)
-    hyper = hyper._replace(sigma_0=np.array([0.01]))
+    judge = functools.partial(rest.rest_of(100).judge, step=1000)
+    hyper = Hyper(0.2, 5, 0.1, np.array([0.01]), np.array([1e-3]), 0.1, switch=np.array([0]))
 
     def seen(grads, loss=0.01, norm=2.0):
         window = np.full((1, 8), np.nan)
@@ -127,6 +127,8 @@ def test_a_plateau_is_not_rest():
     assert not judge(hyper, seen([decay] * 8)).leaves[0]
     assert judge(hyper, seen([decay] * 8)).told["rest_ratio"][0] == pytest.approx(1)
     assert judge(hyper, seen([0.01 * decay] * 3)).rested[0]
+    assert judge(hyper._replace(switch=np.array([700])), seen([0.01 * decay] * 3)).rested[0]
+    assert not judge(hyper._replace(switch=np.array([800])), seen([0.01 * decay] * 3)).leaves[0], "it switches later"
     assert not judge(hyper, seen([0.01 * decay] * 2)).leaves[0]
     assert not judge(hyper, seen([0.01 * decay, 0.2 * decay, 0.01 * decay])).rested[0]
     assert not judge(hyper, seen([0.0] * 8, loss=0.6)).rested[0], "what is not fitted is not at rest"

@@ -234,7 +234,8 @@ class ToRest:
     def leave(self) -> int:
         """Let the lanes go that are at rest, or at the last step; how many."""
         hyper, *_ = padded(self.side.group.chunks[0], self.side.group)
-        verdict = self.rest.judge(jax.tree.map(lambda column: column[self.where], hyper), self.watched)
+        hyper = jax.tree.map(lambda column: column[self.where], hyper)
+        verdict = self.rest.judge(hyper, self.watched, self.reached)
         going = verdict.leaves | (self.reached == self.steps)
         gone = np.flatnonzero(going)
         if not len(gone):

@@ -16,9 +16,11 @@ import numpy as np
 
 from adam_vs_gd.problem import Rest, Verdict
 from adam_vs_gd.problems.learning.status import COLLAPSED_LOSS, COLLAPSED_NORM, STALLED_CHANGE, STALLED_LOSS
+from adam_vs_gd.types import RESTS_A_DECADE
 
 AT_REST = 0.05  # ‖∇L‖/(λ‖W‖) up to which a lane is at rest …
 LOOKS = 3  # … if it is so at so many steps in a row, which are 12 % apart
+SINCE = 10 ** (LOOKS / RESTS_A_DECADE)  # they are all after a switch of the optimizer from so many times its step on
 STUCK_LOOKS = 8  # steps in a row, over a doubling of them, at which a lane is at the origin before it is given up
 STUCK_NORM = 0.5 * COLLAPSED_NORM  # of the weights that it may have there, in units of those at the start
 SADDLE = 0.5  # how far below `exchange` the smallest eigenvalue of the Hessian may be at rest, in units of λ
@@ -49,18 +51,19 @@ def rest_of(weights: int, classes: int = 2) -> Rest:
     """
     chance = math.log(classes)
 
-    def judge(hyper: Any, watched: Mapping[str, np.ndarray]) -> Verdict:
+    def judge(hyper: Any, watched: Mapping[str, np.ndarray], step: int) -> Verdict:
         now = {name: values[:, -1] for name, values in watched.items()}
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = watched["grad_norm_l2"] / (hyper.lam[:, None] * watched["weight_norm"])
             change = watched["loss"][:, -1] / watched["loss"][:, -2] - 1
         ratio = np.where(hyper.lam > 0, ratios[:, -LOOKS:].max(1), np.nan)  # NaN, too, before there are so many
         fitted = (now["train_error"] == 0) & (now["data_loss"] <= STALLED_LOSS * chance)
-        rested = fitted & (ratio <= AT_REST) & (np.abs(change) < STALLED_CHANGE)
+        rested = fitted & (ratio <= AT_REST) & (np.abs(change) < STALLED_CHANGE) & (step >= SINCE * hyper.switch)
         small = STUCK_NORM * hyper.sigma_0 * math.sqrt(weights)
         origin = (watched["data_loss"] >= COLLAPSED_LOSS * chance) & (watched["weight_norm"] < small[:, None])
         lost = origin[:, -STUCK_LOOKS:].all(1) | ~np.isfinite(now["loss"]) | ~np.isfinite(now["weight_norm"])
         told = {"rest_ratio": ratio, "objective_change": change}
-        return Verdict(rested | lost, rested, told)
+        leaves = rested | (lost & (step >= hyper.switch))
+        return Verdict(leaves, rested, told)
 
     return Rest(lambda state: state.fitted, WATCHED, max(LOOKS, STUCK_LOOKS), judge, ("rest_ratio", "objective_change"))
