@@ -33,7 +33,8 @@ PATTERNS = [
     r"test_faults.py::test_survives_on_the_way_to_rest",
     r"test_machine.py::test_devices_change_no_bit_on_the_way",
     r"test_rest.py::test_whatever_runs_beside.*(dense|gram)",
-    r"test_rest.py::test_a_lane_that_comes_to_rest.*plain",
+    r"test_rest.py::test_(a_lane_that_comes_to_rest.*plain|lanes_that_run|reproduce_rest|t_fit.*sparse)",
+    r"test_switch.py::test_steps_are.*reference",
     # the paper's own sizes, and whole experiments
     r"test_paper.py::test_(table_1|disjoint)",
     r"test_theorem42.py::test_(with_patches|the_patches_come)",

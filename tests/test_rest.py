@@ -157,11 +157,10 @@ def test_the_smallest_eigenvalue_is_that_of_the_whole_hessian(model):
         data = ag.sample_dataset(jax.random.key(0), n=8, d=12, s=4, sigma_p=0.5, alpha=0.3)
         network, lam = make_model(model, 2, 3), 0.01
         start = network.init(jax.random.key(1), jnp.zeros((2, 12)))["params"]
-        params = jax.tree.map(lambda a: a / 0.01 * 0.4, start) if model == "linear" else start
-        params = jax.tree.map(lambda a: a * 0.7, params)
+        params = jax.tree.map(lambda a: a * (28 if model == "linear" else 0.7), start)
         flat, shaped = jax.flatten_util.ravel_pytree(params)
         loss = lambda x: measurements.data_loss(network, shaped(x), data)[0]  # noqa: E731
-        matrix, gradient, w = (np.asarray(f(flat)) for f in (jax.hessian(loss), jax.grad(loss), lambda x: x))
+        matrix, gradient, w = map(np.asarray, (jax.jit(jax.hessian(loss))(flat), jax.jit(jax.grad(loss))(flat), flat))
         found = jax.jit(lambda p: measurements.at_end(network, p, data, lam))(params)
     least = min(np.linalg.eigvalsh(matrix)[0], 0.0)
     assert found["hessian_min"] == pytest.approx(least + lam, rel=1e-6, abs=1e-10)

@@ -45,7 +45,7 @@ def wanted(results: xr.Dataset) -> str:
 def count(steps: float) -> str:
     """A number of steps for people: powers of ten as such."""
     power = math.log10(steps) if steps > 0 else 0.5
-    if steps >= 10_000 and power == round(power):
+    if 10_000 <= steps < 10**10 and power == round(power):
         return f"10{str(round(power)).translate(RAISED)}"
     return f"{steps:,.0f}"
 
