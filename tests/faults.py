@@ -206,8 +206,8 @@ class Outcome:
 class Bench:
     """A place to try faults in, with the sweep as it is without any."""
 
-    def __init__(self, scratch: Path, spec=SPEC):
-        self.scratch = scratch
+    def __init__(self, scratch: Path, spec=SPEC, options=None):
+        self.scratch, self.options = scratch, options or NARROW
         self.spec_file = scratch / "faults.toml"
         self.spec_file.write_text(spec)
         self.spec = load_spec(self.spec_file)
@@ -230,7 +230,7 @@ class Bench:
         return self.scratch / f"sweep-{self.count}"
 
     def sweep(self, folder, *more, **options):
-        arguments = ["sweep", self.spec_file, "--out", folder, *NARROW, *more]
+        arguments = ["sweep", self.spec_file, "--out", folder, *self.options, *more]
         return Run(*arguments, scratch=self.scratch, folder=folder, **options)
 
     def run(self, *arguments):

@@ -32,7 +32,8 @@ def test_survives_a_few(bench, fault, count):
 
 def test_survives_on_the_way_to_rest(tmp_path):
     """Lanes that have left stay, those that run go on, and t_fit and what was measured there is not lost between."""
-    bench = faults.Bench(tmp_path, faults.TO_REST)
+    memory = {"16.5kB": "22kB"}  # a copy of the state beside it
+    bench = faults.Bench(tmp_path, faults.TO_REST, [memory.get(word, word) for word in faults.NARROW])
     for outcome in [*faults.kills(bench, 14), *faults.signals(bench, 2)]:
         assert outcome.survived, outcome
     rested = {np.frombuffer(row["rest_step"], np.int32).item() for row in faults.rows_of(bench.whole).values()}
