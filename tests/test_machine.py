@@ -98,7 +98,7 @@ def test_devices_run_one_program_over_their_own_lanes_and_do_not_talk():
     script = """
     import re
     import jax
-    from adam_vs_gd.engine import chunk, runner
+    from adam_vs_gd.engine import chunk, placing
     from adam_vs_gd.engine.machine import use_devices
     from adam_vs_gd.engine.plan import Limits
     from adam_vs_gd.problems.two_patch.fast import make_batch
