@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.results.selection import FIXED
-from adam_vs_gd.results.words import PATH, STATUS, good_word, outcomes
+from adam_vs_gd.results.words import PATH, STATUS, good_word, outcomes, pending
 from adam_vs_gd.types import AT_FIT, AT_REST, REST_STEP
 
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -58,9 +58,8 @@ def rest(results: xr.Dataset) -> str:
         return "a snapshot: whether lanes are at rest was not asked"
     known = outcomes(results)
     there = [code for code, one in enumerate(known) if one.at_rest]
-    absent = next(code for code, one in enumerate(known) if one.name == "pending")
     settled = np.isin(results[STATUS].values, there)
-    done = int((results[STATUS].values != absent).sum())
+    done = int((results[STATUS].values != pending(results)).sum())
     words = f"{int(settled.sum())} of {done} lanes at rest"
     if not settled.any():
         return words
