@@ -138,10 +138,10 @@ def starve(width):
 
     real = runner.run_chunk
 
-    def run_chunk(batch, programs, group, *rest):
-        if group.width > width:
+    def run_chunk(ready, *rest):
+        if ready.group.width > width:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4294967296 bytes.")
-        return real(batch, programs, group, *rest)
+        return real(ready, *rest)
 
     runner.run_chunk = run_chunk
 

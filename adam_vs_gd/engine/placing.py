@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -31,42 +31,62 @@ def programs_of(
     batch: Batch, group: Group, devices: tuple[jax.Device, ...], names: tuple[str, ...] = FUNCTIONS
 ) -> Programs:
     """A group's compiled programs; of these names only, if not of all."""
-    hyper, *_ = padded(group.chunks[0], group)
+    hyper, _ = padded(group.chunks[0], group, group.chunks[0].seeds)
     leaves, tree = jax.tree.flatten(hyper)
     kinds = tuple(column.dtype for column in leaves)
     return compile_programs(batch, tree, kinds, group.width, group.seed_slots, devices, names)
 
 
+class Ready(NamedTuple):
+    """A group that can run: all that its chunks have in common.
+
+    Attributes:
+        batch: its functions.
+        programs: compiled for its width.
+        group: the group.
+        devices: where it runs.
+        seed_draws: where its draws come from.
+    """
+
+    batch: Batch
+    programs: Programs
+    group: Group
+    devices: tuple[jax.Device, ...]
+    seed_draws: SeedDraws
+
+
 def placed(
     batch: Batch, group: Group, chunk: Chunk, devices: tuple[jax.Device, ...], seed_draws: SeedDraws
 ) -> tuple[Any, Any, Any]:
-    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices; draws beside what is shared, if anything is."""
-    hyper, slot, seeds = padded(chunk, group)
-    on_lanes = jax.device_put((hyper, slot), sharding(devices, LANES))
-    draws = seed_draws.stack(batch.draw, seeds, devices)
-    if batch.shared is not None:
-        draws = draws, jax.device_put(batch.shared(), sharding(devices, SHARED))
-    return (*on_lanes, draws)
+    """(hyper [L], slot [L], draws [K, ...]) of a chunk on the devices."""
+    numbers = jax.device_put(padded(chunk, group, chunk.seeds), sharding(devices, LANES))
+    return (*numbers, draws_for(batch, group, chunk.seeds, devices, seed_draws))
 
 
-def padded(chunk: Chunk, group: Group, seeds: Sequence[int] | None = None) -> tuple[Any, np.ndarray, list[int]]:
-    """(hyper [L], slot [L], seeds [K]) of a chunk, filled up with copies of its lanes and its last seed.
+def draws_for(
+    batch: Batch, group: Group, seeds: Sequence[int], devices: tuple[jax.Device, ...], seed_draws: SeedDraws
+) -> Any:
+    """Draws [K, ...] of a chunk's seeds on the devices, the last filling up; beside what is shared, if anything is."""
+    full = [*seeds, *[seeds[-1]] * (group.seed_slots - len(seeds))]
+    draws = seed_draws.stack(batch.draw, full, devices)
+    return draws if batch.shared is None else (draws, jax.device_put(batch.shared(), sharding(devices, SHARED)))
+
+
+def padded(chunk: Chunk, group: Group, seeds: Sequence[int]) -> tuple[Any, np.ndarray]:
+    """(hyper [L], slot [L]) of a chunk, filled up with copies of its lanes.
 
     A number of the hyper is an int32 array where the lanes' are integers, and of the group's precision elsewhere.
 
     Args:
         chunk: the lanes.
         group: of them.
-        seeds: those whose draws there are, in order; the chunk's own by default.
+        seeds: those whose draws there are, in order, which `slot` counts.
     """
     lanes = [chunk.lanes[i] for i in places_of(chunk, group)]
-    own = list(chunk.seeds if seeds is None else seeds)
-    seeds = own + [own[-1]] * (group.seed_slots - len(own))
     real = np.dtype(group.static.precision)
     column = lambda *values: np.array(values, np.int32 if isinstance(values[0], int) else real)  # noqa: E731
     hyper = jax.tree.map(column, *(lane.hyper for lane in lanes))
-    slot = np.array([own.index(lane.seed) for lane in lanes], np.int32)
-    return hyper, slot, seeds
+    return hyper, np.array([seeds.index(lane.seed) for lane in lanes], np.int32)
 
 
 def leaves_of(state: Any, where: Sequence[int]) -> list[np.ndarray]:

@@ -14,16 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adam_vs_gd.engine.chunk import LANES, Programs, SeedDraws, sharding
+from adam_vs_gd.engine.chunk import LANES, Programs, sharding
 from adam_vs_gd.engine.packing import laid_out, places_of, widths
-from adam_vs_gd.engine.placing import leaves_of, padded, placed, programs_of, state_from
+from adam_vs_gd.engine.placing import Ready, draws_for, leaves_of, padded, programs_of, state_from
 from adam_vs_gd.engine.plan import Chunk, Group
-from adam_vs_gd.problem import Batch
 from adam_vs_gd.spec.cells import Lane
 from adam_vs_gd.store.checkpoint import Snapshot
 from adam_vs_gd.types import AT_FIT, AT_REST, FIT_STEP, REST, REST_STEP, Rows, record_steps, rest_steps, test_steps
 
-WASTED_SECONDS = 2.0  # that lanes which have left are carried along before the others are packed anew: a compilation's
 WATCHED = "watched "  # begins the name, beside a snapshot's lanes, of what they are judged by
 
 
@@ -56,12 +54,8 @@ class ToRest:
     """The lanes of a chunk, on their way to rest.
 
     Args:
-        batch: the functions of the group.
-        programs: compiled for its width.
-        group: of the chunk.
+        ready: their group.
         chunk: the lanes.
-        devices: where they run.
-        seed_draws: where the draws come from.
         keep: called with lanes that are done, and their rows.
 
     Attributes:
@@ -71,24 +65,15 @@ class ToRest:
         stops: steps at which something is asked or recorded, in order.
     """
 
-    def __init__(
-        self,
-        batch: Batch,
-        programs: Programs,
-        group: Group,
-        chunk: Chunk,
-        devices: tuple[jax.Device, ...],
-        seed_draws: SeedDraws,
-        keep: Callable[[Chunk, Rows], None],
-    ) -> None:
-        assert batch.rest is not None
-        self.batch, self.rest, self.group, self.chunk, self.devices = batch, batch.rest, group, chunk, devices
-        self.programs, self.keep = programs, keep
-        self.draws = placed(batch, group, chunk, devices, seed_draws)[2]
-        self.steps = group.static.steps
+    def __init__(self, ready: Ready, chunk: Chunk, keep: Callable[[Chunk, Rows], None]) -> None:
+        self.batch, self.programs, self.group, self.devices, seed_draws = ready
+        assert self.batch.rest is not None
+        self.rest, self.chunk, self.keep = self.batch.rest, chunk, keep
+        self.draws = draws_for(self.batch, self.group, chunk.seeds, self.devices, seed_draws)
+        self.steps = self.group.static.steps
         self.grids = {
-            "measure": record_steps(self.steps, group.record, REST),
-            "test": test_steps(self.steps, group.record, REST),
+            "measure": record_steps(self.steps, self.group.record, REST),
+            "test": test_steps(self.steps, self.group.record, REST),
         }
         self.asked = set(rest_steps(self.steps).tolist())
         self.stops = sorted({*self.grids["measure"].tolist(), *self.asked} - {0})
@@ -97,10 +82,10 @@ class ToRest:
         self.fits: list[Waiting] = []
         self.at_fit: dict[str, dict[str, np.ndarray]] = {}
         self.lanes, self.reached = list(chunk.lanes), 0
-        self.side, self.active = self.beside(self.lanes, group.width), programs
+        self.side, self.active = self.beside(self.lanes, self.group.width), self.programs
         self.where = self.side.where
         self.paths: dict[str, list[np.ndarray]] = {}
-        none = np.full((len(self.lanes), self.rest.window), np.nan, group.static.precision)
+        none = np.full((len(self.lanes), self.rest.window), np.nan, self.group.static.precision)
         self.watched = dict.fromkeys(self.rest.watched, none)
         self.fit_step = np.full(len(self.lanes), -1, np.int32)
 
@@ -118,9 +103,8 @@ class ToRest:
         """Lanes at the places of a chunk of a width."""
         chunk = Chunk(tuple(lanes))
         group = replace(self.group, width=width, chunks=(chunk,))
-        hyper, slot, _ = padded(chunk, group, self.chunk.seeds)
-        on_lanes = jax.device_put((hyper, slot), sharding(self.devices, LANES))
-        return Side(group, places_of(chunk, group), (*on_lanes, self.draws))
+        numbers = jax.device_put(padded(chunk, group, self.chunk.seeds), sharding(self.devices, LANES))
+        return Side(group, places_of(chunk, group), (*numbers, self.draws))
 
     def narrowest(self, lanes: Sequence[Lane]) -> int:
         """The least of the group's few widths that some lanes fit in."""
@@ -233,7 +217,7 @@ class ToRest:
 
     def leave(self) -> int:
         """Let the lanes go that are at rest, or at the last step; how many."""
-        hyper, *_ = padded(self.side.group.chunks[0], self.side.group)
+        hyper, _ = padded(self.side.group.chunks[0], self.side.group, self.chunk.seeds)
         hyper = jax.tree.map(lambda column: column[self.where], hyper)
         verdict = self.rest.judge(hyper, self.watched, self.reached)
         going = verdict.leaves | (self.reached == self.steps)

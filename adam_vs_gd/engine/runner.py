@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -14,16 +15,17 @@ import numpy as np
 from adam_vs_gd.engine.chunk import Programs, SeedDraws, compile_draw, program_bytes
 from adam_vs_gd.engine.pace import SEGMENT_SECONDS, Pace
 from adam_vs_gd.engine.packing import halved, places_of
-from adam_vs_gd.engine.placing import Make, batch_of, fits, placed, programs_of, state_from
+from adam_vs_gd.engine.placing import Make, Ready, batch_of, fits, placed, programs_of, state_from
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, size
 from adam_vs_gd.engine.progress import Meter, duration
-from adam_vs_gd.engine.rest import WASTED_SECONDS, ToRest
+from adam_vs_gd.engine.rest import ToRest
 from adam_vs_gd.errors import UnfitError
-from adam_vs_gd.problem import Batch
 from adam_vs_gd.spec.cells import Lane
 from adam_vs_gd.store.checkpoint import Snapshot
 from adam_vs_gd.surroundings import numerics
 from adam_vs_gd.types import Rows, record_steps, test_steps
+
+WASTED_SECONDS = 2.0  # that lanes which have left are carried along before the others are packed anew: a compilation's
 
 
 def nothing(*_: Any) -> None:
@@ -96,20 +98,13 @@ def run_plan(
                 copies = 0 if batch.rest is None else state_bytes(programs, len(here))
                 check_fit("training", programs.bytes + copies, memory(len(here)))
                 hooks.check()
+                ready = Ready(batch, programs, group, here, seed_draws)
                 for chunk in group.chunks:
-                    began = time.monotonic()
-
-                    def keep(
-                        part: Chunk, rows: Rows, kept: set[str] = kept, group: Group = group, began: float = began
-                    ) -> None:
-                        kept.update(lane.digest for lane in part.lanes)
-                        meter.finish(len(part.lanes))
-                        hooks.keep(meter, group, part, rows, time.monotonic() - began)
-
+                    keep = functools.partial(keep_part, meter, hooks, group, kept, time.monotonic())
                     if batch.rest is None:
-                        keep(chunk, run_chunk(batch, programs, group, chunk, here, seed_draws, meter, hooks))
+                        keep(chunk, run_chunk(ready, chunk, meter, hooks))
                     else:
-                        run_to_rest(batch, programs, group, chunk, here, seed_draws, meter, hooks, keep)
+                        run_to_rest(ready, chunk, meter, hooks, keep)
                     meter.end_chunk()
                     hooks.advanced(meter)
                     hooks.check()
@@ -128,6 +123,13 @@ def run_plan(
                 where = "" if narrower.devices == group.devices else f" on {narrower.devices} of the devices"
                 hooks.tell(f"out of memory at width {group.width}: going on with {narrower.width}{where} ({reason})")
     return failed
+
+
+def keep_part(meter: Meter, hooks: Hooks, group: Group, kept: set[str], began: float, part: Chunk, rows: Rows) -> None:
+    """Hand on the rows of lanes that are done, of a chunk that was begun at a time."""
+    kept.update(lane.digest for lane in part.lanes)
+    meter.finish(len(part.lanes))
+    hooks.keep(meter, group, part, rows, time.monotonic() - began)
 
 
 def without(group: Group, done: Set[str]) -> Group:
@@ -157,21 +159,13 @@ def check_fit(name: str, need: int, memory: int) -> None:
         raise UnfitError(f"the compiled program of the {name} takes {size(need)}, of {size(memory)} on each device")
 
 
-def run_chunk(
-    batch: Batch,
-    programs: Programs,
-    group: Group,
-    chunk: Chunk,
-    devices: tuple[jax.Device, ...],
-    seed_draws: SeedDraws,
-    meter: Meter,
-    hooks: Hooks,
-) -> Rows:
+def run_chunk(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks) -> Rows:
     """Train the lanes of a chunk from their start, or from a snapshot of them, to the end.
 
     Returns:
         {name: [lanes, ...]} of final values, and trajectories [lanes, record + 1, ...] as `<name>_path`.
     """
+    batch, programs, group, devices, seed_draws = ready
     lanes, steps = len(chunk.lanes), group.static.steps
     places = places_of(chunk, group)
     where = [places.index(i) for i in range(lanes)]
@@ -225,34 +219,20 @@ def run_chunk(
     return rows | {f"{name}_path": values for name, values in recorded(paths, where).items()}
 
 
-def run_to_rest(
-    batch: Batch,
-    programs: Programs,
-    group: Group,
-    chunk: Chunk,
-    devices: tuple[jax.Device, ...],
-    seed_draws: SeedDraws,
-    meter: Meter,
-    hooks: Hooks,
-    keep: Callable[[Chunk, Rows], None],
-) -> None:
+def run_to_rest(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks, keep: Callable[[Chunk, Rows], None]) -> None:
     """Train the lanes of a chunk from their start, or from a snapshot of them, until each is at rest.
 
     Args:
-        batch: the functions of the group.
-        programs: compiled for its width.
-        group: of the chunk.
+        ready: their group.
         chunk: the lanes.
-        devices: where.
-        seed_draws: where the draws come from.
         meter: of the run.
         hooks: what is called on the way.
         keep: called with lanes that are done, and their rows.
     """
-    lanes = ToRest(batch, programs, group, chunk, devices, seed_draws, keep)
+    group, lanes = ready.group, ToRest(ready, chunk, keep)
     hooks.check()
     found = hooks.find([lane.digest for lane in chunk.lanes])
-    if found is not None and fits(found, programs) and lanes.knows(found):
+    if found is not None and fits(found, ready.programs) and lanes.knows(found):
         lanes.restore(found)
         meter.pass_over(group, lanes.reached, lanes.running)
         hooks.tell(f"{lanes.running} lanes go on at step {lanes.reached} of {lanes.steps} at most")
