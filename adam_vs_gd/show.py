@@ -15,7 +15,7 @@ from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, complete, swept
 from adam_vs_gd.results.statistics import census, over_seeds
-from adam_vs_gd.results.time import rest, to_rest, wanted, when
+from adam_vs_gd.results.time import moving, rest, to_rest, wanted, when
 from adam_vs_gd.results.words import drawn_first, is_rate, outcomes, pending, shown, variable_words
 
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
@@ -147,8 +147,7 @@ def table(results: xr.Dataset) -> str:
         cells = [number(summary.isel(at)) for summary in summaries.values()]
         found = here.status.values
         odd = {one.name: int((found == k).sum()) for k, one in enumerate(known) if not one.good}
-        moving = int(np.isin(found, [k for k, one in enumerate(known) if one.good and not one.at_rest]).sum())
-        odd |= {"not at rest": moving} if to_rest(results) else {}
+        odd |= {"not at rest": int(np.isin(found, moving(known)).sum())} if to_rest(results) else {}
         note = ", ".join(f"{count} {name}" for name, count in odd.items() if count)
         counted = max((int(summary["seeds"].isel(at)) for summary in summaries.values()), default=0)
         rows.append([str(here.optimizer.item()), *values, str(counted), *cells, note])

@@ -14,7 +14,7 @@ from adam_vs_gd.problem import Outcome
 from adam_vs_gd.results.axis import Axis, axis_of
 from adam_vs_gd.results.selection import FIXED, swept
 from adam_vs_gd.results.statistics import codes, difference, over_seeds
-from adam_vs_gd.results.time import at_end, to_rest
+from adam_vs_gd.results.time import at_end, moving, to_rest
 from adam_vs_gd.results.words import outcomes
 
 Labels = tuple[str, ...]
@@ -65,8 +65,7 @@ class Panel(NamedTuple):
     @property
     def moving(self) -> np.ndarray:
         """How many seeds nothing is to be said of, but that they are not at rest though they were to come to it."""
-        moves = [one.good and not one.at_rest for one in self.outcomes]
-        return self.counts[..., moves].sum(-1) * self.asked
+        return self.counts[..., moving(self.outcomes)].sum(-1) * self.asked
 
     def numbers(self, value: str) -> Iterator[dict[str, Any]]:
         """A row a cell."""

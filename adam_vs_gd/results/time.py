@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
+from adam_vs_gd.problem import Outcome
 from adam_vs_gd.results.selection import FIXED
 from adam_vs_gd.results.words import PATH, STATUS, good_word, outcomes, pending
 from adam_vs_gd.types import AT_FIT, AT_REST, REST_STEP
@@ -40,6 +42,11 @@ def wanted(results: xr.Dataset) -> str:
     """What a lane is to be: at rest where lanes were trained until they are, else what nothing is to be said of."""
     known = outcomes(results)
     return next((one.name for one in known if one.at_rest), "") if to_rest(results) else good_word(known)
+
+
+def moving(known: Sequence[Outcome]) -> list[int]:
+    """Codes of the statuses of which nothing is to be said but that their lanes are not at rest."""
+    return [code for code, one in enumerate(known) if one.good and not one.at_rest]
 
 
 def count(steps: float) -> str:
