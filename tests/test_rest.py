@@ -100,7 +100,7 @@ def test_a_name_says_until_when_and_old_names_stay():
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"train": {"until": "reste"}}, r'train.until = "reste": must be one of "?steps"?, "?rest"?'),
+        ({"train": {"until": "reste"}}, 'train.until = "reste": did you mean rest. allowed: steps, rest'),
         ({"train": {"until": "rest"}, "steps": [100, 200]}, "steps = .*must be one number with train.until"),
     ],
 )
