@@ -99,7 +99,7 @@ def tell_of_others(spec: SweepSpec, chunks: Iterable[Rows]) -> None:
 def layout(spec: SweepSpec) -> Iterator[tuple[str, dict[str, int], Variable]]:
     """(variable or trajectory, {dimension: size} after those of the cells, what it is) of all of a sweep."""
     steps = spec.steps[0] if isinstance(spec.steps, tuple) else spec.steps
-    family, own = spec.family, spec.family.dims(spec)
+    family, own, end = spec.family, spec.family.dims(spec), until(spec)
     for name, variable in family.variables(spec).items():
         sizes = {dim: own[dim].size for dim in variable.dims}
         if any(size is None for size in sizes.values()):
@@ -107,7 +107,7 @@ def layout(spec: SweepSpec) -> Iterator[tuple[str, dict[str, int], Variable]]:
         tail: dict[str, Any] = sizes
         yield name, tail, variable
         if spec.record and variable.grid:
-            count = len(GRIDS[variable.grid](steps, spec.record, until(spec)))
+            count = len(GRIDS[variable.grid](steps, spec.record, end))
             yield f"{name}{PATH}", {variable.grid: count, **tail}, variable
     yield STATUS, {}, Variable("what became of the lane", "status")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -11,7 +11,6 @@ from adam_vs_gd.problems.learning import status
 from adam_vs_gd.problems.learning.loss import FITTED_LOSS
 from adam_vs_gd.problems.learning.rest import is_steady, rest_of
 from adam_vs_gd.problems.learning.steps import Windows, objective_change
-from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
 from adam_vs_gd.problems.two_patch.ways import filters
 from adam_vs_gd.types import REST
@@ -19,22 +18,13 @@ from adam_vs_gd.types import REST
 if TYPE_CHECKING:
     from adam_vs_gd.problem import Rest
     from adam_vs_gd.problems.learning.optimizers import Rule
-    from adam_vs_gd.problems.two_patch.data import Dataset
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
-    from adam_vs_gd.problems.two_patch.models import Model
-    from adam_vs_gd.types import Array, Params
+    from adam_vs_gd.types import Array
 
 
 def rest_from(static: Static, own: Own = BUILT_IN) -> Rest | None:
     """How lanes are taken to rest, if they are."""
     return rest_of(0 if own.model else filters(static) * static.d) if static.until == REST else None
-
-
-def at_end(
-    static: Static, model: Model, hyper: Hyper, params: Params, data: Callable[[], Dataset]
-) -> Mapping[str, Array]:
-    """What is measured once, at the end of a lane that is taken to rest."""
-    return measurements.at_end(model, params, data(), hyper.lam) if static.until == REST else {}
 
 
 def last_candidate(
@@ -63,7 +53,7 @@ def conclude(
     best_step: Array,
     best_train_error: Array,
     best_test_error: Array,
-    closing: Mapping[str, Array] = {},
+    closing: Mapping[str, Array],
 ) -> dict[str, Array]:
     """The final values of a lane, or of lanes alike.
 
@@ -78,7 +68,7 @@ def conclude(
         best_step: of W*; −1 where there is none.
         best_train_error: at W*.
         best_test_error: at W*.
-        closing: what `at_end` gave.
+        closing: what `measurements.at_end` gave of lanes that are taken to rest; nothing of others.
     """
     finite = jnp.isfinite(measured["loss"]) & jnp.isfinite(measured["weight_norm"])
     found = (best_step >= 0) & finite

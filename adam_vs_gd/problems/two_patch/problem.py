@@ -20,14 +20,14 @@ from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.learning.steps import tied
 from adam_vs_gd.problems.learning.streams import Stream, stream
 from adam_vs_gd.problems.two_patch import measurements, training
-from adam_vs_gd.problems.two_patch.conclusion import at_end, conclude, last_candidate, rest_from
+from adam_vs_gd.problems.two_patch.conclusion import conclude, last_candidate, rest_from
 from adam_vs_gd.problems.two_patch.data import Dataset, balanced_labels, draw_noise, make_dataset
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
 from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.surroundings import arithmetic
-from adam_vs_gd.types import record_steps
+from adam_vs_gd.types import REST, record_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,11 +143,12 @@ def two_patch(
     ) -> dict[str, Array]:
         better, norm, step = last_candidate(static, rule, state.fitted, state.best.grad_norm, state.best.step, measured)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best.params)
+        to_rest, data = static.until == REST, training_set(hyper, draws)
         return conclude(
             static, rule, hyper, measured, state.windows, hyper.sigma_0 * optax.tree.norm(draws.weights), norm, step,
-            error_rate(measurements.margins(model, best, training_set(hyper, draws))),
+            error_rate(measurements.margins(model, best, data)),
             test_error(hyper, draws, best),
-            at_end(static, model, hyper, state.params, lambda: training_set(hyper, draws)),
+            measurements.at_end(model, state.params, data, hyper.lam) if to_rest else {},
         )  # fmt: skip
 
     if own.sampler:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -14,13 +14,15 @@ from adam_vs_gd.engine.chunk import batched
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.learning.steps import Windows
-from adam_vs_gd.problems.two_patch.conclusion import at_end, conclude, last_candidate, rest_from
+from adam_vs_gd.problems.two_patch import measurements
+from adam_vs_gd.problems.two_patch.conclusion import conclude, last_candidate, rest_from
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
 from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws, two_patch
+from adam_vs_gd.types import REST
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -181,13 +183,12 @@ def measured_natively(
         better, norm, step = last_candidate(static, rule, fitted, norm, step, measured)
         norms = jax.vmap(optax.tree.norm)(draws.weights)
 
-        def closing(lane: tuple[Hyper, Array, Array]) -> Mapping[str, Array]:
+        def closing(lane: tuple[Hyper, Array, Array]) -> dict[str, Array]:
             hyper, slot, w = lane
             noise, y = SeedRanks(draws.train, slot), balanced_labels(static.n)
-            numbers = map(jnp.asarray, (hyper.s, hyper.sigma_p, hyper.alpha))
-            data = lambda: represent(noise, y, static.d, *numbers)  # noqa: E731
-            model = make_model(static.model, static.width, static.q)
-            return at_end(static, model, hyper, {"w": w.reshape(draws.weights["w"].shape[1:])}, data)
+            data = represent(noise, y, static.d, *map(jnp.asarray, (hyper.s, hyper.sigma_p, hyper.alpha)))
+            params = {"w": w.reshape(draws.weights["w"].shape[1:])}
+            return measurements.at_end(make_model(static.model, static.width, static.q), params, data, hyper.lam)
 
         def of_best() -> tuple[Array, Array]:
             w = best(hyper, slot, draws, state)
@@ -198,7 +199,7 @@ def measured_natively(
         train_error, test_error = (jnp.where(better, *pair) for pair in zip(last, earlier, strict=True))
         return conclude(
             static, rule, hyper, measured, windows, hyper.sigma_0 * norms[slot], norm, step, train_error, test_error,
-            jax.lax.map(closing, (hyper, slot, now(hyper, slot, draws, state))),
+            jax.lax.map(closing, (hyper, slot, now(hyper, slot, draws, state))) if static.until == REST else {},
         )  # fmt: skip
 
     return Batch(draw, start, advance, measure or of_weights, test, finish, rest=rest_from(static))
