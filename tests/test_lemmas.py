@@ -9,10 +9,10 @@ import small
 
 import adam_vs_gd as ag
 from adam_vs_gd.experiments import lemmas as experiment
-from adam_vs_gd.experiments import observing, theorem41, waking
+from adam_vs_gd.experiments import observing, resting, theorem41, waking
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.problems.two_patch.theory import lemmas, scales
-from adam_vs_gd.problems.two_patch.theory.claims import CLAIMS, GD, Observed
+from adam_vs_gd.problems.two_patch.theory.claims import AT_REST, BEFORE_LEARNING, CLAIMS, GD, Observed
 from adam_vs_gd.problems.two_patch.theory.conditions import SIGNED
 from adam_vs_gd.problems.two_patch.theory.observed import Filters, State, Trajectory
 from adam_vs_gd.results.dataset import to_dataset
@@ -29,7 +29,8 @@ def reproduced(tmp_path_factory):
 
     def spec(regime, name, seeds, kinds, steps, **keys):
         etas = {kind: {"eta": small.ETA[kind]} for kind in kinds}
-        return ag.SweepSpec(name=name, seeds=seeds, steps=steps, optimizers=etas, **{**keys, **TINY})
+        whole = {**keys, **TINY, "train": {**keys.get("train", {}), **TINY["train"]}}
+        return ag.SweepSpec(name=name, seeds=seeds, steps=steps, optimizers=etas, **whole)
 
     def watched(spec, *looks, quiet):
         for index, lane, rows in watch(spec, *looks, quiet=quiet):
@@ -37,11 +38,13 @@ def reproduced(tmp_path_factory):
             yield index, lane, rows
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "REGIMES", ["tiny"])
-        patch.setattr(experiment, "TITLES", {"tiny": "a tiny regime"})
-        patch.setattr(experiment, "regime_steps", lambda regime, quick: STEPS)
-        patch.setattr(experiment, "regime_spec", spec)
+        for module in (experiment, resting):
+            patch.setattr(module, "REGIMES", ["tiny"])
+            patch.setattr(module, "TITLES", {"tiny": "a tiny regime"})
+            patch.setattr(module, "regime_steps", lambda regime, quick: STEPS)
+            patch.setattr(module, "regime_spec", spec)
         patch.setattr(experiment, "watch", watched)
+        patch.setattr(resting, "most_steps", lambda regime, quick: 100)
         patch.setattr(waking, "STEPS", 100)
         text = experiment.reproduce(folder, 1, True, True)
     return text, folder, kept
@@ -50,10 +53,11 @@ def reproduced(tmp_path_factory):
 def test_the_table_of_claims(reproduced):
     text, folder, _ = reproduced
     assert (folder / "lemmas.md").read_text() == text + "\n"
-    claims, heading, wakings = text.partition(waking.HEADING)
-    rows = [line for line in claims.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + sum(len(claim.of) for claim in CLAIMS)
-    assert heading
+    claims, wakings = text.split(waking.HEADING)
+    stepwise, at_rest = claims.split(resting.HEADING)
+    for part, table in ((stepwise, CLAIMS), (at_rest, (*AT_REST, *BEFORE_LEARNING))):
+        rows = [line for line in part.splitlines() if line.startswith("|")]
+        assert len(rows) == 2 + sum(len(claim.of) for claim in table)
     assert len([line for line in wakings.splitlines() if line.startswith("|")]) == 2 + 2 * len(SIGNED)  # two λ
     assert "| 5.1, A.1 | supports are disjoint | signgd |" in text
     assert "NOT the whole training" in text
@@ -269,22 +273,38 @@ def test_theorem_41_in_one_table(tmp_path):
         status=(results.status.dims, np.array([[5, 5], [4, 4]])),
     )
     assert theorem41.first_fit(results).values.tolist()[0] == [20, 30]
+    rested = to_dataset(small.spec(steps=100, record=10, seeds=2, train={"until": "rest"}), [])
+    at_rest = np.array([[0.97, np.nan], [np.nan, np.nan]])
+    rested = rested.assign(
+        test_error_at_rest=(rested.status.dims, at_rest),
+        rest_step=(rested.status.dims, np.where(np.isnan(at_rest), -1, 60)),
+        status=(rested.status.dims, np.array([[6, 5], [5, 5]])),
+    )
     folders = []
 
     def run(spec, out, quiet):
         folders.append((spec.name, out))
-        return results.assign_attrs(digest=out.name)
+        found = rested if "until" in spec.train and spec.train["until"] == "rest" else results
+        return found.assign_attrs(digest=out.name)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(theorem41, "run_sweep", run)
         patch.setattr(theorem41, "KINDS", ("adam", "gd"))
         text = theorem41.reproduce(tmp_path, 2, True, True)
-    assert folders == [(f"theorem41-{name}", tmp_path / name) for name in ("table1", "disjoint", "theory")]
+    names = [f"{name}{end}" for name in ("table1", "disjoint", "theory") for end in ("", "-to-rest")]
+    assert folders == [(f"theorem41-{name}", tmp_path / name) for name in names]
     assert (tmp_path / "theorem41.md").read_text() == text + "\n"
     assert "NOT the whole training" in text
     rows = (tmp_path / "theorem41.csv").read_text().splitlines()
-    assert len(rows) == 1 + 3 * 2
+    assert len(rows) == 1 + 3 * 2 * 2
     assert ",table1,adam,best_test_error,0.85," in rows[1]
+    assert ",table1,adam,test_error_at_rest,0.97," in rows[2]
+    adam, gd = theorem41.rest_table(results, rested).splitlines()[2:]
+    assert adam.startswith("| adam | 1 of 2 | 60, 1 never |")
+    assert "| 0.97 [" in adam
+    assert adam.endswith("| ≥ 1/2 − o(1): 1 of 2 |")
+    assert gd.startswith("| gd | 0 of 2 | never |")
+    assert gd.endswith("| none at rest |")
     adam, gd = theorem41.table(results).splitlines()[2:]
     assert adam.startswith("| adam | 2 of 2 | 20 to 30 | 20 to 100 | 0 [0, ")
     assert "| 9 | 10 | 2 of 2 | 0.85 [" in adam
@@ -381,3 +401,71 @@ def test_filters_that_start_asleep_are_woken_by_the_feature_noise_or_by_decay(al
         assert not len(times)
     else:
         assert share > least
+
+
+def at_rest_by_hand(n=6, s=4, sigma_p=0.5, alpha=0.1, lam=1e-3, z=2.0, q=3):
+    """A state whose filters memorize one example each, with the residual at which ∇L vanishes along every ξ_i."""
+    xi = np.zeros((n, 1 + n * s))
+    y = np.tile([-1.0, 1.0], n // 2)
+    for i in range(n):
+        xi[i, 1 + i * s : 1 + (i + 1) * s] = sigma_p * np.array([1, -1, 1, 1])
+    xi[:, 0] = -alpha * y
+    weights = np.zeros((2, n // 2, xi.shape[1]))
+    for i in range(n):
+        own = z * xi[i] / (s * sigma_p**2)
+        own[0] = -y[i] * n * alpha / (s * sigma_p**2)
+        weights[int(y[i] > 0), i // 2] = own
+    noise = np.einsum("id,id->i", weights[(y > 0).astype(int), np.arange(n) // 2], xi)
+    along = (weights[(y > 0).astype(int), np.arange(n) // 2] * xi)[:, 1:].sum(1)  # ⟨w, ξ⟩ but for the feature's part
+    residual = n * lam * along / (q * noise ** (q - 1) * s * sigma_p**2)  # (1/n)|ℓ|q⟨w, ξ⟩^{q−1}‖ξ‖² = λ⟨w, ξ⟩
+    nothing = np.zeros_like(weights)
+    numbers = {"n": n, "s": s, "sigma_p": sigma_p, "alpha": alpha, "lam": lam, "q": q}
+    return State(xi, y, weights, nothing, nothing, residual), numbers
+
+
+def test_claims_at_rest_of_a_made_up_state():
+    state, numbers = at_rest_by_hand()
+    point = scales.Point(**numbers, width=3)
+    seen = Trajectory(*np.zeros((3, 1)), np.zeros((1, 2)), np.zeros((1, 2)))
+    held = {claim.text: claim.check(Observed(point, seen, states=[state], steps=[0])) for claim in AT_REST}
+    exact, theta, bound = (held[text] for text in (AT_REST[2].text, AT_REST[1].text, AT_REST[0].text))
+    assert exact.share == 1
+    assert exact.cases == 6
+    assert exact.worst == pytest.approx(1, abs=0.08)  # the feature's part of ⟨w, ξ⟩ is not balanced by it
+    assert theta.share == 0
+    assert theta.worst == pytest.approx(state.residual.min() / (6 * 1e-3))
+    assert bound.share == 1
+    assert held[AT_REST[3].text].share == 1
+    assert held[AT_REST[3].text].worst == pytest.approx(1)
+    assert held[AT_REST[4].text].worst == pytest.approx(2 * 0.5 * 4 * 0.5 / 1)  # Σ|w| = zΣ|ξ|/(sσ_p²) = z/σ_p
+    away = state._replace(residual=3 * state.residual, weights=-state.weights)
+    o = Observed(point, seen, states=[away], steps=[0])
+    assert AT_REST[2].check(o).share == 0
+    assert AT_REST[3].check(o).share == 0
+
+
+def test_what_gd_is_said_to_do_before_it_learns():
+    learned = np.array([[0.02, 0.01], [0.03, 0.02], [0.2, 0.05], [0.3, 0.3]])
+    memorized = np.array([[0.03, 0.01], [0.03, 0.03], [0.05, 0.01], [9.0, 0.01]])
+    seen = Trajectory(*np.zeros((3, 4)), learned, memorized)
+    assert seen.learned_at(10).tolist() == [2, 3]
+    behind = lemmas.noise_behind(seen, 10)
+    assert behind.cases == 3 + 4  # what comes later is no case
+    assert behind.worst == pytest.approx(1.5)  # class +1 at step 1
+    assert behind.share == pytest.approx(5 / 7)
+    time = lemmas.learning_time(seen, 10, eta=0.01, q=3)
+    assert time.cases == 2
+    assert time.worst == pytest.approx(3 * 0.01 * 0.01)  # of class +1
+    across = np.array([[0.1, 0.1], [0.5, 0.1], [0.3, 0.1], [7.0, 0.9]])
+    crossing = lemmas.crossed(seen, across, 10, scale=0.1)
+    assert crossing.worst == pytest.approx(9)
+    assert crossing.share == pytest.approx(5 / 7)
+
+
+def test_the_feature_that_gd_has_across_classes_is_what_numpy_says():
+    spec = ag.SweepSpec(name="across", seeds=1, steps=STEPS, record=STEPS, optimizers={"gd": {"eta": 0.1}}, **TINY)
+    ((_, _, rows),) = watch(spec, resting.across, last=observing.rarely)
+    w, xi = rows["weights"].astype(float), rows["xi"].astype(float)
+    y = observing.state_of(rows).y
+    products = np.einsum("jrd,id->jri", w, xi)
+    assert rows["across_path"][-1] == pytest.approx([products[j, :, y == -k].max() for j, k in ((0, -1), (1, 1))])

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from adam_vs_gd.experiments import closeness, exponents, figure1, figure2, lemmas, rest, table1, theorem41, theorem42
+from adam_vs_gd.experiments import (
+    closeness,
+    exponents,
+    figure1,
+    figure2,
+    lemmas,
+    metastable,
+    rest,
+    table1,
+    theorem41,
+    theorem42,
+)
 
 Reproduce: TypeAlias = Callable[..., str]
 
@@ -23,4 +34,5 @@ EXPERIMENTS: dict[str, Reproduce] = {
     "lemmas": lemmas.reproduce,
     "exponents": exponents.reproduce,
     "rest": rest.reproduce,
+    "metastable": metastable.reproduce,
 }

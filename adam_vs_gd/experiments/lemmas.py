@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adam_vs_gd.experiments import markdown, waking
+from adam_vs_gd.experiments import checked, resting, waking
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.observing import observed, often, rarely
 from adam_vs_gd.experiments.regimes import REGIMES, TITLES, regime_spec, regime_steps
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.problems.two_patch.theory.claims import CLAIMS, GD, Claim
 from adam_vs_gd.problems.two_patch.theory.conditions import CONDITIONS, SIGNED
-from adam_vs_gd.problems.two_patch.theory.lemmas import WITHIN, Check, pooled
+from adam_vs_gd.problems.two_patch.theory.lemmas import WITHIN, Check
 from adam_vs_gd.problems.two_patch.theory.observed import LOGIT
 from adam_vs_gd.problems.two_patch.theory.prediction import point_of, predict
 from adam_vs_gd.problems.two_patch.theory.scales import flip_strength
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 VERSION = 2  # of the checks
-HELD = 0.99  # a claim that holds in a smaller share than this gets its reason printed
-
-
-Found = Mapping[tuple[Claim, str, str], Sequence[Check]]
-"""{(claim, optimizer, regime): its checks, one a seed}."""
 
 
 def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = False) -> str:
@@ -41,18 +36,16 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
         quick: a quarter of the steps: Stage I, not always to its end, and little of what follows.
         quiet: no progress.
     """
-    found: dict[tuple[Claim, str, str], list[Check]] = {}
+    found: dict[tuple[Claim, str, str], Sequence[Check]] = {}
     for regime in REGIMES:
         for optimizer in (*SIGNED, *GD):
             claims = [claim for claim in CLAIMS if optimizer in claim.of]
             spec = lemma_spec(regime, optimizer, seeds, quick=quick)
             checks = kept(out, spec, VERSION, lambda spec=spec, claims=claims: judged(spec, claims, quiet))  # type: ignore[misc]
-            for k, claim in enumerate(claims):
-                columns = (checks[name][:, k].tolist() for name in Check._fields)
-                found[claim, optimizer, regime] = [Check(*values) for values in zip(*columns, strict=True)]
-    failures = f"Where a claim fails, or has no case:\n\n{reasons(found)}"
-    parts = [table(found), legend(seeds, quick=quick), failures, waking.section(out, seeds, quick=quick, quiet=quiet)]
-    text = "\n\n".join(parts)
+            found |= checked.by_claim(checks, claims, optimizer, regime)
+    failures = f"Where a claim fails, or has no case:\n\n{checked.reasons(found)}"
+    sections = [one.section(out, seeds, quick=quick, quiet=quiet) for one in (resting, waking)]
+    text = "\n\n".join([checked.table(CLAIMS, found, TITLES), legend(seeds, quick=quick), failures, *sections])
     (out / "lemmas.md").write_text(text + "\n", encoding="utf-8")
     return text
 
@@ -68,45 +61,7 @@ def judged(spec: SweepSpec, claims: Sequence[Claim], quiet: bool) -> dict[str, n
     """[seeds, claims] the fields of the checks of an optimizer's claims."""
     looks = () if "gd" in spec.optimizers else (often, rarely)
     trainings = [observed(lane, rows) for _, lane, rows in watch(spec, *looks, quiet=quiet)]
-    checks = [[claim.check(training) for claim in claims] for training in trainings]
-    return {name: np.array([[getattr(c, name) for c in row] for row in checks]) for name in Check._fields}
-
-
-def table(found: Found) -> str:
-    """A line a claim and optimizer, a column a regime: at which share it holds, and the worst ratio."""
-    rows = [["lemma", "claim", "optimizer", *TITLES.values()]]
-    for claim in CLAIMS:
-        for optimizer in claim.of:
-            cells = [summary(found[claim, optimizer, regime]) for regime in REGIMES]
-            rows.append([claim.lemma, claim.text, optimizer, *cells])
-    return markdown.table(rows)
-
-
-def summary(checks: Sequence[Check]) -> str:
-    """The share over all seeds, and their worst ratio."""
-    check = pooled(checks)
-    return f"{percent(check.share)} ({check.worst:.3g})" if check.cases else "no case"
-
-
-def percent(share: float) -> str:
-    """A share of cases; 100 % only where it is all."""
-    if share == 1:
-        return "100 %"
-    return f"{min(100 * share, 99.99):.2f} %" if share > 0.99 else f"{100 * share:.1f} %"
-
-
-def reasons(found: Found) -> str:
-    """Why claims fail, or say nothing: a line a claim that does somewhere, with the places."""
-    lines = []
-    for claim in CLAIMS:
-        places = [
-            f"{optimizer} in {regime}"
-            for (one, optimizer, regime), some in found.items()
-            if one is claim and not pooled(some).share >= HELD
-        ]
-        if places:
-            lines.append(f"- {claim.lemma}, {claim.text} ({', '.join(places)}): {claim.why or 'not explained'}.")
-    return "\n".join(lines)
+    return checked.columns_of([[claim.check(training) for claim in claims] for training in trainings])
 
 
 def legend(seeds: int, *, quick: bool) -> str:

@@ -81,7 +81,17 @@ def rarely(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState
     }
 
 
+SEEN = ("xi", "weights", "gradient", "direction", "doubt")
+"""What `rarely` sees."""
+
+
 def states(rows: Rows) -> list[State]:
     """The states of a lane on the `test_record` grid."""
-    names, labels = ("xi", "weights", "gradient", "direction", "doubt"), np.asarray(balanced_labels(len(rows["xi"])))
-    return [State(xi, labels, *rest) for xi, *rest in zip(*(rows[f"{name}_path"] for name in names), strict=True)]
+    seen = [rows[f"{name}_path"] for name in SEEN]
+    return [state_of(dict(zip(SEEN, values, strict=True))) for values in zip(*seen, strict=True)]
+
+
+def state_of(rows: Rows) -> State:
+    """One state, of what `rarely` has seen of it."""
+    xi, *rest = (rows[name] for name in SEEN)
+    return State(xi, np.asarray(balanced_labels(len(xi))), *rest)

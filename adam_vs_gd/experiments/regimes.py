@@ -34,6 +34,15 @@ STEPS: Mapping[str, int] = {"theory": 20_000}
 """T, where it is not Table 1's."""
 
 
+MOST: Mapping[str, int] = {"theory": 1_000_000}
+"""Of a training to rest, where it is not 10⁵: the theory regime's η is a tenth of the others'."""
+
+
+def most_steps(regime: str, *, quick: bool) -> int:
+    """What a training to rest may take; a quarter of it to be quick."""
+    return MOST.get(regime, 100_000) // (4 if quick else 1)
+
+
 def regime_steps(regime: str, *, quick: bool) -> int:
     """T in a regime; a quarter of it to be quick."""
     return STEPS.get(regime, 10_000) // (4 if quick else 1)

@@ -15,6 +15,7 @@ from adam_vs_gd.problems.two_patch.theory.scales import Point
 
 ADAMS = ("adam", "adam_paper")
 GD = ("gd",)
+NEARLY = 1.1  # an equality holds within this factor
 TINY = 1e-300  # λ = 0 bounds nothing
 UNSEEN = Filters(*(np.zeros((0, 0, 0)) for _ in Filters._fields))
 
@@ -28,6 +29,7 @@ class Observed(NamedTuple):
         filters: the same, filter by filter; not needed of GD.
         states: some of its iterates; not needed of GD.
         steps: at which.
+        across: [T + 1, 2] the largest ⟨w_{j,r}, ξ_i⟩ over the examples of the other class; needed of GD alone.
     """
 
     point: Point
@@ -35,6 +37,7 @@ class Observed(NamedTuple):
     filters: Filters = UNSEEN
     states: Sequence[State] = ()
     steps: Sequence[int] = ()
+    across: np.ndarray = UNSEEN.residual
 
     @property
     def last(self) -> int:
@@ -61,6 +64,11 @@ class Observed(NamedTuple):
     def after(self) -> State:
         """The first state at T_0 or later."""
         return self.states[min(int(np.searchsorted(self.steps, self.t_0)), len(self.states) - 1)]
+
+    @property
+    def noise_loss(self) -> float:
+        """nλ/(sσ_p²): what |ℓ_{y_i,i}| is at rest, where the noise is memorized (A.16, A.7)."""
+        return float(self.point.n * self.point.lam / (self.point.s * self.point.sigma_p**2))
 
     @property
     def s_sigma_p(self) -> float:
@@ -193,3 +201,34 @@ CLAIMS = (
           lambda o: lemmas.noise_small(o.seen, o.point.sigma_0, int(o.t_j.min()), o.last + 1), SIZES),
     Claim("5.8, A.13", "ΔL ≤ −(η/2)‖∇L‖_F²", GD, lambda o: lemmas.descent_gd(o.seen, o.point.eta)),
 )  # fmt: skip
+
+RETURN = "where the feature has returned, it fits the examples, and leaves a smaller |ℓ*|"
+CONSTANT = "the constant is 1/(q z^{q−2}), z = ⟨w_{y_i,r*}, ξ_i⟩: about 1/7 at rest, more than the factor of a Θ here"
+
+AT_REST = (
+    Claim("A.16", "|ℓ_{y_i,i}| ≤ O(nλ/(sσ_p²))", SIGNED,
+          lambda o: lemmas.at_most(lemmas.residual_at_rest(o.states[-1], o.noise_loss), WITHIN), OVERLAP),
+    Claim("A.7", "|ℓ*_{y_i,i}| = Θ(nλ/(sσ_p²))", SIGNED,
+          lambda o: lemmas.of_order(lemmas.residual_at_rest(o.states[-1], o.noise_loss)), f"{CONSTANT}; {RETURN}"),
+    Claim("ours, beside A.7", "|ℓ*_{y_i,i}| = nλ/(q z^{q−2} sσ_p²), z = max_r ⟨w*_{y_i,r}, ξ_i⟩", SIGNED,
+          lambda o: lemmas.of_order(lemmas.residual_at_rest(o.states[-1], lemmas.balanced_residual(
+              o.states[-1], o.point.lam, o.point.s * o.point.sigma_p**2, o.point.q)), NEARLY),
+          f"{RETURN}; ‖ξ_i‖² is not sσ_p² exactly; {OVERLAP}"),
+    Claim("A.7", "w*_{j,r*}[1]·j ≤ −Θ(nα/(sσ_p²))", SIGNED,
+          lambda o: lemmas.feature_at_rest(
+              o.states[-1], o.point.n * o.point.alpha / (o.point.s * o.point.sigma_p**2)),
+          f"{RETURN}; the proof has α^{{1/(q−1)}} ∧ nα/(sσ_p²), of which the first is the smaller here"),
+    Claim("5.4", "Σ_{k∈B_i} |w*_{y_i,r*}[k]| = Θ(1/σ_p)", SIGNED,
+          lambda o: lemmas.weights_at_rest(o.states[-1], o.point.sigma_p), f"{RETURN}; {OVERLAP}"),
+)  # fmt: skip
+"""What is said of the point that signed optimizers come to, `states[-1]`."""
+
+BEFORE_LEARNING = (
+    Claim("A.9", "T_j η = Θ(Λ_j(0)^{2−q})", GD,
+          lambda o: lemmas.learning_time(o.seen, o.point.width, o.point.eta, o.point.q)),
+    Claim("A.9", "Γ_j ≤ 2Λ_j(0) until T_j", GD, lambda o: lemmas.noise_behind(o.seen, o.point.width),
+          f"it supposes Γ_j(0) ≤ Λ_j(0); {SIZES}"),
+    Claim("A.10", "⟨w_{−y_i,r}, ξ_i⟩ ≤ Θ(α) until T_{−y_i}", GD,
+          lambda o: lemmas.crossed(o.seen, o.across, o.point.width, o.point.alpha)),
+)  # fmt: skip
+"""What is said of GD until it has learned the feature, beside `CLAIMS`."""

@@ -223,6 +223,55 @@ def feature_stays(seen: Trajectory, width: float, lam: float) -> Check:
         return at_most(np.maximum(learned / -np.log(np.float64(lam)), 1 / (width * learned)))
 
 
+def residual_at_rest(state: State, scale: float | np.ndarray) -> np.ndarray:
+    """[n] |ℓ_{y_i,i}| of a state over what it is to be, for instance nλ/(sσ_p²) (A.16, A.7)."""
+    return state.residual / scale
+
+
+def balanced_residual(state: State, lam: float, s_sigma_sq: float, q: int) -> np.ndarray:
+    """[n] nλ/(q z^{q−2} sσ_p²), z = max_r ⟨w_{y_i,r}, ξ_i⟩: the |ℓ_{y_i,i}| at which ∇L is 0 along ξ_i. Ours."""
+    z = np.maximum(state.noise.max(-1), 0)
+    with np.errstate(divide="ignore"):
+        return len(state.y) * lam / (q * z ** (q - 2) * s_sigma_sq)
+
+
+def feature_at_rest(state: State, scale: float) -> Check:
+    """Lemma A.7: w_{j,r*}[1]·j ≤ −Θ(nα/(sσ_p²)), r* the strongest filter of each example; within a factor."""
+    return at_least(-state.y * state.strongest[:, 0] / scale, WITHIN)
+
+
+def weights_at_rest(state: State, sigma_p: float) -> Check:
+    """Lemma 5.4: Σ_{k∈B_i} |w_{y_i,r*}[k]| = Θ(1/σ_p), r* the strongest filter of each example."""
+    return of_order((np.abs(state.strongest) * state.supports).sum(-1) * sigma_p)
+
+
+def noise_behind(seen: Trajectory, width: float) -> Check:
+    """Lemma A.9 of x = Λ_j and y = Γ_j: y ≤ 2x(0) as long as Λ_j < 1/m, both classes of GD."""
+    ratio = seen.memorized / np.maximum(2 * seen.learned[0], np.finfo(float).tiny)
+    return at_most(np.concatenate([ratio[: at + 1, j] for j, at in enumerate(seen.learned_at(width))]))
+
+
+def learning_time(seen: Trajectory, width: float, eta: float, q: int) -> Check:
+    """Lemma A.9: T_j η = Θ(Λ_j(0)^{2−q}), the time from what a class begins with; no case where it is never learned."""
+    steps = seen.learned_at(width)
+    known = (steps < len(seen.learned)) & (seen.learned[0] > 0)
+    return of_order((steps * eta * seen.learned[0] ** (q - 2.0))[known])
+
+
+def crossed(seen: Trajectory, across: np.ndarray, width: float, scale: float) -> Check:
+    """Lemma A.10: max_r ⟨w_{−y_i,r}, ξ_i⟩ ≤ Θ(α) until T_{−y_i}, within a factor.
+
+    Args:
+        seen: the training.
+        across: [T + 1, 2] the largest ⟨w_{j,r}, ξ_i⟩ over the examples of the other class.
+        width: m.
+        scale: α.
+    """
+    until = seen.learned_at(width)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return at_most(np.concatenate([across[: at + 1, j] / scale for j, at in enumerate(until)]), WITHIN)
+
+
 def time_of(step: int, formula: float, last: int) -> Check:
     """T_0 (Lemma 5.2, A.3) or T_j (5.6, A.8) against its formula; no case where it is beyond the last step."""
     return of_order(np.array([step / formula] if step <= last else []))

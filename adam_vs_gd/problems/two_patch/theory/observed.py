@@ -88,6 +88,16 @@ class State(NamedTuple):
         inside[:, 0] = False
         return inside
 
+    @property
+    def noise(self) -> np.ndarray:
+        """[n, m] ⟨w_{y_i,r}, ξ_i⟩."""
+        return np.einsum("nrd,nd->nr", self.weights[(self.y > 0).astype(int)], self.xi)
+
+    @property
+    def strongest(self) -> np.ndarray:
+        """[n, d] w_{y_i,r*}, r* the filter with the largest ⟨w_{y_i,r}, ξ_i⟩."""
+        return self.weights[(self.y > 0).astype(int), self.noise.argmax(-1)]
+
     def coordinates(self, name: str) -> np.ndarray:
         """[d] which coordinates are of a class: `feature` (the first), `support` (in some B_i), or `outside`."""
         inside = np.any(self.supports, axis=0)

@@ -1,0 +1,211 @@
+"""How long Adam's noise solution lives: whether the feature returns after t_fit, and when, and what decides it.
+
+At t_fit Adam has memorized the noise, and a little of the feature is left: f = Λ_j(t_fit). Where λ > 0 the noise
+solution comes to rest with |ℓ_{y_i,i}| = λn/(q z^{q−2} sσ_p²), z = ⟨w_{y_i,r}, ξ_i⟩, because there ∇L is 0 along ξ_i
+(disjoint supports; A.7 has the same without z). On the feature's coordinate the data pull with ½|ℓ|q f^{q−1}, λ pulls
+back with λf. So the feature grows again if
+
+    (f/z)^{q−2} > 2sσ_p²/n,
+
+a threshold in f that does not depend on λ, and dies if f is below it. Nothing crosses it later: the noise solution is
+bistable with the feature's, not metastable, and what is transient is f above the threshold. Its return is by signed
+steps of about η, so that the lifetime goes as 1/η.
+
+What is measured: x = f·n/(sσ_p²) for q = 3, and beside it A = αn/(sσ_p²), by which A.1 asks for α = o(sσ_p²/n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from adam_vs_gd import plot
+from adam_vs_gd.engine.sweep import run_sweep
+from adam_vs_gd.experiments import markdown, metastable_picture
+from adam_vs_gd.results.statistics import LEVEL
+from adam_vs_gd.spec.cells import digest_of
+from adam_vs_gd.spec.sweep_spec import SweepSpec
+
+MOST, RECORD = 100_000, 200
+SIZE: Mapping[str, Any] = {"n": 20, "d": 2001, "s": 100, "supports": "disjoint", "test_size": 500}
+ACROSS: Mapping[str, Any] = {"sigma_p": [0.08, 0.09, 0.1, 0.115], "alpha": [0.0, 0.03]}
+STUDIES: Mapping[str, Mapping[str, Any]] = {
+    "alpha, sigma_p": {
+        "data": {**SIZE, "sigma_p": [0.06, 0.07, 0.08, 0.09, 0.1, 0.115, 0.13, 0.17],
+                 "alpha": [0.0, 0.015, 0.03, 0.06, 0.12, 0.25]},
+    },
+    "lam": {"data": {**SIZE, **ACROSS}, "train": {"lam": [1e-6, 1e-4, 1e-3]}},
+    "eta": {"data": {**SIZE, **ACROSS}, "optimizers": {"adam": {"eta": [2.5e-5, 1e-4, 2e-4]}}, "steps": 2 * MOST},
+    "n": {"data": {**SIZE, "n": [10, 40], "d": 4001, "sigma_p": [0.06, 0.07, 0.09, 0.11, 0.13], "alpha": [0.0, 0.03]}},
+    "overlap": {"data": {**SIZE, **ACROSS, "d": [1001, 401, 201], "supports": "independent"}},
+}  # fmt: skip
+"""{what varies: keys of its sweep}; the rest is Table 1's, with 10 filters a class."""
+GONE = 1e-3  # a feature that is below this at the end does not return
+RETURNED, KEPT, OPEN = "returned", "kept", "open"
+DRAWS = 400  # of the bootstrap
+
+
+class Interval(NamedTuple):
+    """A number and its 95 % interval, over resampled pairs of a study and a seed."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+def reproduce(out: Path, seeds: int = 3, quick: bool = False, quiet: bool = False) -> str:
+    """Take every study to rest, and find what decides whether the feature returns, and how long it takes.
+
+    Args:
+        out: a folder of sweeps, one a study; `metastable.md`, `metastable.csv` (a line a class of a lane) and
+            `metastable.png` are written into it. What is there is kept.
+        seeds: how many.
+        quick: a quarter of the steps: no feature has returned by then, and little is at rest.
+        quiet: no progress.
+    """
+    tables, digests = [], []
+    for name, keys in STUDIES.items():
+        results = run_sweep(study_spec(name, keys, seeds, quick=quick), out / folder_of(name), quiet=quiet)
+        digests.append(results.attrs["digest"])
+        tables.append(classes(results).assign(study=name))
+    found = pd.concat(tables, ignore_index=True)
+    found.to_csv(out / "metastable.csv", index=False, float_format="%.6g")
+    text = report(found, quick=quick)
+    (out / "metastable.md").write_text(text + "\n", encoding="utf-8")
+    plot.save(metastable_picture.drawn(memorized(found), digest_of(digests)), out / "metastable.png")
+    return text
+
+
+def folder_of(name: str) -> str:
+    """The folder of a study."""
+    return name.replace(", ", "-")
+
+
+def study_spec(name: str, keys: Mapping[str, Any], seeds: int, *, quick: bool) -> SweepSpec:
+    """The sweep of a study."""
+    whole = {"steps": MOST, "train": {}, "optimizers": {"adam": {}}, **keys}
+    steps = whole.pop("steps") // (4 if quick else 1)
+    train = {**whole.pop("train"), "until": "rest"}
+    return SweepSpec(
+        name=folder_of(name), seeds=seeds, steps=steps, record=RECORD, model={"width": 10}, train=train, **whole
+    )
+
+
+def classes(results: xr.Dataset) -> pd.DataFrame:
+    """A line for each class of each fitted lane: what is left of its feature at t_fit, and what becomes of it.
+
+    `lifetime` is the number of steps from t_fit to the first record at which Λ_j ≥ Γ_j, the feature outweighing the
+    noise; ∞ where there is none.
+    """
+    late = results.step > results.fit_step
+    back = late & (results.capital_lambda_path >= results.capital_gamma_path)
+    returned = back.any("record")
+    lifetime = (results.step[back.argmax("record")] - results.fit_step).where(returned, np.inf)
+    gone = results.capital_lambda < GONE
+    scale = results.s * results.sigma_p**2 / results.n
+    found = xr.Dataset({
+        "f": results.capital_lambda_at_fit, "g": results.capital_gamma_at_fit, "end": results.capital_lambda,
+        "x": results.capital_lambda_at_fit / scale, "A": results.alpha / scale, "fit_step": results.fit_step,
+        "rest_step": results.rest_step, "test_error": results.test_error, "lifetime": lifetime,
+        "fate": xr.where(returned, RETURNED, xr.where(gone, KEPT, OPEN)), "load": results.n * results.s / results.d,
+        "eta_": results.eta,
+    }).drop_dims("record", errors="ignore")  # fmt: skip
+    numbers = {key: results[key].reset_coords(drop=True) for key in ("n", "s", "sigma_p", "alpha", "lam")}
+    whole = xr.broadcast(found.assign({f"{key}_": value for key, value in numbers.items()}))[0]
+    frame = whole.to_dataframe().reset_index(drop=False)
+    frame = frame[frame.fit_step >= 0]
+    columns = ["optimizer", "seed", "class", *found.data_vars, *(f"{key}_" for key in numbers)]
+    return frame[columns].rename(columns=lambda name: str(name).removesuffix("_"))
+
+
+def memorized(found: pd.DataFrame) -> pd.DataFrame:
+    """The classes whose noise outweighs the feature at t_fit."""
+    return found[found.f < found.g]
+
+
+def threshold(found: pd.DataFrame) -> float:
+    """The x that parts what has returned from what is kept with fewest mistakes; in the middle of its gap, in ln x."""
+    known = found[(found.x > 0) & (found.fate != OPEN)].sort_values("x")
+    back = (known.fate == RETURNED).to_numpy()
+    if back.all() or not back.any():
+        return np.nan
+    below = np.concatenate([[0], np.cumsum(back)])  # returned, but below the cut
+    above = (~back).sum() - np.concatenate([[0], np.cumsum(~back)])
+    best = np.flatnonzero(below + above == (below + above).min())
+    logs = np.log(known.x.to_numpy())
+    return float(np.exp(np.mean([logs[max(0, best[0] - 1)], logs[min(len(logs) - 1, best[-1])]])))
+
+
+def separation(found: pd.DataFrame, by: str) -> float:
+    """P[a class that returned has more of it than one that is kept], ties counted half: 1/2 by chance."""
+    known = found[found.fate != OPEN]
+    returned, kept = (known[by][known.fate == fate].to_numpy() for fate in (RETURNED, KEPT))
+    if not len(returned) or not len(kept):
+        return np.nan
+    pairs = returned[:, None] - kept
+    return float(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+
+
+def exponents(found: pd.DataFrame) -> np.ndarray:
+    """Of η, λ and x in the lifetime of what has returned, by least squares in logarithms."""
+    known = found[found.fate == RETURNED]
+    logs = np.log(known[["eta", "lam", "x"]].to_numpy())
+    if len(known) < 2 * logs.shape[1] or not np.ptp(logs, axis=0).all():
+        return np.full(logs.shape[1], np.nan)
+    design = np.column_stack([np.ones(len(logs)), logs])
+    return np.linalg.lstsq(design, np.log(known.lifetime.to_numpy()), rcond=None)[0][1:]
+
+
+def resampled(found: pd.DataFrame, statistic: Any) -> list[Interval]:
+    """A statistic's numbers with their intervals: pairs of study and seed are drawn again, as lanes share noise."""
+    groups = [group for _, group in found.groupby(["study", "seed"])]
+    generator = np.random.default_rng(0)
+    draws = [
+        np.atleast_1d(statistic(pd.concat([groups[i] for i in generator.integers(len(groups), size=len(groups))])))
+        for _ in range(DRAWS)
+    ]
+    ends = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return [Interval(*map(float, triple)) for triple in zip(np.atleast_1d(statistic(found)), *ends, strict=True)]
+
+
+def report(found: pd.DataFrame, *, quick: bool) -> str:
+    """The table by study, and what follows from all."""
+    here = memorized(found)
+    rows = [["what varies", "memorized at t_fit", "returned", "kept", "open", "largest x kept", "smallest x returned",
+             "lifetime·η"]]  # fmt: skip
+    for name, part in [*here.groupby("study", sort=False), ("all", here)]:
+        counts = [int((part.fate == fate).sum()) for fate in (RETURNED, KEPT, OPEN)]
+        returned = part[part.fate == RETURNED]
+        scaled = (returned.lifetime * returned.eta).quantile([0.5, 0.0, 1.0]).tolist()
+        life = f"{scaled[0]:.2f} ({scaled[1]:.2f} to {scaled[2]:.2f})" if len(returned) else "-"
+        ends = [f"{part.x[part.fate == KEPT].max():.3g}", f"{returned.x.min():.3g}"]
+        rows.append([str(name), str(len(part)), *map(str, counts), *ends, life])
+    if quick or not ((here.fate == RETURNED).any() and (here.fate == KEPT).any()):
+        return markdown.table(rows) + "\n\nNOT the whole training: a quarter of the steps (--quick)."
+    (cut,) = resampled(here, threshold)
+    turned = here[here.f < 0]
+    mild = here[here.f > 0]
+    by_x, by_a = (resampled(here, lambda part, by=by: separation(part, by))[0] for by in ("x", "A"))
+    law = resampled(here, exponents)
+    wrong = int(((mild.fate == RETURNED) != (mild.x > cut.value))[mild.fate != OPEN].sum())
+    lines = [
+        markdown.table(rows),
+        f"A line a class of a fitted lane that has Λ_j < Γ_j at t_fit. x = Λ_j(t_fit)·n/(sσ_p²), A = αn/(sσ_p²). "
+        f"Returned: Λ_j ≥ Γ_j later on; kept: Λ_j < {GONE:g} at the end; open: neither within T.",
+        f"- The feature returns where x > {cut}: {wrong} of {int((mild.fate != OPEN).sum())} classes with x > 0 are on "
+        f"the wrong side. Of {len(turned)} whose feature has turned (x < 0), {int((turned.fate == RETURNED).sum())} "
+        "returned.",
+        f"- What decides: the probability that a class which returned has more of it than one which is kept is {by_x} "
+        f"for x, {by_a} for A.",
+        f"- Lifetime of what returned: η^{law[0]}, λ^{law[1]}, x^{law[2]}.",
+        "Intervals (95 %) are over resampled pairs of a study and a seed.",
+    ]
+    return "\n\n".join(lines)
