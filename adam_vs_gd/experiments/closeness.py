@@ -14,13 +14,16 @@ from the load (2/π)·s²σ_p²·α^(2/(q−1)) on, which is proportional to s a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from adam_vs_gd import plot
+from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import closeness_tables as tables
 from adam_vs_gd.experiments.agreement import CLASSES, agreement, class_of
 from adam_vs_gd.experiments.closeness_picture import curves, diagram
@@ -44,7 +47,9 @@ N, WIDTH, Q, ALPHA, ENERGY = 80, 10, 3, 0.2, 1.0
 S = (20, 28, 40, 56, 80)
 LOADS = (0.1, 0.5, 1.5, 3.0, 5.0, 8.0, 12.5, 20.0)
 STEPS, RECORD = 10_000, 20
+MOST, FEWER = 100_000, 2  # steps to rest, and seeds that are trained to it
 FINAL = ("status", "train_error", "test_error", "data_loss", "feature_learning", "noise_memorization")
+RESTED = (*FINAL, "rest_step", "test_error_at_fit")
 PAIRED = ("distance", "moved_alike")
 ALONG = ("sign_agreement", "step_size")
 
@@ -61,15 +66,22 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
     """
     s, loads, n = ((30, 60), (0.5, 20.0), 40) if quick else (S, LOADS, N)
     results = measured(out, s, loads, n, seeds, quiet)
+    rested = at_rest(out, s, loads, n, min(seeds, FEWER), quiet)
     edge = boundary(results, x="load", y="s", direction="falling")
+    edge_at_rest = boundary(rested, x="load", y="s", direction="falling")
     text = "\n\n".join([
         tables.cells(results), "## Where errors fall through 1/2", tables.crossover(results, edge, estimate(results)),
+        "## At rest", tables.at_rest(results, rested), tables.crossover(rested, edge_at_rest, estimate(results)),
         f"n = {results['n'].item()}, m = {WIDTH}, α = {ALPHA}, s·σ_p² = {ENERGY:g}, {STEPS} steps; means over {seeds} "
         "seeds, 95 % intervals in brackets.",
         *(["NOT the whole experiment: four cells of a smaller problem (--quick)."] if quick else []),
     ])  # fmt: skip
     (out / "closeness.md").write_text(text + "\n", encoding="utf-8")
-    pictures = {"closeness": diagram(results, edge, estimate(results)), "closeness-curves": curves(results)}
+    pictures = {
+        "closeness": diagram(results, edge, estimate(results)),
+        "closeness-at-rest": diagram(rested, edge_at_rest, estimate(results)),
+        "closeness-curves": curves(results),
+    }
     for name, figure in pictures.items():
         for ending in ("png", "pdf"):
             plot.save(figure, out / f"{name}.{ending}")
@@ -92,18 +104,51 @@ def measured(out: Path, s: Sequence[int], loads: Sequence[float], n: int, seeds:
         **dict.fromkeys(PAIRED, ("s", "load", "seed")),
         **dict.fromkeys(ALONG, ("s", "load", "seed", "record", "coordinates")),
     }
+    variables = {name: (dims[name], values) for name, values in stacked.items()}
+    return labelled(
+        variables, specs, s, loads, {"step": ("record", record_steps(STEPS, RECORD)), "coordinates": list(CLASSES)}
+    )
+
+
+def labelled(
+    variables: Mapping[str, Any], specs: Sequence[Sequence[SweepSpec]], s: Sequence[int], loads: Sequence[float],
+    further: Mapping[str, Any] = MappingProxyType({}),
+) -> xr.Dataset:  # fmt: skip
+    """Arrays along (s, load, …) as a Dataset with the cells' coordinates, and those of `further`."""
     first = specs[0][0]
     coords = {
         "optimizer": list(first.optimizers),
         "s": ("s", list(s), {"long_name": NUMBERS["s"].long_name, "symbol": NUMBERS["s"].symbol}),
         "load": ("load", list(loads), {"long_name": "load", "symbol": "$n s/d$"}),
-        "seed": list(first.seeds), "step": ("record", record_steps(STEPS, RECORD)), "coordinates": list(CLASSES),
+        "seed": list(first.seeds),
         "d": (("s", "load"), [[spec.data["d"] for spec in row] for row in specs]),
-        "n": n, "test_size": first.data["test_size"],
+        "n": first.data["n"], "test_size": first.data["test_size"], **further,
     }  # fmt: skip
-    variables = {name: (dims[name], values) for name, values in stacked.items()}
     digest = digest_of(lane.digest for row in specs for spec in row for _, lane in plan_cells(spec))
     return xr.Dataset(variables, coords, {"digest": digest}).transpose("optimizer", "s", "load", "seed", ...)
+
+
+def at_rest(out: Path, s: Sequence[int], loads: Sequence[float], n: int, seeds: int, quiet: bool) -> xr.Dataset:
+    """Every cell again, trained until it is at rest, labelled.
+
+    Returns:
+        Along (optimizer, s, load, seed) the final values of the lanes, which are at rest where `rest_step` >= 0.
+    """
+    specs = [[resting(cell_spec(a, load, n, seeds)) for load in loads] for a in s]
+
+    def rested(spec: SweepSpec) -> dict[str, np.ndarray]:
+        found = run_sweep(spec, None, quiet=quiet)
+        return {name: found[name].values for name in RESTED}
+
+    cells = [[kept(out, spec, VERSION, lambda spec=spec: rested(spec)) for spec in row] for row in specs]  # type: ignore[misc]
+    dims = ("s", "load", "optimizer", "seed")
+    variables = {name: (dims, np.array([[cell[name] for cell in row] for row in cells])) for name in RESTED}
+    return labelled(variables, specs, s, loads)
+
+
+def resting(spec: SweepSpec) -> SweepSpec:
+    """A cell's lanes, trained until they are at rest."""
+    return replace(spec, name=f"{spec.name}-at-rest", steps=MOST, record=25, train={"until": "rest"})
 
 
 def cell_spec(s: int, load: float, n: int, seeds: int) -> SweepSpec:

@@ -30,7 +30,9 @@ def diagram(results: xr.Dataset, edge: xr.Dataset, estimate: xr.DataArray) -> Fi
         one = one.sel(s=one["load"].notnull())
         panels = [label, "adam - signgd"]
         overlays.append(plot.Overlay(f"{name} through 1/2", one["load"], one.s, one.low, one.high, optimizer=panels))
-    return plot.phase_diagram(results.drop_dims(("record", "coordinates")), x="load", y="s", overlays=overlays)
+    return plot.phase_diagram(
+        results.drop_dims(("record", "coordinates"), errors="ignore"), x="load", y="s", overlays=overlays
+    )
 
 
 def curves(results: xr.Dataset) -> Figure:

@@ -48,6 +48,24 @@ def cells(results: xr.Dataset) -> str:
     return f"{markdown.table(rows)}\n\n{EXPLANATION} Not fitted: of {lanes} lanes."
 
 
+def at_rest(results: xr.Dataset, rested: xr.Dataset) -> str:
+    """A line a cell: errors after T steps and where the lanes end, and how many of these are at rest."""
+    rows = [["s", "load", *(f"{label}, {when}" for label in ("Adam", "signGD") for when in ("after T", "at the end")),
+             "at rest"]]  # fmt: skip
+    errors, ends = (over_seeds(one, "test_error") for one in (results, rested))
+    still = (rested.rest_step >= 0).sum(("optimizer", "seed"))
+    lanes = rested.sizes["optimizer"] * rested.sizes["seed"]
+    for s in rested.s.values:
+        for load in rested["load"].values:
+            at = {"s": s, "load": load}
+            pairs = [number(one.sel(at).sel(optimizer=label)) for label in ("adam", "signgd") for one in (errors, ends)]
+            rows.append([f"{s}", f"{load:g}", *pairs, f"{still.sel(at).item()} of {lanes}"])
+    return (
+        f"{markdown.table(rows)}\n\nThe same cells with {rested.sizes['seed']} seeds, each lane trained until it is "
+        "at rest (docs/rest.md), 10⁵ steps at most."
+    )
+
+
 def crossover(results: xr.Dataset, edge: xr.Dataset, estimate: xr.DataArray) -> str:
     """Where each error falls through 1/2, where the two are furthest apart, and the power laws of the former in s."""
     apart = difference(results, "test_error", "adam", "signgd")
