@@ -10,6 +10,7 @@ from adam_vs_gd.cli.arguments import bytes_of, positive, seconds_of
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
+    "metastable",
 )  # fmt: skip
 
 
