@@ -211,8 +211,8 @@ class Rest(NamedTuple):
     finds otherwise, `step`, the last step, `rested`, whether the lane is at rest there, and what `judge` told.
 
     Attributes:
-        fitted: state -> bool, of a lane or of lanes alike: whether t_fit, from where on it never is false again, is
-            among the steps that have been taken. The step is found exactly, and all that is measured is measured there.
+        fit_step: state -> int32, of a lane or of lanes alike: t_fit, the first step at whose beginning the lane was
+            fitted; -1 while there is none. All that is measured is measured there, too.
         watched: names of what `measure` gives that is judged by.
         window: how many times in a row that is looked at.
         judge: (hyper of [L] arrays, {name: [L, window]}, step) -> `Verdict`, in NumPy. The last column is of the step;
@@ -220,7 +220,7 @@ class Rest(NamedTuple):
         told: names of what it tells, real numbers.
     """
 
-    fitted: Callable[[Any], Any]
+    fit_step: Callable[[Any], Any]
     watched: tuple[str, ...]
     window: int
     judge: Callable[[Any, Mapping[str, np.ndarray], int], Verdict]

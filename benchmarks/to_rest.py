@@ -33,12 +33,21 @@ class Stopwatch:
         self.seconds = 0.0
 
     def __enter__(self) -> Stopwatch:
+        self.stopped = False  # on the way to t_fit once more: no lane gets further by that
+        self.again = rest.ToRest.at_t_fit
+
+        def at_t_fit(lanes: rest.ToRest, *arguments: Any) -> list[Any]:
+            self.stopped = True
+            found = list(self.again(lanes, *arguments))
+            self.stopped = False
+            return found
+
         def timed(*arguments: Any) -> Any:
             programs = placing.programs_of(*arguments)
-            if arguments[3:] == (("advance",),):  # in search of t_fit: no lane gets further by that
-                return programs
 
             def advance(*operands: Any) -> Any:
+                if self.stopped:
+                    return programs.advance(*operands)
                 began = time.perf_counter()
                 state = jax.block_until_ready(programs.advance(*operands))
                 self.seconds += time.perf_counter() - began
@@ -47,10 +56,12 @@ class Stopwatch:
             return programs._replace(advance=advance)
 
         runner.programs_of = rest.programs_of = timed
+        rest.ToRest.at_t_fit = at_t_fit
         return self
 
     def __exit__(self, *_: object) -> None:
         runner.programs_of = rest.programs_of = placing.programs_of
+        rest.ToRest.at_t_fit = self.again
 
 
 def main() -> None:

@@ -148,7 +148,8 @@ class Call {
   }
   template <typename T>
   T *checked(void *data, ffi::DataType type, ffi::Span<const int64_t> dims, const std::string &axes) {
-    ffi::DataType want = std::is_same_v<T, float> ? ffi::F32 : std::is_same_v<T, int32_t> ? ffi::S32 : ffi::PRED;
+    static_assert(std::is_same_v<T, float> || std::is_same_v<T, int32_t>);
+    ffi::DataType want = std::is_same_v<T, float> ? ffi::F32 : ffi::S32;
     if (type != want) return nothing<T>("an array of another type than it must have");
     if (dims.size() != axes.size()) return nothing<T>("an array of another rank than it must have");
     for (size_t k = 0; k < axes.size(); k++) {
@@ -232,7 +233,7 @@ Record record_of(Call &call) {
   Record kept{};
   kept.best_norm = call.result<float>("L");
   kept.best_step = call.result<int32_t>("L");
-  kept.fitted = reinterpret_cast<unsigned char *>(call.result<bool>("L"));
+  kept.fit_step = call.result<int32_t>("L");
   for (float **x : {&kept.reference, &kept.previous, &kept.last}) *x = call.result<float>("L");
   return kept;
 }

@@ -47,11 +47,11 @@ struct Draw {
   size_t n, R, d;
 };
 
-// What every lane keeps of its training, [L] each: its best iterate, and the windows of its objective.
+// What every lane keeps of its training, [L] each: its best iterate, t_fit (-1 before), and the windows of its objective.
 struct Record {
   float *best_norm;
   int32_t *best_step;
-  unsigned char *fitted;
+  int32_t *fit_step;
   float *reference, *previous, *last;
 };
 

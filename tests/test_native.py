@@ -90,7 +90,8 @@ def segment(kind="adam", *, k=2, n=4, r=3, lanes=3, banks=2, m=2, d=9, steps=20,
     w = (0.3 * rng.standard_normal((lanes, banks, m, d))).astype(np.float32)
     beside = {"signgd": 0, "gd": 1}.get(kind, 2)
     none = np.zeros(lanes, np.float32)
-    kept = [none + np.inf, np.full(lanes, -1, np.int32), np.zeros(lanes, bool), none, none, none]
+    never = np.full(lanes, -1, np.int32)
+    kept = [none + np.inf, never, never.copy(), none, none, none]
     return static, operands, [w, *[np.zeros_like(w)] * (1 + beside), *kept]
 
 

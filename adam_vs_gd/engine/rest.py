@@ -184,36 +184,30 @@ class ToRest:
         before = jax.tree.map(jnp.copy, self.state) if missing.any() else None  # `advance` gives up what it is given
         self.state = self.active.advance(*self.side.inputs, self.state, np.int32(start), np.int32(stop))
         if before is not None:
-            found = np.flatnonzero(missing & np.asarray(self.rest.fitted(self.state))[self.where])
-            leaves = leaves_of(before, [self.where[i] for i in found]) if len(found) else []
-            for i, at_fit, step in self.located(found, leaves, start, stop):
-                self.fit_step[i] = step
-                self.fits.append(Waiting(self.lanes[i], at_fit, step))
+            self.fit_step = np.asarray(self.rest.fit_step(self.state))[self.where]
+            found = np.flatnonzero(missing & (self.fit_step >= 0))
+            self.fits += self.at_t_fit(found, before, start)
         self.look()
         return self.leave() if stop in self.asked else 0
 
-    def located(
-        self, which: np.ndarray, leaves: list[np.ndarray], low: int, high: int
-    ) -> Iterator[tuple[int, list[np.ndarray], int]]:
-        """Lanes that are not fitted at step `low` and are at `high`: (which, state at t_fit, t_fit) of each.
-
-        Halves the steps between, and goes over the half that a lane's is in: over all of them once, at most.
-        """
-        if not len(which):
-            return
-        if high - low == 1:  # the step from `low` has seen it
-            yield from ((int(i), [leaf[k] for leaf in leaves], low) for k, i in enumerate(which))
-            return
-        middle = (low + high) // 2
-        lanes = [self.lanes[i] for i in which]
-        side = self.beside(lanes, self.narrowest(lanes))
-        programs = self.programs_at(side, "advance")
-        state = state_from(leaves, side.places, programs)
-        state = programs.advance(*side.inputs, state, np.int32(low), np.int32(middle))
-        early = np.asarray(self.rest.fitted(state))[side.where]
-        later = leaves_of(state, side.where)
-        yield from self.located(which[early], [leaf[early] for leaf in leaves], low, middle)
-        yield from self.located(which[~early], [leaf[~early] for leaf in later], middle, high)
+    def at_t_fit(self, found: np.ndarray, before: Any, reached: int) -> Iterator[Waiting]:
+        """Lanes at their t_fit, to be measured there: from a state before it, in the order in which they get there."""
+        found = found[np.argsort(self.fit_step[found], kind="stable")]
+        side, state, where = self.side, before, [self.where[i] for i in found]
+        for step in np.unique(self.fit_step[found]).tolist():
+            lanes = [self.lanes[i] for i in found]
+            if (width := self.narrowest(lanes)) < side.group.width:
+                leaves = leaves_of(state, where)
+                side = self.beside(lanes, width)
+                state, where = state_from(leaves, side.places, self.programs_at(side, "advance")), side.where
+            if step > reached:
+                advance = self.programs_at(side, "advance").advance
+                state, reached = advance(*side.inputs, state, np.int32(reached), np.int32(step)), step
+            count = int((self.fit_step[found] == step).sum())
+            leaves = leaves_of(state, where[:count])
+            for k, i in enumerate(found[:count]):
+                yield Waiting(self.lanes[i], [leaf[k] for leaf in leaves], step)
+            found, where = found[count:], where[count:]
 
     def leave(self) -> int:
         """Let the lanes go that are at rest, or at the last step; how many."""

@@ -66,4 +66,6 @@ def rest_of(weights: int, classes: int = 2) -> Rest:
         leaves = rested | (lost & (step >= hyper.switch))
         return Verdict(leaves, rested, told)
 
-    return Rest(lambda state: state.fitted, WATCHED, max(LOOKS, STUCK_LOOKS), judge, ("rest_ratio", "objective_change"))
+    return Rest(
+        lambda state: state.fit_step, WATCHED, max(LOOKS, STUCK_LOOKS), judge, ("rest_ratio", "objective_change")
+    )

@@ -28,10 +28,10 @@ def rest_from(static: Static, own: Own = BUILT_IN) -> Rest | None:
 
 
 def last_candidate(
-    static: Static, rule: Rule, fitted: Array, best_norm: Array, best_step: Array, measured: Mapping[str, Array]
+    static: Static, rule: Rule, fit_step: Array, best_norm: Array, best_step: Array, measured: Mapping[str, Array]
 ) -> tuple[Array, Array, Array]:
     """Whether the last iterate is W*, and W*'s gradient norm and step, from what has been measured at it."""
-    fitted = fitted | ((measured["train_error"] == 0) & (measured["data_loss"] <= FITTED_LOSS))
+    fitted = (fit_step >= 0) | ((measured["train_error"] == 0) & (measured["data_loss"] <= FITTED_LOSS))
     norm = measured[f"grad_norm_l{rule.norm}"]
     better = fitted & (norm < best_norm)
     return better, jnp.where(better, norm, best_norm), jnp.where(better, last_step(static, measured), best_step)

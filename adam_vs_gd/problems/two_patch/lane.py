@@ -112,7 +112,7 @@ class TrainState(NamedTuple):
     params: Params
     opt_state: Any
     best: Best
-    fitted: Array  # whether t_fit has been reached, bool
+    fit_step: Array  # t_fit, int32; -1 while it has not been reached
     windows: Windows
     rest: Params = ()  # what rounding has kept from the weights so far, where steps are added with compensation
     order: Any = ()  # [n] the examples in this epoch's order, where steps are taken on batches

@@ -141,7 +141,9 @@ def two_patch(
     def finish(
         hyper: Hyper, draws: TwoPatchDraws, state: TrainState, measured: Mapping[str, Array]
     ) -> dict[str, Array]:
-        better, norm, step = last_candidate(static, rule, state.fitted, state.best.grad_norm, state.best.step, measured)
+        better, norm, step = last_candidate(
+            static, rule, state.fit_step, state.best.grad_norm, state.best.step, measured
+        )
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best.params)
         to_rest, data = static.until == REST, training_set(hyper, draws)
         return conclude(

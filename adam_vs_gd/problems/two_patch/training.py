@@ -70,14 +70,19 @@ def start(rule: Rule, hyper: Hyper, weights: Params, order: Any = ()) -> TrainSt
     best = Best(jax.tree.map(jnp.zeros_like, params), zero + jnp.inf, jnp.array(-1, jnp.int32))
     opt_state = rule.transformation(hyper).init(params)
     rest = no_rest(rule, params)
-    return TrainState(params, opt_state, best, jnp.array(False), Windows(zero, zero, zero), rest, order)
+    return TrainState(params, opt_state, best, jnp.array(-1, jnp.int32), Windows(zero, zero, zero), rest, order)
 
 
-def consider(rule: Rule, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fitted: Array) -> Best:
+def consider(rule: Rule, hyper: Hyper, best: Best, params: Params, grads: Params, t: Array, fit_step: Array) -> Best:
     """W* after the iterate of step t: it replaces an earlier one only by a smaller gradient norm, and since t_fit."""
     norm = optax.tree.norm(objective_grad(grads, params, hyper.lam), ord=rule.norm)
-    better = fitted & (norm < best.grad_norm)
+    better = (fit_step >= 0) & (norm < best.grad_norm)
     return jax.tree.map(lambda new, old: jnp.where(better, new, old), Best(params, norm, t.astype(jnp.int32)), best)
+
+
+def fit_since(fit_step: Array, info: StepInfo, t: Array) -> Array:
+    """t_fit after the iterate of step t, from t_fit before it; -1 while it has not been reached."""
+    return jnp.where((fit_step < 0) & is_fit(info), t.astype(jnp.int32), fit_step)
 
 
 def is_fit(info: StepInfo) -> Array:
@@ -118,22 +123,22 @@ def segment(
     transformation = rule.transformation(hyper)
 
     def look(state: TrainState, info: StepInfo, t: Array) -> tuple[Best, Array]:
-        """W* and whether the lane is fitted, after the iterate of step t."""
+        """W* and t_fit, after the iterate of step t."""
         if batches is None:
-            fitted = state.fitted | is_fit(info)
+            fit_step = fit_since(state.fit_step, info, t)
             return jax.lax.cond(
                 t % BEST_EVERY == 0,
-                lambda best: consider(rule, hyper, best, state.params, info.grads, t, fitted),
+                lambda best: consider(rule, hyper, best, state.params, info.grads, t, fit_step),
                 lambda best: best,
                 state.best,
-            ), fitted
+            ), fit_step
 
-        def at_all(best: Best, fitted: Array) -> tuple[Best, Array]:
+        def at_all(best: Best, fit_step: Array) -> tuple[Best, Array]:
             whole = step_info(model, state.params, data)
-            fitted = fitted | is_fit(whole)
-            return consider(rule, hyper, best, state.params, whole.grads, t, fitted), fitted
+            fit_step = fit_since(fit_step, whole, t)
+            return consider(rule, hyper, best, state.params, whole.grads, t, fit_step), fit_step
 
-        return jax.lax.cond(t % BEST_EVERY == 0, at_all, lambda *kept: kept, state.best, state.fitted)
+        return jax.lax.cond(t % BEST_EVERY == 0, at_all, lambda *kept: kept, state.best, state.fit_step)
 
     def step(state: TrainState, t: Array) -> TrainState:
         order = state.order if batches is None else order_at(batches, state.order, t)
@@ -141,9 +146,9 @@ def segment(
         info = step_info(model, state.params, seen)
         updates, opt_state = transformation.update(info.grads, state.opt_state, state.params)
         params, rest = apply(rule, state.params, state.rest, updates)
-        best, fitted = look(state, info, t)
+        best, fit_step = look(state, info, t)
         windows = observe(state.windows, info.data_loss, state.params, hyper.lam, t, steps)
-        return TrainState(params, opt_state, best, fitted, windows, rest, order)
+        return TrainState(params, opt_state, best, fit_step, windows, rest, order)
 
     if length is None:
         return jax.lax.fori_loop(start, stop, lambda t, state: step(state, t), state)

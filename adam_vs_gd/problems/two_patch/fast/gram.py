@@ -98,11 +98,11 @@ def segment(
         grad = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
         (data_loss, margin), (by_feature, by_noise) = grad(at.feature, hyper.sigma_p * unit)
         grads = Coefficients(hyper.sigma_p * by_noise, by_feature, jnp.zeros_like(at.scale))
-        fitted = state.fitted | training.is_fit(training.StepInfo(data_loss, margin, grads))
+        fit_step = training.fit_since(state.fit_step, training.StepInfo(data_loss, margin, grads), t)
 
         def consider(best: tuple[Coefficients, Array, Array]) -> tuple[Coefficients, Array, Array]:
             norm = gradient_norm(at, grads)
-            better = fitted & (norm < best[1])
+            better = (fit_step >= 0) & (norm < best[1])
             return jax.tree.map(lambda new, old: jnp.where(better, new, old), (at, norm, t.astype(jnp.int32)), best)
 
         def add(windows: Windows) -> Windows:
@@ -115,7 +115,7 @@ def segment(
         windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
         updates, opt_state = transformation.update(grads, state.opt_state, at)
         moved, rest = apply_compensated(at, state.rest, updates)
-        return SpanState(moved, rest, best, norm, when, fitted, windows, opt_state)
+        return SpanState(moved, rest, best, norm, when, fit_step, windows, opt_state)
 
     return jax.lax.fori_loop(start, stop, step, state)
 
@@ -153,7 +153,7 @@ def gram(static: Static, ranks: int, block: int) -> Batch:
                 return {"w": weights_of(at, unit_of(draws), noise).reshape(draws.weights["w"].shape)}
 
             best = Best(params(state.best), state.best_norm, state.best_step)
-            return f(hyper, draws, TrainState(params(state.at), (), best, state.fitted, state.windows), *rest)
+            return f(hyper, draws, TrainState(params(state.at), (), best, state.fit_step, state.windows), *rest)
 
         return of_span
 

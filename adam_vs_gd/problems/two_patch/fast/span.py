@@ -53,7 +53,7 @@ class SpanState(NamedTuple):
     best: Coefficients
     best_norm: Array  # inf while there is no candidate
     best_step: Array  # -1 while there is no candidate
-    fitted: Array
+    fit_step: Array  # t_fit; -1 while it has not been reached
     windows: Windows
     opt_state: Any  # of the optimizer, which acts on the coefficients as it would on the weights
 
@@ -69,7 +69,7 @@ def start(rule: Rule, hyper: Hyper, weights: Array, n: int) -> SpanState:
     none = jax.tree.map(jnp.zeros_like, at)
     windows, step = Windows(zero, zero, zero), jnp.array(-1, jnp.int32)
     opt_state = rule.transformation(hyper).init(at)
-    return SpanState(at, none, none, zero + jnp.inf, step, jnp.array(False), windows, opt_state)
+    return SpanState(at, none, none, zero + jnp.inf, step, step, windows, opt_state)
 
 
 def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
@@ -109,7 +109,7 @@ def span(static: Static, ranks: int) -> Batch:
         two_patch(static, ranks).draw, static, begin, advance,
         now=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.at),
         best=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.best),
-        kept=lambda state: (state.fitted, state.best_norm, state.best_step, state.windows),
+        kept=lambda state: (state.fit_step, state.best_norm, state.best_step, state.windows),
         measure=measure,
     )  # fmt: skip
 

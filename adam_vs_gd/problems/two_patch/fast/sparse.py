@@ -102,14 +102,14 @@ def sparse(static: Static, ranks: int) -> Batch:
         beside = [*jax.tree.leaves(state.rest), *(leaf for leaf in leaves if leaf.shape == w.shape)]
         operands = (*operands_of(static, hyper, slot, draws), start, stop)
         weights = [by_filter(static, a) for a in (w, state.best.params[key], *beside)]
-        kept = (state.best.grad_norm, state.best.step, state.fitted, *state.windows)
+        kept = (state.best.grad_norm, state.best.step, state.fit_step, *state.windows)
         found = native.in_place("advance", static, operands, (*weights, *kept))
         w, best, *beside = (a.reshape(w.shape) for a in found[: len(weights)])
-        norm, step, fitted, *windows = found[len(weights) :]
+        norm, step, fit_step, *windows = found[len(weights) :]
         rest = {key: beside.pop(0)} if state.rest else ()
         leaves = [beside.pop(0) if leaf.shape == w.shape else leaf + (stop - start) for leaf in leaves]
         opt_state = jax.tree.unflatten(tree, leaves)
-        return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fitted, Windows(*windows), rest)
+        return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fit_step, Windows(*windows), rest)
 
     def weights(params: Any) -> Array:
         (w,) = jax.tree.leaves(params)
@@ -125,7 +125,7 @@ def sparse(static: Static, ranks: int) -> Batch:
         plain.draw, static, plain.start, advance,
         now=lambda hyper, slot, draws, state: weights(state.params),
         best=best_of,
-        kept=lambda state: (state.fitted, state.best.grad_norm, state.best.step, state.windows),
+        kept=lambda state: (state.fit_step, state.best.grad_norm, state.best.step, state.windows),
     )  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def measured_natively(
         advance: as of a `Batch`.
         now: (hyper, slot, draws, state) -> weights [L, J, m, d].
         best: the same of W*, zeros where there is none.
-        kept: state -> (fitted, gradient norm and step of W*, windows).
+        kept: state -> (t_fit, gradient norm and step of W*, windows).
         measure: as of a `Batch`; by default of the weights.
     """
     labels, rule = balanced_labels(static.test_size), rule_of(static.optimizer)
@@ -179,8 +179,8 @@ def measured_natively(
         return {"test_error": errors(hyper, slot, draws, now(hyper, slot, draws, state))}
 
     def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, measured: Any) -> dict[str, Array]:
-        fitted, norm, step, windows = kept(state)
-        better, norm, step = last_candidate(static, rule, fitted, norm, step, measured)
+        fit_step, norm, step, windows = kept(state)
+        better, norm, step = last_candidate(static, rule, fit_step, norm, step, measured)
         norms = jax.vmap(optax.tree.norm)(draws.weights)
 
         def closing(lane: tuple[Hyper, Array, Array]) -> dict[str, Array]:
