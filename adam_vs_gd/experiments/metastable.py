@@ -1,17 +1,18 @@
 """How long Adam's noise solution lives: whether the feature returns after t_fit, and when, and what decides it.
 
-At t_fit Adam has memorized the noise, and a little of the feature is left: f = Λ_j(t_fit). Where λ > 0 the noise
-solution comes to rest with |ℓ_{y_i,i}| = λn/(q z^{q−2} sσ_p²), z = ⟨w_{y_i,r}, ξ_i⟩, because there ∇L is 0 along ξ_i
-(disjoint supports; A.7 has the same without z). On the feature's coordinate the data pull with ½|ℓ|q f^{q−1}, λ pulls
-back with λf. So the feature grows again if
+At t_fit Adam has memorized the noise, and a little of the feature is left: f = Λ_j. Where λ > 0 the noise solution
+comes to rest with |ℓ_{y_i,i}| = λn/(q z^{q−2} sσ_p²), z = ⟨w_{y_i,r}, ξ_i⟩, because there ∇L is 0 along ξ_i (disjoint
+supports; A.7 has the same without z). On the feature's coordinate the data pull with ½|ℓ|q f^{q−1}, λ pulls back with
+λf. So the feature grows again if
 
     (f/z)^{q−2} > 2sσ_p²/n,
 
-a threshold in f that does not depend on λ, and dies if f is below it. Nothing crosses it later: the noise solution is
-bistable with the feature's, not metastable, and what is transient is f above the threshold. Its return is by signed
-steps of about η, so that the lifetime goes as 1/η.
+a threshold that does not depend on λ, and dies below it. Nothing crosses it later: noise and feature are both stable,
+and what is transient is a noise solution with a feature above the threshold. Its return is by signed steps of about η,
+so that the lifetime goes as 1/η.
 
-What is measured: x = f·n/(sσ_p²) for q = 3, and beside it A = αn/(sσ_p²), by which A.1 asks for α = o(sσ_p²/n).
+What is measured: x = (Λ_j/Γ_j)^{q−2}·n/(sσ_p²) at t_fit, to be held against 2; and beside it A = αn/(sσ_p²), by which
+A.1 asks for α = o(sσ_p²/n).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import xarray as xr
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import markdown, metastable_picture
+from adam_vs_gd.problems.two_patch.theory.scales import Point, recovery
 from adam_vs_gd.results.statistics import LEVEL
 from adam_vs_gd.spec.cells import digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
@@ -111,9 +113,11 @@ def classes(results: xr.Dataset) -> pd.DataFrame:
     lifetime = (results.step[back.argmax("record")] - results.fit_step).where(returned, np.inf)
     gone = results.capital_lambda < GONE
     scale = results.s * results.sigma_p**2 / results.n
+    ratio = results.capital_lambda_at_fit / results.capital_gamma_at_fit
+    left = np.sign(ratio) * np.abs(ratio) ** (results.q - 2)
     found = xr.Dataset({
         "f": results.capital_lambda_at_fit, "g": results.capital_gamma_at_fit, "end": results.capital_lambda,
-        "x": results.capital_lambda_at_fit / scale, "A": results.alpha / scale, "fit_step": results.fit_step,
+        "x": left / scale, "A": results.alpha / scale, "fit_step": results.fit_step,
         "rest_step": results.rest_step, "test_error": results.test_error, "lifetime": lifetime,
         "fate": xr.where(returned, RETURNED, xr.where(gone, KEPT, OPEN)), "load": results.n * results.s / results.d,
         "eta_": results.eta,
@@ -176,6 +180,14 @@ def resampled(found: pd.DataFrame, statistic: Any) -> list[Interval]:
     return [Interval(*map(float, triple)) for triple in zip(np.atleast_1d(statistic(found)), *ends, strict=True)]
 
 
+def foretold(found: pd.DataFrame) -> str:
+    """Of how many classes with disjoint supports the fate is the one that `recovery` predicts."""
+    known = found[(found.fate != OPEN) & (found.study != "overlap")]
+    numbers = {key: known[key].to_numpy() for key in ("n", "s", "sigma_p", "alpha", "lam", "eta")}
+    right = (recovery(Point(**numbers, q=3)) >= 1) == (known.fate == RETURNED)
+    return f"right of {int(right.sum())} of {len(known)}"
+
+
 def report(found: pd.DataFrame, *, quick: bool) -> str:
     """The table by study, and what follows from all."""
     here = memorized(found)
@@ -198,14 +210,15 @@ def report(found: pd.DataFrame, *, quick: bool) -> str:
     wrong = int(((mild.fate == RETURNED) != (mild.x > cut.value))[mild.fate != OPEN].sum())
     lines = [
         markdown.table(rows),
-        f"A line a class of a fitted lane that has Λ_j < Γ_j at t_fit. x = Λ_j(t_fit)·n/(sσ_p²), A = αn/(sσ_p²). "
-        f"Returned: Λ_j ≥ Γ_j later on; kept: Λ_j < {GONE:g} at the end; open: neither within T.",
+        "A line a class of a fitted lane that has Λ_j < Γ_j at t_fit. x = (Λ_j/Γ_j)^{q−2}·n/(sσ_p²) there, "
+        f"A = αn/(sσ_p²). Returned: Λ_j ≥ Γ_j later on; kept: Λ_j < {GONE:g} at the end; open: neither within T.",
         f"- The feature returns where x > {cut}: {wrong} of {int((mild.fate != OPEN).sum())} classes with x > 0 are on "
         f"the wrong side. Of {len(turned)} whose feature has turned (x < 0), {int((turned.fate == RETURNED).sum())} "
         "returned.",
         f"- What decides: the probability that a class which returned has more of it than one which is kept is {by_x} "
         f"for x, {by_a} for A.",
         f"- Lifetime of what returned: η^{law[0]}, λ^{law[1]}, x^{law[2]}.",
+        f"- From the numbers alone, before any training (`theory.recovery` ≥ 1, disjoint supports): {foretold(here)}.",
         "Intervals (95 %) are over resampled pairs of a study and a seed.",
     ]
     return "\n\n".join(lines)

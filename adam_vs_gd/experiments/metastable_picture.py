@@ -53,7 +53,7 @@ def fates(place: Axes, found: pd.DataFrame) -> None:
     place.axhline(0, color="0.6", linewidth=0.6)
     place.axvline(1, color="0.5", linewidth=0.8, linestyle=":")
     place.set_xlabel(r"$A = \alpha n/(s\sigma_p^2)$  (0 drawn at 0.01)")
-    place.set_ylabel(r"$x = \Lambda_j(t_\mathrm{fit})\, n/(s\sigma_p^2)$")
+    place.set_ylabel(r"$x = (\Lambda_j/\Gamma_j)^{q-2}\, n/(s\sigma_p^2)$ at $t_\mathrm{fit}$")
     place.legend(frameon=False, loc="lower left", handletextpad=0.1)
 
 

@@ -13,10 +13,12 @@ from adam_vs_gd.problems.two_patch.theory.scales import (
     flip_time,
     gd_signal,
     largest_lam,
+    noise_lifetime,
     overlap,
     pattern_time,
     polylog,
     rate,
+    recovery,
     snr,
 )
 
@@ -35,10 +37,12 @@ __all__ = [
     "flip_time",
     "gd_signal",
     "largest_lam",
+    "noise_lifetime",
     "overlap",
     "pattern_time",
     "polylog",
     "predict",
     "rate",
+    "recovery",
     "snr",
 ]

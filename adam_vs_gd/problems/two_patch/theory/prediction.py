@@ -21,9 +21,11 @@ from adam_vs_gd.problems.two_patch.theory.scales import (
     flip_time,
     gd_signal,
     largest_lam,
+    noise_lifetime,
     overlap,
     pattern_time,
     rate,
+    recovery,
     snr,
 )
 from adam_vs_gd.results.dataset import coordinates
@@ -44,6 +46,7 @@ SCALES: Mapping[str, tuple[Any, str, str, tuple[str, ...]]] = {
     "gd_signal": (gd_signal, r"$n\,\mathrm{SNR}^q$", "GD's signal", ("gd",)),
     "T_0": (pattern_time, "$T_0$", "end of Stage I of Adam and signGD", SIGNED),
     "T_r": (flip_time, "$T_r$", "step from which the feature is unlearned", SIGNED),
+    "recovery": (recovery, "$R$", "what is left of the feature at t_fit, over what lets it return", SIGNED),
     "T_j": (feature_time, "$T_j$", "step at which GD has learned the feature", ("gd",)),
 }
 """{variable: (function of a point, symbol, long name, kinds of optimizers)}."""
@@ -70,8 +73,10 @@ def predict(
     Returns:
         A Dataset along the sweep's axes, and `optimizer` where it matters: a margin for each of `CONDITIONS` under
         `margin_<name>` (>= 1 where it holds), the scales λ_0, T_0, T_r, T_j, n·s/d, SNR, n·SNR^q, the probability
-        that all supports are disjoint (`disjoint`) with the paper's bound of it (`disjoint_bound`), and `phase`, an
-        integer with CF's flag_values and flag_meanings. What is not about an optimizer is NaN for it.
+        that all supports are disjoint (`disjoint`) with the paper's bound of it (`disjoint_bound`), `phase`, an
+        integer with CF's flag_values and flag_meanings, and beside it `lifetime`: where Adam or signGD memorizes the
+        noise, the steps from t_fit until the feature returns, ∞ where it does not; `recovery` (≥ 1 where it does) says
+        which. Both are ours (`scales.recovery`). What is not about an optimizer is NaN for it.
 
     Raises:
         TheoryError: if the model is not the CNN, an optimizer is of a kind that the paper is not about, steps are taken
@@ -110,6 +115,10 @@ def predict(
         long_name="predicted phase", flag_values=np.arange(len(PHASES), dtype=np.int8),
         flag_meanings=" ".join(text.replace(" ", "_") for text in PHASES),
     )  # fmt: skip
+    lifetime = only(noise_lifetime(point), SIGNED).where(memorizes(point, found) & (found["margin_lam_0"] >= 1))
+    found["lifetime"] = lifetime.assign_attrs(
+        long_name="lifetime of the noise solution, from t_fit until the feature returns", units="steps"
+    )
     order = [dim for coord in coords.values() for dim in coord.dims]
     found = {name: values.transpose(*dict.fromkeys(order), missing_dims="ignore") for name, values in found.items()}
     return xr.Dataset(found, coords, {"log_power": log_power, "within": within, "constants": str(constants)})
@@ -147,7 +156,7 @@ def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> x
         stuck = found["margin_lam_0"] < 1
         long_enough = (p.steps >= found["T_0"]) & (found["disjoint"] >= 0.5)
         flips = (found["margin_flip"] >= 1) & (found["T_r"] <= found["T_0"]) & (found["margin_lam"] >= 1)
-        memorized = long_enough & flips & (rate(p) >= p.eta)
+        memorized = memorizes(p, found) & flips
         learned = long_enough & (rate(p) < p.eta)
         strong = found["margin_signal"] >= 1
         reached = p.steps >= found["T_j"]
@@ -155,6 +164,11 @@ def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> x
     codes = xr.where(signed & memorized | gd & ~strong, NOISE, UNDETERMINED)
     codes = xr.where(signed & learned | gd & strong & reached, FEATURE, codes)
     return xr.where(stuck, STUCK, codes).astype(np.int8)
+
+
+def memorizes(p: Point, found: Mapping[str, xr.DataArray]) -> Any:
+    """Whether signed optimizers fit by the noise: supports are disjoint, T ≥ T_0, and the noise grows faster."""
+    return (p.steps >= found["T_0"]) & (found["disjoint"] >= 0.5) & (rate(p) >= p.eta)
 
 
 def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Mapping[str, str], bool]:

@@ -76,6 +76,30 @@ def flip_strength(p: Point) -> Real:
     return p.s * p.sigma_p * np.sqrt(2 / np.pi) * p.alpha ** (1 / (p.q - 1))
 
 
+def recovery(p: Point) -> Real:
+    """What Adam and signGD have left of the feature at t_fit, over what lets it return: it does where this is ≳ 1.
+
+    Derived here, for disjoint supports and λ > 0. While filters grow by signed steps, ⟨w, jv⟩/⟨w, ξ_i⟩ goes to
+    1/(s σ_p √(2/π)); and the noise solution is at rest with |ℓ_{y_i,i}| = nλ/(q z^{q−2} sσ_p²), so that a feature f
+    grows beside it if (f/z)^{q−2} > 2sσ_p²/n (`adam-vs-gd reproduce metastable`). 0 where feature noise has turned the
+    feature before (`flip_strength` of α/2, of a filter active on half of the noise, above 1): where that is near 1,
+    within a factor of 1.7 or so, it turns in some filters and not in others, and seeds differ.
+    """
+    left = 1 / (p.s * p.sigma_p * np.sqrt(2 / np.pi))
+    kept = flip_strength(p._replace(alpha=p.alpha / 2)) < 1
+    return kept * left ** (p.q - 2) * p.n / (2 * p.s * p.sigma_p**2)
+
+
+def noise_lifetime(p: Point, constant: float = 1.5) -> Real:
+    """Steps from t_fit until the feature returns and the noise solution is left, constant/η; ∞ where it stays.
+
+    Measured at q = 3: 1.5/η within a factor of 1.5 (results/metastable). NaN for λ = 0, where nothing comes to rest.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = np.divide(constant / p.eta, np.multiply(recovery(p) >= 1, 1.0))
+        return returns * np.divide(p.lam, p.lam)
+
+
 def feature_time(p: Point, constant: float = 1.0, log_power: float = 0.0) -> Real:
     """T_j = Θ̃(σ_0^{2−q}/η): GD's Λ_j reaches Θ(1/m) (Lemma A.8; Lemma 5.6 leaves out η)."""
     return constant * polylog(p.n, log_power) * p.sigma_0 ** (2.0 - p.q) / p.eta

@@ -51,7 +51,8 @@ def describe(
         boundaries(predicted, dims),
         table(predicted, dims, kinds, measured),
         "T_0: Adam and signGD have learned their pattern; T_r: they begin to unlearn the feature; T_j: GD has learned\n"
-        "it; in steps, up to constants. P: that all supports are disjoint. Not met: names of the first table.",
+        "it; in steps, up to constants. P: that all supports are disjoint. Lifetime: steps from t_fit until the\n"
+        "feature returns where the noise was memorized, inf where it does not (ours). Not met: names of the first table.",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -217,7 +218,9 @@ def table(predicted: xr.Dataset, dims: list[str], kinds: Mapping[str, str], meas
     """A line a point and optimizer; the measured test error, if there is one, beside the phase."""
     heads = [dim.removesuffix("_index") for dim in dims]
     error = [] if measured is None else ["test error"]
-    rows = [["optimizer", *heads, "n·s/d", "P", "T_0", "T_r", "T_j", "n·SNR^q", "predicted", *error, "not met"]]
+    rows = [
+        ["optimizer", *heads, "n·s/d", "P", "T_0", "T_r", "T_j", "n·SNR^q", "predicted", "lifetime", *error, "not met"]
+    ]
     whole = xr.broadcast(predicted)[0].transpose("optimizer", *dims)
     for label in kinds:
         here = {str(name): values.sel(optimizer=label).values for name, values in whole.data_vars.items()}
@@ -227,7 +230,7 @@ def table(predicted: xr.Dataset, dims: list[str], kinds: Mapping[str, str], meas
             scales = ("overlap", "disjoint", "T_0", "T_r", "T_j", "gd_signal")
             missed = [name for name in CONDITIONS if here[f"margin_{name}"][index] < 1]
             numbers = [short(float(here[name][index])) for name in scales]
-            phase = [PHASES[int(here["phase"][index])]]
+            phase = [PHASES[int(here["phase"][index])], short(float(here["lifetime"][index]))]
             if measured is not None:
                 here_at = dict(zip(dims, index, strict=True))
                 phase.append(number(measured.sel(optimizer=label).isel(here_at)))
