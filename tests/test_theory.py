@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_cli import run
 
 import adam_vs_gd as ag
-from adam_vs_gd.problems.two_patch.theory import CONDITIONS, PHASES, Point
+from adam_vs_gd.problems.two_patch.theory import CONDITIONS, PHASES, Point, scales
 from adam_vs_gd.problems.two_patch.theory.table import describe
 from adam_vs_gd.results.dataset import to_dataset
 
@@ -92,6 +92,31 @@ def test_scales_of_table_1_by_hand():
     assert {name: float(predicted[name]) for name in by_hand} == pytest.approx(by_hand)
     assert float(ag.theory.predict(point_spec()).T_j.sel(optimizer="gd")) == pytest.approx(100 / 0.02)
     assert ag.theory.flip_strength(TABLE1) == pytest.approx(10 * math.sqrt(2 / math.pi) * 0.2**0.5)
+
+
+def test_the_lifetime_of_a_noise_solution():
+    """By hand; ∞ past the threshold or once the feature has turned, none at λ = 0; beside the phase only for signed."""
+    point = scales.Point(n=20, d=4001, s=100, sigma_p=0.08, alpha=0.0, eta=1e-4, lam=1e-5)
+    left = 1 / (100 * 0.08 * math.sqrt(2 / math.pi))
+    assert scales.recovery(point) == pytest.approx(left * 20 / (2 * 100 * 0.08**2))
+    assert scales.recovery(point._replace(q=4)) == pytest.approx(left**2 * 20 / (2 * 100 * 0.08**2))
+    assert scales.noise_lifetime(point) == pytest.approx(15_000)
+    assert scales.noise_lifetime(point._replace(sigma_p=0.13)) == np.inf
+    assert scales.noise_lifetime(point._replace(alpha=0.25)) == np.inf  # the feature has turned
+    assert np.isnan(scales.noise_lifetime(point._replace(lam=0.0)))
+    lams = np.array([0.0, 1e-5])
+    np.testing.assert_array_equal(scales.noise_lifetime(point._replace(lam=lams)), [np.nan, 15_000])
+
+    spec = ag.SweepSpec(
+        name="life", seeds=1, steps=100_000, optimizers={"adam": {"eta": 1e-4}, "gd": {}}, train={"lam": [0.0, 1e-5]},
+        data={"n": 20, "d": 4001, "s": 100, "sigma_p": [0.005, 0.08, 0.13], "alpha": 0.0, "supports": "disjoint"},
+    )  # fmt: skip
+    predicted = ag.theory.predict(spec)
+    assert predicted.lifetime.sel(optimizer="gd").isnull().all()
+    adam = predicted.lifetime.sel(optimizer="adam")
+    assert adam.sel(lam=0).isnull().all()
+    assert adam.sel(lam=1e-5).values == pytest.approx([np.nan, 15_000, np.inf], nan_ok=True)  # first: nothing memorized
+    assert "lifetime" in describe(spec)
 
 
 def test_the_conditions_together_need_n_to_the_eighth():

@@ -52,7 +52,7 @@ def describe(
         table(predicted, dims, kinds, measured),
         "T_0: Adam and signGD have learned their pattern; T_r: they begin to unlearn the feature; T_j: GD has learned\n"
         "it; in steps, up to constants. P: that all supports are disjoint. Lifetime: steps from t_fit until the\n"
-        "feature returns where the noise was memorized, inf where it does not (ours). Not met: names of the first table.",
+        "feature returns where noise was memorized, inf where it does not (ours). Not met: names of the first table.",
     ]
     return "\n\n".join(part for part in parts if part)
 
