@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 from adam_vs_gd.plot.lines import MARKERS
 from adam_vs_gd.plot.picture import Picture
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FATES = ("returned", "kept", "open")
+SYMBOLS = {
+    "alpha, sigma_p": r"$\alpha, \sigma_p$", "lam": r"$\lambda$", "eta": r"$\eta$", "n": "$n$", "overlap": "$ns/d$",
+}  # fmt: skip
+THRESHOLD = 2.0  # of x, as derived
 LINEAR = 0.3  # of the axis of x, which has both signs
 
 
@@ -22,7 +27,7 @@ def drawn(found: pd.DataFrame, digest: str) -> Picture:
     """Three panels of the classes that were memorized at t_fit: α against σ_p, x against A, and lifetimes against x."""
     rows: list[dict[str, Any]] = found.to_dict("records")  # type: ignore[assignment]
     with styled():
-        figure = Picture("metastable", digest, rows, figsize=(PAGE, 2.6), layout="constrained")
+        figure = Picture("metastable", digest, rows, figsize=(PAGE, 2.7), layout="constrained")
         first, second, third = figure.subplots(1, 3)
         over_numbers(first, found[found.study == "alpha, sigma_p"])
         fates(second, found)
@@ -51,6 +56,7 @@ def fates(place: Axes, found: pd.DataFrame) -> None:
     place.set_xscale("log")
     place.set_yscale("symlog", linthresh=LINEAR, linscale=0.5)
     place.axhline(0, color="0.6", linewidth=0.6)
+    place.axhline(THRESHOLD, color="0.5", linewidth=0.8, linestyle=(0, (4, 2)))
     place.axvline(1, color="0.5", linewidth=0.8, linestyle=":")
     place.set_xlabel(r"$A = \alpha n/(s\sigma_p^2)$  (0 drawn at 0.01)")
     place.set_ylabel(r"$x = (\Lambda_j/\Gamma_j)^{q-2}\, n/(s\sigma_p^2)$ at $t_\mathrm{fit}$")
@@ -67,9 +73,12 @@ def lifetimes(place: Axes, found: pd.DataFrame) -> None:
             "s": 7,
             "linewidths": 0,
         }
-        place.scatter(part.x, part.lifetime * part.eta, label=str(study), alpha=0.7, **look)
+        place.scatter(part.x, part.lifetime * part.eta, label=SYMBOLS[str(study)], alpha=0.7, **look)
     place.set_xscale("log")
+    place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    place.xaxis.set_major_formatter("{x:g}")
+    place.xaxis.set_minor_locator(NullLocator())
     place.set_ylim(bottom=0)
-    place.set_xlabel(r"$x$")
+    place.set_xlabel("$x$")
     place.set_ylabel(r"lifetime$\,\times\,\eta$")
-    place.legend(frameon=False, loc="lower left", handletextpad=0.1, title="what varies")
+    place.legend(frameon=False, loc="lower left", handletextpad=0.1, labelspacing=0.2, title="what varies")
