@@ -4,12 +4,14 @@ Nothing is trained here. `adam-vs-gd sweep sweeps/NAME.toml --out results/NAME` 
 longer axis or more seeds ask for.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 import adam_vs_gd as ag
+from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.results.axis import written
 from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.statistics import over_seeds
@@ -29,8 +31,26 @@ def main() -> None:
         picture = ag.plot.suitable(results)
         ag.plot.save(picture, HERE / name / f"{picture.name}.png")
         parts.append(f"## {name}\n\n{draw(results, HERE / name)}")
+    for name, cuts in TO_REST.items():
+        folder = HERE / f"{name}-to-rest"
+        results = ag.load_results(folder)
+        picture = ag.plot.suitable(results)
+        ag.plot.save(picture, folder / f"{picture.name}.png")
+        parts.append(f"## {folder.name}\n\n{to_rest(results, cuts)}")
     NUMBERS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
+
+TO_REST: Mapping[str, Sequence[tuple[str, Mapping[str, float]]]] = {
+    "lam-by-alpha": [("lam", {"alpha": alpha}) for alpha in (0.0, 0.2, 0.5)],
+    "eta-by-alpha": [("eta_index", {"alpha": alpha}) for alpha in (0.2, 0.5)],
+    "beta2-by-alpha": [("beta2", {"alpha": alpha}) for alpha in (0.1, 0.2, 0.5)],
+    "alpha-by-s": [("alpha", {"s": 100}), ("alpha", {"s": 500}), ("s", {"alpha": 0.2})],
+    "sigma_p-by-s": [("sigma_p", {"s": 100})],
+}
+"""{diagram that `to_rest.py` trains to rest: along which axes its numbers are told, and where}."""
+TEN_THOUSAND = 10_000  # the paper's T
+MOVED, NEAR = 0.02, 0.05  # what a change of an error is, and what is near 0, or within twice that of 1
+LEAST = 3  # points of a law
 
 INTERVALS = "means over seeds with 95 % intervals in brackets, k/n: k of n seeds are fitted"
 
@@ -169,6 +189,61 @@ def table1_to_rest(results: xr.Dataset, folder: Path) -> str:
         [f"Lanes at rest: {rested}. test_error_path is at step 10,000, hessian_min in units of λ.", *parts,
          table(curvature, "lam", "hessian_min")]
     )  # fmt: skip
+
+
+def snapshot(results: xr.Dataset, steps: int) -> xr.Dataset:
+    """Results with the test error after so many steps for that at the end; at rest it stays what it was."""
+    at = int(np.flatnonzero(results.test_step.values == steps).item())
+    return results.assign(test_error=results.test_error_path.isel(test_record=at).fillna(results.test_error))
+
+
+def to_rest(results: xr.Dataset, cuts: Sequence[tuple[str, Mapping[str, float]]]) -> str:
+    """How many lanes are at rest, with which errors, how many moved after 10⁴ steps; boundaries and cuts at times."""
+    early = snapshot(results, TEN_THOUSAND)
+    moved = np.abs(results.test_error - early.test_error) > MOVED
+    rows = [
+        ["optimizer", "lanes", "fitted", "of these moved after 10⁴ steps", "at rest", "with error 0", "1", "between"]
+    ]
+    for label in results.optimizer.values:
+        here = results.sel(optimizer=label)
+        fitted, still = here.status >= CODES["fitted"], here.status == CODES["converged"]
+        low, high = here.test_error < NEAR, here.test_error > 1 - 2 * NEAR
+        counts = (fitted, fitted & moved.sel(optimizer=label), still, still & low, still & high, still & ~low & ~high)
+        rows.append([str(label), str(here.status.size), *(str(int(count.sum())) for count in counts)])
+    parts = [
+        f"```\n{columns(rows)}\n```",
+        f"Moved: by more than {MOVED:g}. Error 0: below {NEAR:g}; 1: above {1 - 2 * NEAR:g}.",
+    ]
+    if "s" in results.dims:
+        x = next(str(dim) for dim in results.status.dims if dim in ("alpha", "sigma_p"))
+        rows = [["boundary", "law", "k [95 %]", "points", "rms of ln"]]
+        for label, level in (("adam", 0.5), ("adam", 0.25), ("gd", 0.25)):
+            for when, found in (("after 10⁴ steps", early), ("at the end", results)):
+                curve = ag.boundary(found, x, "s", level, direction="rising").sel(optimizer=label)
+                if int(curve[x].notnull().sum()) >= LEAST:
+                    rows.append(law(f"{label} rises through {level:g} {when}", curve))
+        parts.append(f"```\n{columns(rows)}\n```")
+    return "\n\n".join([*parts, *(at_three_times(results, early, axis, **sel) for axis, sel in cuts)])
+
+
+def at_three_times(results: xr.Dataset, early: xr.Dataset, axis: str, **sel: float) -> str:
+    """Test errors along one axis at one place of the others: at t_fit, after 10⁴ steps and at the end."""
+    found = {"t_fit": (results, "test_error_at_fit"), "10⁴": (early, "test_error"), "end": (results, "test_error")}
+    labels = [str(label) for label in results.optimizer.values]
+    rows = [[axis.removesuffix("_index"), *(f"{label}, {when}" for label in labels for when in found)]]
+    where = results.sel(sel, method="nearest")
+    own = np.atleast_2d(where[axis.removesuffix("_index")].values)
+    names = map(" / ".join, zip(*(written(values) for values in own), strict=True))
+    for k, text in enumerate(names):
+        at = [one.sel(sel, method="nearest").isel({axis: k}) for one, _ in found.values()]
+        values = [value for _, value in found.values()]
+        cells = [
+            cell(one.sel(optimizer=label), value) for label in labels for one, value in zip(at, values, strict=True)
+        ]
+        rows.append([text, *cells])
+    told = ", ".join(f"{name} = {written([where[name]])[0]}" for name in sel)
+    head = f"test_error along {rows[0][0]} at {told}: at t_fit, after 10⁴ steps, and at rest or after 10⁵"
+    return f"{head}\n\n```\n{columns(rows)}\n```"
 
 
 if __name__ == "__main__":
