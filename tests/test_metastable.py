@@ -55,6 +55,9 @@ def test_the_threshold_parts_what_returned_from_what_is_kept():
     assert metastable.threshold(clean) == pytest.approx(2)  # the middle of 1 to 4 in logarithms
     mixed = made([1, 2, 3, 4, 5, 6], [KEPT, RETURNED, KEPT, KEPT, RETURNED, RETURNED])
     assert metastable.threshold(mixed) == pytest.approx(20**0.5)
+    tied = made([1, 2, 3, 4, 5, 6], [KEPT, RETURNED, RETURNED, KEPT, KEPT, RETURNED])  # two cuts with two mistakes
+    cut = metastable.threshold(tied)
+    assert ((tied.fate == RETURNED) != (tied.x > cut)).sum() == 2
     assert np.isnan(metastable.threshold(made([1.0, 2.0], [KEPT, KEPT])))
 
 

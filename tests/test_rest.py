@@ -1,6 +1,7 @@
 """Trainings taken to rest: when that is, what is measured on the way, and that nothing around a lane matters."""
 
 import functools
+import itertools
 from dataclasses import replace
 
 import hypothesis
@@ -211,6 +212,26 @@ def test_t_fit_is_the_first_step_that_fits(method):
         assert fits.argmax() == row["fit_step"]
         for name in ("loss", "feature_learning", "capital_gamma", "grad_norm_l1"):
             assert np.array_equal(every[f"{name}_path"][fits.argmax()], row[f"{name}_at_fit"]), name
+
+
+def test_lanes_of_two_seeds_come_to_t_fit_in_any_order(monkeypatch):
+    """Where lanes of a seed stand in blocks of four, and all pass t_fit in one segment, the seeds by turns."""
+    alphas = np.linspace(0, 0.1, 4).tolist()
+    lanes = [small.lane(seed=seed, alpha=alpha, **{**NUMBERS, "steps": 500}) for seed in (0, 1) for alpha in alphas]
+    group = small.group_of(lanes, "dense", block=4)
+    assert group.width == len(lanes)
+    monkeypatch.setattr(types, "rest_steps", lambda steps: np.array([500]))
+    monkeypatch.setattr(engine, "rest_steps", lambda steps: np.array([500]))
+    monkeypatch.setattr(engine, "record_steps", lambda steps, record, until: np.array([0, 500]))
+    found = small.rows_of(group)
+    order = sorted(lanes, key=lambda lane: int(found[lane]["fit_step"]))
+    assert len({int(row["fit_step"]) for row in found.values()}) >= 4
+    changes = sum(one.seed != other.seed for one, other in itertools.pairwise(order))
+    assert changes >= 3, "seeds take turns"
+    for lane in order[3:5]:
+        (alone,) = small.rows([lane], "dense", block=4).values()
+        assert alone["fit_step"] == found[lane]["fit_step"]
+        assert alone["loss_at_fit"] == found[lane]["loss_at_fit"]
 
 
 def test_what_is_measured_says_so():

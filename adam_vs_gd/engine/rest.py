@@ -191,23 +191,26 @@ class ToRest:
         return self.leave() if stop in self.asked else 0
 
     def at_t_fit(self, found: np.ndarray, before: Any, reached: int) -> Iterator[Waiting]:
-        """Lanes at their t_fit, to be measured there: from a state before it, in the order in which they get there."""
-        found = found[np.argsort(self.fit_step[found], kind="stable")]
-        side, state, where = self.side, before, [self.where[i] for i in found]
+        """Lanes at their t_fit, to be measured there, from a state before it: who is there leaves, the others go on.
+
+        Lanes stay in the chunk's order, in which they fit into its width.
+        """
+        side, state, where = self.side, before, np.array(self.where)[found]
         for step in np.unique(self.fit_step[found]).tolist():
             lanes = [self.lanes[i] for i in found]
             if (width := self.narrowest(lanes)) < side.group.width:
                 leaves = leaves_of(state, where)
                 side = self.beside(lanes, width)
-                state, where = state_from(leaves, side.places, self.programs_at(side, "advance")), side.where
+                state = state_from(leaves, side.places, self.programs_at(side, "advance"))
+                where = np.array(side.where)
             if step > reached:
                 advance = self.programs_at(side, "advance").advance
                 state, reached = advance(*side.inputs, state, np.int32(reached), np.int32(step)), step
-            count = int((self.fit_step[found] == step).sum())
-            leaves = leaves_of(state, where[:count])
-            for k, i in enumerate(found[:count]):
+            there = self.fit_step[found] == step
+            leaves = leaves_of(state, where[there])
+            for k, i in enumerate(found[there]):
                 yield Waiting(self.lanes[i], [leaf[k] for leaf in leaves], step)
-            found, where = found[count:], where[count:]
+            found, where = found[~there], where[~there]
 
     def leave(self) -> int:
         """Let the lanes go that are at rest, or at the last step; how many."""

@@ -49,7 +49,7 @@ LOADS = (0.1, 0.5, 1.5, 3.0, 5.0, 8.0, 12.5, 20.0)
 STEPS, RECORD = 10_000, 20
 MOST, FEWER = 100_000, 2  # steps to rest, and seeds that are trained to it
 FINAL = ("status", "train_error", "test_error", "data_loss", "feature_learning", "noise_memorization")
-RESTED = (*FINAL, "rest_step", "test_error_at_fit")
+RESTED = (*FINAL, "rest_step")
 PAIRED = ("distance", "moved_alike")
 ALONG = ("sign_agreement", "step_size")
 
@@ -58,8 +58,9 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
     """Train both optimizers over loads and s, and set their errors, steps and solutions side by side.
 
     Args:
-        out: folder; `closeness.md`, and the pictures `closeness` and `closeness-curves` (.png, .pdf) with their
-            numbers, are written into it. What has been measured of a cell is kept there, and not measured again.
+        out: folder; `closeness.md`, and the pictures `closeness`, `closeness-at-rest` and `closeness-curves` (.png,
+            .pdf) with their numbers, are written into it. What has been measured of a cell is kept there, and not
+            measured again.
         seeds: how many.
         quick: four cells of a smaller problem: a try.
         quiet: no progress.

@@ -9,7 +9,7 @@ supports; A.7 has the same without z). On the feature's coordinate the data pull
 
 a threshold that does not depend on λ, and dies below it. Nothing crosses it later: noise and feature are both stable,
 and what is transient is a noise solution with a feature above the threshold. Its return is by signed steps of about η,
-so that the lifetime goes as 1/η.
+so that the lifetime is of the order of 1/η.
 
 What is measured: x = (Λ_j/Γ_j)^{q−2}·n/(sσ_p²) at t_fit, to be held against 2; and beside it A = αn/(sσ_p²), by which
 A.1 asks for α = o(sσ_p²/n).
@@ -135,7 +135,7 @@ def memorized(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def threshold(found: pd.DataFrame) -> float:
-    """The x that parts what has returned from what is kept with fewest mistakes; in the middle of its gap, in ln x."""
+    """The x that parts what has returned from what is kept with fewest mistakes: the middle, in ln x, of a gap."""
     known = found[(found.x > 0) & (found.fate != OPEN)].sort_values("x")
     back = (known.fate == RETURNED).to_numpy()
     if back.all() or not back.any():
@@ -143,8 +143,8 @@ def threshold(found: pd.DataFrame) -> float:
     below = np.concatenate([[0], np.cumsum(back)])  # returned, but below the cut
     above = (~back).sum() - np.concatenate([[0], np.cumsum(~back)])
     best = np.flatnonzero(below + above == (below + above).min())
-    logs = np.log(known.x.to_numpy())
-    return float(np.exp(np.mean([logs[max(0, best[0] - 1)], logs[min(len(logs) - 1, best[-1])]])))
+    cut, logs = best[len(best) // 2], np.log(known.x.to_numpy())
+    return float(np.exp(np.mean([logs[max(0, cut - 1)], logs[min(len(logs) - 1, cut)]])))
 
 
 def separation(found: pd.DataFrame, by: str) -> float:
@@ -159,7 +159,7 @@ def separation(found: pd.DataFrame, by: str) -> float:
 
 def exponents(found: pd.DataFrame) -> np.ndarray:
     """Of η, λ and x in the lifetime of what has returned, by least squares in logarithms."""
-    known = found[found.fate == RETURNED]
+    known = found[(found.fate == RETURNED) & (found.x > 0)]
     logs = np.log(known[["eta", "lam", "x"]].to_numpy())
     if len(known) < 2 * logs.shape[1] or not np.ptp(logs, axis=0).all():
         return np.full(logs.shape[1], np.nan)
@@ -228,6 +228,7 @@ def report(found: pd.DataFrame, *, quick: bool) -> str:
         f"for x, {by_a} for A.",
         f"- Lifetime of what returned: η^{law[0]}, λ^{law[1]}, x^{law[2]}.",
         f"- From the numbers alone, before any training (`theory.recovery` ≥ 1, disjoint supports): {foretold(here)}.",
-        "Intervals (95 %) are over resampled pairs of a study and a seed.",
+        "Intervals (95 %) are over resampled pairs of a study and a seed: over what was varied rather than over noise, "
+        "of which the studies share some.",
     ]
     return "\n\n".join(lines)

@@ -133,8 +133,8 @@ def legend(results: Mapping[str, xr.Dataset], rested: Mapping[str, xr.Dataset], 
         "seed's). The theorem is about Adam as in (3.1)–(3.3), which is adam_paper, and about GD; signGD is its "
         f"proof's model of Adam. Test errors are counted against it with o(1) = {NEAR:g}. The second table of a regime "
         "is of the same lanes, trained until they are at rest (docs/rest.md), "
-        f"{' or '.join(map(str, most))} steps at most; its means at rest are over the lanes that come to it."
-        + ("\nNOT the whole training: fewer steps (--quick)." if quick else "")
+        f"{' or '.join(map(str, most))} steps at most; its means at rest are over the lanes that come to it, "
+        "its counts of all." + ("\nNOT the whole training: fewer steps (--quick)." if quick else "")
     )
 
 
@@ -142,7 +142,7 @@ def picture(results: Mapping[str, xr.Dataset], rested: Mapping[str, xr.Dataset])
     """Test error of every optimizer in every regime: at W*, and hollow beside it at rest."""
     rows: list[dict[str, Any]] = []
     with styled():
-        digest = digest_of(found.attrs["digest"] for found in results.values())
+        digest = digest_of(found.attrs["digest"] for found in (*results.values(), *rested.values()))
         figure = Picture("theorem41", digest, rows, figsize=(PAGE * 0.62, 2.4), layout="constrained")
         axes = figure.subplots()
         for k, kind in enumerate(KINDS):

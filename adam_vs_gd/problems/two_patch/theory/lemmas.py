@@ -246,7 +246,7 @@ def weights_at_rest(state: State, sigma_p: float) -> Check:
 
 
 def noise_behind(seen: Trajectory, width: float) -> Check:
-    """Lemma A.9 of x = Λ_j and y = Γ_j: y ≤ 2x(0) as long as Λ_j < 1/m, both classes of GD."""
+    """Lemma A.9 of x = Λ_j and y = Γ_j: y ≤ 2x(0) until Λ_j reaches 1/m, both classes of GD."""
     ratio = seen.memorized / np.maximum(2 * seen.learned[0], np.finfo(float).tiny)
     return at_most(np.concatenate([ratio[: at + 1, j] for j, at in enumerate(seen.learned_at(width))]))
 

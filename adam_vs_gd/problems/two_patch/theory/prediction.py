@@ -115,9 +115,11 @@ def predict(
         long_name="predicted phase", flag_values=np.arange(len(PHASES), dtype=np.int8),
         flag_meanings=" ".join(text.replace(" ", "_") for text in PHASES),
     )  # fmt: skip
-    lifetime = only(noise_lifetime(point), SIGNED).where(memorizes(point, found) & (found["margin_lam_0"] >= 1))
-    found["lifetime"] = lifetime.assign_attrs(
-        long_name="lifetime of the noise solution, from t_fit until the feature returns", units="steps"
+    by_noise = stage_one_ends(point, found) & (rate(point) >= point.eta) & (found["margin_lam_0"] >= 1)
+    found["lifetime"] = (
+        only(noise_lifetime(point), SIGNED)
+        .where(by_noise)
+        .assign_attrs(long_name="lifetime of the noise solution, from t_fit until the feature returns", units="steps")
     )
     order = [dim for coord in coords.values() for dim in coord.dims]
     found = {name: values.transpose(*dict.fromkeys(order), missing_dims="ignore") for name, values in found.items()}
@@ -154,9 +156,9 @@ def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> x
     """
     with np.errstate(invalid="ignore"):
         stuck = found["margin_lam_0"] < 1
-        long_enough = (p.steps >= found["T_0"]) & (found["disjoint"] >= 0.5)
+        long_enough = stage_one_ends(p, found)
         flips = (found["margin_flip"] >= 1) & (found["T_r"] <= found["T_0"]) & (found["margin_lam"] >= 1)
-        memorized = memorizes(p, found) & flips
+        memorized = long_enough & flips & (rate(p) >= p.eta)
         learned = long_enough & (rate(p) < p.eta)
         strong = found["margin_signal"] >= 1
         reached = p.steps >= found["T_j"]
@@ -166,9 +168,9 @@ def phases(p: Point, kind: xr.DataArray, found: Mapping[str, xr.DataArray]) -> x
     return xr.where(stuck, STUCK, codes).astype(np.int8)
 
 
-def memorizes(p: Point, found: Mapping[str, xr.DataArray]) -> Any:
-    """Whether signed optimizers fit by the noise: supports are disjoint, T ≥ T_0, and the noise grows faster."""
-    return (p.steps >= found["T_0"]) & (found["disjoint"] >= 0.5) & (rate(p) >= p.eta)
+def stage_one_ends(p: Point, found: Mapping[str, xr.DataArray]) -> Any:
+    """Whether supports are disjoint, and T ≥ T_0."""
+    return (p.steps >= found["T_0"]) & (found["disjoint"] >= 0.5)
 
 
 def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Mapping[str, str], bool]:

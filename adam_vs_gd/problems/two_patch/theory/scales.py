@@ -93,8 +93,8 @@ def recovery(p: Point) -> Real:
 def noise_lifetime(p: Point, constant: float = 1.5) -> Real:
     """Steps from t_fit until the feature returns and the noise solution is left, constant/η; ∞ where it stays.
 
-    Measured at q = 3: 1.5/η within a factor of 2 for η of 2.5e-5 to 2e-4 and λ of 1e-6 to 1e-4, less at 1e-3
-    (results/metastable). NaN for λ = 0, where nothing comes to rest.
+    Measured at q = 3, Adam: 1.0/η to 3.3/η for η of 2.5e-5 to 2e-4 and λ of 1e-6 to 1e-4, and from .2/η on at 1e-3; it
+    goes as η^−.73 rather (results/metastable). NaN for λ = 0, where nothing comes to rest.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = np.divide(constant / p.eta, np.multiply(recovery(p) >= 1, 1.0))
