@@ -24,7 +24,7 @@ def main() -> None:
     """Draw everything, and write every number that README.md quotes into numbers.md."""
     parts = [f"# Numbers\n\nWritten by `python results/draw.py`, from the journals beside it; {INTERVALS}."]
     for draw in (
-        sigma_p_by_s, alpha_by_s, lam_by_alpha, lam_by_steps, eta_by_alpha, beta2_by_alpha, table1_to_rest,
+        sigma_p_by_s, alpha_by_s, lam_by_alpha, lam_by_steps, eta_by_alpha, beta2_by_alpha, table1_to_rest, basin,
     ):  # fmt: skip
         name = draw.__name__.replace("_by_", "-by-").replace("_to_rest", "-to-rest")
         results = ag.load_results(HERE / name)
@@ -189,6 +189,17 @@ def table1_to_rest(results: xr.Dataset, folder: Path) -> str:
         [f"Lanes at rest: {rested}. test_error_path is at step 10,000, hessian_min in units of λ.", *parts,
          table(curvature, "lam", "hessian_min")]
     )  # fmt: skip
+
+
+def basin(results: xr.Dataset, folder: Path) -> str:
+    """Each λ along the switch: test error, where it rests, and what the solution is."""
+    curvature = results.assign(hessian_min=results.hessian_min / results.lam.where(results.lam > 0))
+    values = ("test_error", "rest_step", "rest_ratio", "loss", "feature_learning", "noise_memorization")
+    return "\n\n".join(
+        table(source, "switch", value, lam=lam)
+        for lam in results.lam.values.tolist()
+        for source, value in (*((results, value) for value in values), (curvature, "hessian_min"))
+    )
 
 
 def snapshot(results: xr.Dataset, steps: int) -> xr.Dataset:
