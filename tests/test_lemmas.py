@@ -437,7 +437,9 @@ def test_claims_at_rest_of_a_made_up_state():
     assert bound.share == 1
     assert held[AT_REST[3].text].share == 1
     assert held[AT_REST[3].text].worst == pytest.approx(1)
-    assert held[AT_REST[4].text].worst == pytest.approx(2 * 0.5 * 4 * 0.5 / 1)  # Σ|w| = zΣ|ξ|/(sσ_p²) = z/σ_p
+    assert held[AT_REST[5].text].worst == pytest.approx(2 * 0.5 * 4 * 0.5 / 1)  # Σ|w| = zΣ|ξ|/(sσ_p²) = z/σ_p
+    assert held[AT_REST[4].text].share == 1  # α^{1/2} is .32, nα/(sσ_p²) .6
+    assert held[AT_REST[4].text].worst == pytest.approx(0.6 / 0.1**0.5)
     away = state._replace(residual=3 * state.residual, weights=-state.weights)
     o = Observed(point, seen, states=[away], steps=[0])
     assert AT_REST[2].check(o).share == 0

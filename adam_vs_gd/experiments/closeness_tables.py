@@ -61,7 +61,7 @@ def at_rest(results: xr.Dataset, rested: xr.Dataset) -> str:
             pairs = [number(one.sel(at).sel(optimizer=label)) for label in ("adam", "signgd") for one in (errors, ends)]
             rows.append([f"{s}", f"{load:g}", *pairs, f"{still.sel(at).item()} of {lanes}"])
     return (
-        f"{markdown.table(rows)}\n\nThe same cells with {rested.sizes['seed']} seeds, each lane trained until it is "
+        f"{markdown.table(rows)}\n\nEvery other row with {rested.sizes['seed']} seeds, each lane trained until it is "
         "at rest (docs/rest.md), 10⁵ steps at most."
     )
 

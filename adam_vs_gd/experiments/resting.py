@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from adam_vs_gd.spec.sweep_spec import SweepSpec
     from adam_vs_gd.types import Array
 
-VERSION = 1  # of what is measured
+VERSION = 2  # of the checks
 HEADING = "## At rest, and before GD has learned the feature"
 LEGEND = """\
 Signed optimizers are trained until they are at rest (docs/rest.md), and looked at there; lanes that do not come to it

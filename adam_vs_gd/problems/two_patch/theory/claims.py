@@ -71,6 +71,11 @@ class Observed(NamedTuple):
         return float(self.point.n * self.point.lam / (self.point.s * self.point.sigma_p**2))
 
     @property
+    def turned(self) -> float:
+        """nα/(sσ_p²): how far w[1] has turned against the feature at rest (A.5, A.7)."""
+        return float(self.point.n * self.point.alpha / (self.point.s * self.point.sigma_p**2))
+
+    @property
     def s_sigma_p(self) -> float:
         """s·σ_p."""
         return float(self.point.s * self.point.sigma_p)
@@ -203,6 +208,7 @@ CLAIMS = (
 )  # fmt: skip
 
 RETURN = "where the feature has returned, it fits the examples, and leaves a smaller |ℓ*|"
+RETURNED = "where the feature has returned, no filter is against it"
 CONSTANT = "the constant is 1/(q z^{q−2}), z = ⟨w_{y_i,r*}, ξ_i⟩: about 1/7 at rest, more than the factor of a Θ here"
 
 AT_REST = (
@@ -210,14 +216,16 @@ AT_REST = (
           lambda o: lemmas.at_most(lemmas.residual_at_rest(o.states[-1], o.noise_loss), WITHIN), OVERLAP),
     Claim("A.7", "|ℓ*_{y_i,i}| = Θ(nλ/(sσ_p²))", SIGNED,
           lambda o: lemmas.of_order(lemmas.residual_at_rest(o.states[-1], o.noise_loss)), f"{CONSTANT}; {RETURN}"),
-    Claim("ours, beside A.7", "|ℓ*_{y_i,i}| = nλ/(q z^{q−2} sσ_p²), z = max_r ⟨w*_{y_i,r}, ξ_i⟩", SIGNED,
-          lambda o: lemmas.of_order(lemmas.residual_at_rest(o.states[-1], lemmas.balanced_residual(
-              o.states[-1], o.point.lam, o.point.s * o.point.sigma_p**2, o.point.q)), NEARLY),
-          f"{RETURN}; ‖ξ_i‖² is not sσ_p² exactly; {OVERLAP}"),
+    Claim("ours, beside A.7", "|ℓ*_{y_i,i}| = nλ/(q z^{q−2} ‖ξ_i‖²), z = max_r ⟨w*_{y_i,r}, ξ_i⟩", SIGNED,
+          lambda o: lemmas.of_order(lemmas.residual_at_rest(
+              o.states[-1], lemmas.balanced_residual(o.states[-1], o.point.lam, o.point.q)), NEARLY),
+          f"{RETURN}; {OVERLAP}"),
     Claim("A.7", "w*_{j,r*}[1]·j ≤ −Θ(nα/(sσ_p²))", SIGNED,
-          lambda o: lemmas.feature_at_rest(
-              o.states[-1], o.point.n * o.point.alpha / (o.point.s * o.point.sigma_p**2)),
-          f"{RETURN}; the proof has α^{{1/(q−1)}} ∧ nα/(sσ_p²), of which the first is the smaller here"),
+          lambda o: lemmas.feature_at_rest(o.states[-1], o.turned),
+          f"{RETURNED}; the proof has α^{{1/(q−1)}} ∧ nα/(sσ_p²), of which the first is the smaller here"),
+    Claim("A.7, its proof", "w*_{j,r*}[1]·j ≤ −Θ(α^{1/(q−1)} ∧ nα/(sσ_p²))", SIGNED,
+          lambda o: lemmas.feature_at_rest(o.states[-1], min(o.point.alpha ** (1 / (o.point.q - 1)), o.turned)),
+          f"{RETURNED}; {OVERLAP}"),
     Claim("5.4", "Σ_{k∈B_i} |w*_{y_i,r*}[k]| = Θ(1/σ_p)", SIGNED,
           lambda o: lemmas.weights_at_rest(o.states[-1], o.point.sigma_p), f"{RETURN}; {OVERLAP}"),
 )  # fmt: skip

@@ -228,15 +228,15 @@ def residual_at_rest(state: State, scale: float | np.ndarray) -> np.ndarray:
     return state.residual / scale
 
 
-def balanced_residual(state: State, lam: float, s_sigma_sq: float, q: int) -> np.ndarray:
-    """[n] nλ/(q z^{q−2} sσ_p²), z = max_r ⟨w_{y_i,r}, ξ_i⟩: the |ℓ_{y_i,i}| at which ∇L is 0 along ξ_i. Ours."""
-    z = np.maximum(state.noise.max(-1), 0)
+def balanced_residual(state: State, lam: float, q: int) -> np.ndarray:
+    """[n] nλ/(q z^{q−2} ‖ξ_i‖²), z = max_r ⟨w_{y_i,r}, ξ_i⟩: the |ℓ_{y_i,i}| at which ∇L is 0 along ξ_i. Ours."""
+    z, energy = np.maximum(state.noise.max(-1), 0), ((state.xi * state.supports) ** 2).sum(-1)
     with np.errstate(divide="ignore"):
-        return len(state.y) * lam / (q * z ** (q - 2) * s_sigma_sq)
+        return len(state.y) * lam / (q * z ** (q - 2) * energy)
 
 
 def feature_at_rest(state: State, scale: float) -> Check:
-    """Lemma A.7: w_{j,r*}[1]·j ≤ −Θ(nα/(sσ_p²)), r* the strongest filter of each example; within a factor."""
+    """Lemma A.7: w_{j,r*}[1]·j ≤ −Θ(scale), r* the strongest filter of each example; within a factor."""
     return at_least(-state.y * state.strongest[:, 0] / scale, WITHIN)
 
 
