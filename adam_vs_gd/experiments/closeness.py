@@ -123,7 +123,7 @@ def labelled(
         "load": ("load", list(loads), {"long_name": "load", "symbol": "$n s/d$"}),
         "seed": list(first.seeds),
         "d": (("s", "load"), [[spec.data["d"] for spec in row] for row in specs]),
-        "n": first.data["n"], "test_size": first.data["test_size"], **further,
+        "n": first.data["n"], "test_size": first.data["test_size"], "steps": first.steps, **further,
     }  # fmt: skip
     digest = digest_of(lane.digest for row in specs for spec in row for _, lane in plan_cells(spec))
     return xr.Dataset(variables, coords, {"digest": digest}).transpose("optimizer", "s", "load", "seed", ...)
