@@ -116,9 +116,10 @@ def test_one_batch_of_all_examples_is_full_batch(optimizer):
     whole, batched = (trained(lane(optimizer, batch_size=size, **keys)) for size in (0, 10))
     assert whole.best.step > 0, "the case must reach t_fit"
     assert sorted(batched.order) == list(range(10))
+    assert batched.fit_step == 10 * -(-whole.fit_step // 10), "on batches all examples are looked at every tenth step"
     jax.tree.map(
         lambda found, want: np.testing.assert_allclose(found, want, rtol=1e-9, atol=1e-12),
-        batched._replace(order=(), rest=()), whole._replace(rest=()),
+        batched._replace(order=(), rest=(), fit_step=0), whole._replace(rest=(), fit_step=0),
     )  # fmt: skip
 
 
