@@ -46,14 +46,19 @@ def filters(rows: Rows) -> Filters:
     return Filters(feature, noise, reach, residual=1 / (1 + np.exp(margin.astype(float))))
 
 
-def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
-    """What `Filters` are made of: products by rank, which touch only the supports."""
-    model, labels = make_model(static.model, static.width, static.q), balanced_labels(static.n)
-    w, example, own = model.filters(state.params), jnp.arange(static.n), (labels > 0).astype(int)
-    noise = hyper.sigma_p * jnp.where(jnp.arange(draws.train.unit.shape[1]) < hyper.s, draws.train.unit, 0)
+def noise_products(static: Static, hyper: Hyper, draws: TwoPatchDraws, w: Array) -> tuple[Array, Array, Array]:
+    """([2, m, n] ⟨w_{j,r}, ξ_i⟩, [n, R] ξ_i and [n, R, 2, m] w_{j,r} by rank): only the supports are touched."""
+    noise = jnp.where(jnp.arange(draws.train.unit.shape[1]) < hyper.s, hyper.sigma_p * draws.train.unit, 0)
     touched = w.reshape(-1, static.d).T[draws.train.coordinate].reshape(*noise.shape, 2, static.width)
     products = jnp.einsum("ik,ikjr->jri", noise, touched, precision=jax.lax.Precision.HIGHEST)
-    products -= hyper.alpha * labels * w[..., :1]
+    return products - hyper.alpha * balanced_labels(static.n) * w[..., :1], noise, touched
+
+
+def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
+    """What `Filters` are made of."""
+    model, labels = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    w, example, own = model.filters(state.params), jnp.arange(static.n), (labels > 0).astype(int)
+    products, noise, touched = noise_products(static, hyper, draws, w)
     margin = labels * model.readout(w[..., :1] * labels, products)
     mine = products[own, :, example]
     strongest = jnp.take_along_axis(touched[example, :, own], mine.argmax(1)[:, None, None], 2)[..., 0]
@@ -63,6 +68,14 @@ def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState)
         "reach": jnp.abs(strongest * noise).sum(1),
         "margin": margin,
     }
+
+
+def across(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
+    """[2] the largest ⟨w_{j,r}, ξ_i⟩ over filters and the examples of the other class: what A.10 is about."""
+    w = make_model(static.model, static.width, static.q).filters(state.params)
+    products, *_ = noise_products(static, hyper, draws, w)
+    others = balanced_labels(static.n) == jnp.array([[1.0], [-1.0]])
+    return {"across": jnp.where(others, products.max(1), -jnp.inf).max(1)}
 
 
 def rarely(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:

@@ -6,31 +6,24 @@ trained until they are at rest, and looked at there; GD is looked at until it ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from adam_vs_gd.experiments import checked
 from adam_vs_gd.experiments.kept import kept
-from adam_vs_gd.experiments.observing import observed, rarely, state_of
+from adam_vs_gd.experiments.observing import across, observed, rarely, state_of
 from adam_vs_gd.experiments.regimes import REGIMES, TITLES, most_steps, regime_spec, regime_steps
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.problems.learning.numbers import CODES
-from adam_vs_gd.problems.two_patch.data import balanced_labels
-from adam_vs_gd.problems.two_patch.models import make_model
 from adam_vs_gd.problems.two_patch.theory.claims import AT_REST, BEFORE_LEARNING, GD, Claim
 from adam_vs_gd.problems.two_patch.theory.conditions import SIGNED
 from adam_vs_gd.problems.two_patch.theory.lemmas import Check
 
 if TYPE_CHECKING:
-    from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
-    from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
     from adam_vs_gd.spec.sweep_spec import SweepSpec
-    from adam_vs_gd.types import Array
 
 VERSION = 2  # of the checks
 HEADING = "## At rest, and before GD has learned the feature"
@@ -87,15 +80,3 @@ def judged(spec: SweepSpec, claims: Sequence[Claim], quiet: bool) -> dict[str, n
         cases = gd or training.states
         checks.append([claim.check(training) if cases else Check(np.nan, np.nan, 0) for claim in claims])
     return checked.columns_of(checks)
-
-
-def across(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
-    """[2] the largest ⟨w_{j,r}, ξ_i⟩ over filters and the examples of the other class; a `Look`."""
-    model, labels = make_model(static.model, static.width, static.q), balanced_labels(static.n)
-    w, other = model.filters(state.params), (labels < 0).astype(int)
-    noise = hyper.sigma_p * jnp.where(jnp.arange(draws.train.unit.shape[1]) < hyper.s, draws.train.unit, 0)
-    touched = w.reshape(-1, static.d).T[draws.train.coordinate].reshape(*noise.shape, 2, static.width)
-    products = jnp.einsum("ik,ikjr->ijr", noise, touched, precision=jax.lax.Precision.HIGHEST)
-    products -= hyper.alpha * labels[:, None, None] * w[None, ..., 0]
-    mine = jnp.where(jnp.arange(2) == other[:, None], products.max(-1), -jnp.inf)
-    return {"across": mine.max(0)}
