@@ -66,6 +66,11 @@ class Observed(NamedTuple):
         return self.states[min(int(np.searchsorted(self.steps, self.t_0)), len(self.states) - 1)]
 
     @property
+    def rest(self) -> State:
+        """The last state, of a training that has come to rest."""
+        return self.states[-1]
+
+    @property
     def noise_loss(self) -> float:
         """nλ/(sσ_p²): what |ℓ_{y_i,i}| is at rest, where the noise is memorized (A.16, A.7)."""
         return float(self.point.n * self.point.lam / (self.point.s * self.point.sigma_p**2))
@@ -213,23 +218,23 @@ CONSTANT = "the constant is 1/(q z^{q−2}), z = ⟨w_{y_i,r*}, ξ_i⟩: about 1
 
 AT_REST = (
     Claim("A.16", "|ℓ_{y_i,i}| ≤ O(nλ/(sσ_p²))", SIGNED,
-          lambda o: lemmas.at_most(lemmas.residual_at_rest(o.states[-1], o.noise_loss), WITHIN), OVERLAP),
+          lambda o: lemmas.at_most(o.rest.residual / o.noise_loss, WITHIN), OVERLAP),
     Claim("A.7", "|ℓ*_{y_i,i}| = Θ(nλ/(sσ_p²))", SIGNED,
-          lambda o: lemmas.of_order(lemmas.residual_at_rest(o.states[-1], o.noise_loss)), f"{CONSTANT}; {RETURN}"),
+          lambda o: lemmas.of_order(o.rest.residual / o.noise_loss), f"{CONSTANT}; {RETURN}"),
     Claim("ours, beside A.7", "|ℓ*_{y_i,i}| = nλ/(q z^{q−2} ‖ξ_i‖²), z = max_r ⟨w*_{y_i,r}, ξ_i⟩", SIGNED,
-          lambda o: lemmas.of_order(lemmas.residual_at_rest(
-              o.states[-1], lemmas.balanced_residual(o.states[-1], o.point.lam, o.point.q)), NEARLY),
+          lambda o: lemmas.of_order(
+              o.rest.residual / lemmas.balanced_residual(o.rest, o.point.lam, o.point.q), NEARLY),
           f"{RETURN}; {OVERLAP}"),
     Claim("A.7", "w*_{j,r*}[1]·j ≤ −Θ(nα/(sσ_p²))", SIGNED,
-          lambda o: lemmas.feature_at_rest(o.states[-1], o.turned),
+          lambda o: lemmas.feature_at_rest(o.rest, o.turned),
           f"{RETURNED}; the proof has the lesser of α^{{1/(q−1)}} and nα/(sσ_p²), which is the first here"),
     Claim("A.7, its proof", "w*_{j,r*}[1]·j ≤ −Θ(min(α^{1/(q−1)}, nα/(sσ_p²)))", SIGNED,
-          lambda o: lemmas.feature_at_rest(o.states[-1], min(o.point.alpha ** (1 / (o.point.q - 1)), o.turned)),
+          lambda o: lemmas.feature_at_rest(o.rest, min(o.point.alpha ** (1 / (o.point.q - 1)), o.turned)),
           f"{RETURNED}; {OVERLAP}"),
     Claim("5.4", "Σ_{k∈B_i} |w*_{y_i,r*}[k]| = Θ(1/σ_p)", SIGNED,
-          lambda o: lemmas.weights_at_rest(o.states[-1], o.point.sigma_p), f"{RETURN}; {OVERLAP}"),
+          lambda o: lemmas.weights_at_rest(o.rest, o.point.sigma_p), f"{RETURN}; {OVERLAP}"),
 )  # fmt: skip
-"""What is said of the point that signed optimizers come to, `states[-1]`."""
+"""What is said of the point that signed optimizers come to, `Observed.rest`."""
 
 BEFORE_LEARNING = (
     Claim("A.9", "T_j η = Θ(Λ_j(0)^{2−q})", GD,

@@ -223,11 +223,6 @@ def feature_stays(seen: Trajectory, width: float, lam: float) -> Check:
         return at_most(np.maximum(learned / -np.log(np.float64(lam)), 1 / (width * learned)))
 
 
-def residual_at_rest(state: State, scale: float | np.ndarray) -> np.ndarray:
-    """[n] |ℓ_{y_i,i}| of a state over what it is to be, for instance nλ/(sσ_p²) (A.16, A.7)."""
-    return state.residual / scale
-
-
 def balanced_residual(state: State, lam: float, q: int) -> np.ndarray:
     """[n] nλ/(q z^{q−2} ‖ξ_i‖²), z = max_r ⟨w_{y_i,r}, ξ_i⟩: the |ℓ_{y_i,i}| at which ∇L is 0 along ξ_i. Ours."""
     z, energy = np.maximum(state.noise.max(-1), 0), ((state.xi * state.supports) ** 2).sum(-1)

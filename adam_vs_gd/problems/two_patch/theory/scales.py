@@ -13,6 +13,7 @@ from scipy.special import gammaln
 
 from adam_vs_gd.problems.learning import table1
 
+LIFETIME = 1.5  # of a noise solution, in 1/η: the median of those measured (results/metastable)
 SERIES = 16  # Stirling's series is exact to 1e-12 from here on
 
 Real: TypeAlias = Any
@@ -90,14 +91,14 @@ def recovery(p: Point) -> Real:
     return kept * left ** (p.q - 2) * p.n / (2 * p.s * p.sigma_p**2)
 
 
-def noise_lifetime(p: Point, constant: float = 1.5) -> Real:
-    """Steps from t_fit until the feature returns and the noise solution is left, constant/η; ∞ where it stays.
+def noise_lifetime(p: Point) -> Real:
+    """Steps from t_fit until the feature returns and the noise solution is left, 1.5/η; ∞ where it stays.
 
     Measured at q = 3, Adam: 1.0/η to 3.3/η for η of 2.5e-5 to 2e-4 and λ of 1e-6 to 1e-4, and from .2/η on at 1e-3; it
     goes as η^−.73 rather (results/metastable). NaN for λ = 0, where nothing comes to rest.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        returns = np.divide(constant / p.eta, np.multiply(recovery(p) >= 1, 1.0))
+        returns = np.divide(LIFETIME / p.eta, np.multiply(recovery(p) >= 1, 1.0))
         return returns * np.divide(p.lam, p.lam)
 
 
