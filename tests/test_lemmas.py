@@ -466,7 +466,7 @@ def test_what_gd_is_said_to_do_before_it_learns():
 
 def test_the_feature_that_gd_has_across_classes_is_what_numpy_says():
     spec = ag.SweepSpec(name="across", seeds=1, steps=STEPS, record=STEPS, optimizers={"gd": {"eta": 0.1}}, **TINY)
-    ((_, _, rows),) = watch(spec, resting.across, last=observing.rarely)
+    ((_, _, rows),) = watch(spec, observing.across, last=observing.rarely)
     w, xi = rows["weights"].astype(float), rows["xi"].astype(float)
     y = observing.state_of(rows).y
     products = np.einsum("jrd,id->jri", w, xi)

@@ -220,7 +220,6 @@ def test_lanes_of_two_seeds_come_to_t_fit_in_any_order(monkeypatch):
     lanes = [small.lane(seed=seed, alpha=alpha, **{**NUMBERS, "steps": 500}) for seed in (0, 1) for alpha in alphas]
     group = small.group_of(lanes, "dense", block=4)
     assert group.width == len(lanes)
-    monkeypatch.setattr(types, "rest_steps", lambda steps: np.array([500]))
     monkeypatch.setattr(engine, "rest_steps", lambda steps: np.array([500]))
     monkeypatch.setattr(engine, "record_steps", lambda steps, record, until: np.array([0, 500]))
     found = small.rows_of(group)

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
@@ -48,6 +49,7 @@ STUDIES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """{what varies: keys of its sweep}; the rest is Table 1's, with 10 filters a class."""
 GONE = 1e-3  # a feature that is below this at the end does not return
+NUMBERS = ("eta", "n", "s", "sigma_p", "alpha", "lam")
 RETURNED, KEPT, OPEN = "returned", "kept", "open"
 DRAWS = 400  # of the bootstrap
 
@@ -119,14 +121,9 @@ def classes(results: xr.Dataset) -> pd.DataFrame:
         "x": left / scale, "A": results.alpha / scale, "fit_step": results.fit_step,
         "rest_step": results.rest_step, "test_error": results.test_error, "lifetime": lifetime,
         "fate": xr.where(returned, RETURNED, xr.where(gone, KEPT, OPEN)), "load": results.n * results.s / results.d,
-        "eta_": results.eta,
-    }).drop_dims("record", errors="ignore")  # fmt: skip
-    numbers = {key: results[key].reset_coords(drop=True) for key in ("n", "s", "sigma_p", "alpha", "lam")}
-    whole = xr.broadcast(found.assign({f"{key}_": value for key, value in numbers.items()}))[0]
-    frame = whole.to_dataframe().reset_index(drop=False)
-    frame = frame[frame.fit_step >= 0]
-    columns = ["optimizer", "seed", "class", *found.data_vars, *(f"{key}_" for key in numbers)]
-    return frame[columns].rename(columns=lambda name: str(name).removesuffix("_"))
+    })  # fmt: skip
+    frame = found.to_dataframe().reset_index()  # a number of the sweep is a coordinate, and becomes a column
+    return frame[frame.fit_step >= 0][["optimizer", "seed", "class", *found.data_vars, *NUMBERS]]
 
 
 def memorized(found: pd.DataFrame) -> pd.DataFrame:
@@ -153,8 +150,7 @@ def separation(found: pd.DataFrame, by: str) -> float:
     returned, kept = (known[by][known.fate == fate].to_numpy() for fate in (RETURNED, KEPT))
     if not len(returned) or not len(kept):
         return np.nan
-    pairs = returned[:, None] - kept
-    return float(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+    return float(stats.mannwhitneyu(returned, kept).statistic / len(returned) / len(kept))
 
 
 def exponents(found: pd.DataFrame) -> np.ndarray:
@@ -194,7 +190,7 @@ def parted(found: pd.DataFrame) -> str:
 def foretold(found: pd.DataFrame) -> str:
     """Of how many classes with disjoint supports the fate is the one that `recovery` predicts."""
     known = found[(found.fate != OPEN) & (found.study != "overlap")]
-    numbers = {key: known[key].to_numpy() for key in ("n", "s", "sigma_p", "alpha", "lam", "eta")}
+    numbers = {key: known[key].to_numpy() for key in ("n", "s", "sigma_p", "alpha")}
     right = (recovery(Point(**numbers, q=3)) >= 1) == (known.fate == RETURNED)
     return f"right of {int(right.sum())} of {len(known)}"
 
