@@ -60,15 +60,21 @@ def cell(results: xr.Dataset, value: str = "test_error") -> str:
 
 def table(results: xr.Dataset, axis: str, value: str = "test_error", **sel: float) -> str:
     """A variable along one axis, a column an optimizer, at one place of the others."""
-    here = results.sel(sel, method="nearest") if sel else results
+    return along(axis, sel, {"": (results, value)}, value)
+
+
+def along(axis: str, sel: Mapping[str, float], shown: Mapping[str, tuple[xr.Dataset, str]], title: str) -> str:
+    """Variables along one axis at one place of the others: a column for each optimizer and each that is shown."""
+    found = {head: (one.sel(sel, method="nearest") if sel else one, value) for head, (one, value) in shown.items()}
+    here, key = next(iter(found.values()))[0], axis.removesuffix("_index")
     labels = [str(label) for label in here.optimizer.values]
-    own = np.atleast_2d(here[axis.removesuffix("_index")].values)
-    names = zip(*(written(values) for values in own), strict=True)
-    rows = [[axis.removesuffix("_index"), *labels]]
+    names = zip(*(written(values) for values in np.atleast_2d(here[key].values)), strict=True)
+    rows = [[key, *(", ".join(filter(None, (label, head))) for label in labels for head in found)]]
     for k, text in enumerate(map(" / ".join, names)):
-        rows.append([text, *(cell(here.isel({axis: k}).sel(optimizer=label), value) for label in labels)])
+        at = {head: (one.isel({axis: k}), value) for head, (one, value) in found.items()}
+        rows.append([text, *(cell(one.sel(optimizer=o), value) for o in labels for one, value in at.values())])
     where = ", ".join(f"{name} = {written([here[name]])[0]}" for name in sel)
-    return f"{value} along {axis.removesuffix('_index')}{' at ' + where if where else ''}\n\n```\n{columns(rows)}\n```"
+    return f"{title} along {key}{' at ' + where if where else ''}\n\n```\n{columns(rows)}\n```"
 
 
 def law(name: str, curve: xr.Dataset) -> list[str]:
@@ -172,18 +178,16 @@ def beta2_by_alpha(results: xr.Dataset, folder: Path) -> str:
 
 def table1_to_rest(results: xr.Dataset, folder: Path) -> str:
     """Along λ at t_fit, after the paper's 10⁴ steps, and at rest: error, and what the solution is."""
-    at_t = results.sel(test_record=np.flatnonzero(results.test_step.values == 10_000).item())
-    ended = int((at_t.test_error_path.isnull() & (results.rest_step < 0)).sum())
-    assert not ended, "every lane is trained for 10⁴ steps, or at rest before"
     values = ("fit_step", "rest_step", "test_error_at_fit", "test_error_at_rest", "loss_at_rest", "loss",
               "feature_learning_at_rest", "noise_memorization_at_rest", "rest_ratio")  # fmt: skip
-    parts = [table(at_t, "lam", "test_error_path"), *(table(results, "lam", value) for value in values)]
+    early = f"After 10⁴ steps: {table(snapshot(results, TEN_THOUSAND), 'lam')}"
+    parts = [early, *(table(results, "lam", value) for value in values)]
     curvature = results.assign(hessian_min=results.hessian_min / results.lam)
     rested = ", ".join(
         f"{label} {int((results.rest_step.sel(optimizer=label) >= 0).sum())}" for label in results.optimizer.values
     )
     return "\n\n".join(
-        [f"Lanes at rest: {rested}. test_error_path is at step 10,000, hessian_min in units of λ.", *parts,
+        [f"Lanes at rest: {rested}. hessian_min is in units of λ.", *parts,
          table(curvature, "lam", "hessian_min")]
     )  # fmt: skip
 
@@ -235,23 +239,9 @@ def to_rest(results: xr.Dataset, cuts: Sequence[tuple[str, Mapping[str, float]]]
 
 
 def at_three_times(results: xr.Dataset, early: xr.Dataset, axis: str, **sel: float) -> str:
-    """Test errors along one axis at one place of the others: at t_fit, after 10⁴ steps and at the end."""
-    found = {"t_fit": (results, "test_error_at_fit"), "10⁴": (early, "test_error"), "end": (results, "test_error")}
-    labels = [str(label) for label in results.optimizer.values]
-    rows = [[axis.removesuffix("_index"), *(f"{label}, {when}" for label in labels for when in found)]]
-    where = results.sel(sel, method="nearest")
-    own = np.atleast_2d(where[axis.removesuffix("_index")].values)
-    names = map(" / ".join, zip(*(written(values) for values in own), strict=True))
-    for k, text in enumerate(names):
-        at = [one.sel(sel, method="nearest").isel({axis: k}) for one, _ in found.values()]
-        values = [value for _, value in found.values()]
-        cells = [
-            cell(one.sel(optimizer=label), value) for label in labels for one, value in zip(at, values, strict=True)
-        ]
-        rows.append([text, *cells])
-    told = ", ".join(f"{name} = {written([where[name]])[0]}" for name in sel)
-    head = f"test_error along {rows[0][0]} at {told}: at t_fit, after 10⁴ steps, and at rest or after 10⁵"
-    return f"{head}\n\n```\n{columns(rows)}\n```"
+    """Test errors along one axis at one place of the others: at t_fit, after 10⁴ steps, and at rest or after 10⁵."""
+    shown = {"t_fit": (results, "test_error_at_fit"), "10⁴": (early, "test_error"), "end": (results, "test_error")}
+    return along(axis, sel, shown, "test_error at t_fit, after 10⁴ steps, and at rest or after 10⁵")
 
 
 if __name__ == "__main__":
