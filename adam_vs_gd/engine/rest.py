@@ -30,6 +30,7 @@ class Side(NamedTuple):
 
     group: Group  # of that width, with the chunk alone
     places: list[int]  # for each place, which of the lanes is in it
+    hyper: Any  # the numbers of the lane in each place, in host memory
     inputs: Any  # what its programs take: (hyper, slot, draws)
 
     @property
@@ -103,8 +104,9 @@ class ToRest:
         """Lanes at the places of a chunk of a width."""
         chunk = Chunk(tuple(lanes))
         group = replace(self.group, width=width, chunks=(chunk,))
-        numbers = jax.device_put(padded(chunk, group, self.chunk.seeds), sharding(self.devices, LANES))
-        return Side(group, places_of(chunk, group), (*numbers, self.draws))
+        numbers = padded(chunk, group, self.chunk.seeds)
+        on_lanes = jax.device_put(numbers, sharding(self.devices, LANES))
+        return Side(group, places_of(chunk, group), numbers[0], (*on_lanes, self.draws))
 
     def narrowest(self, lanes: Sequence[Lane]) -> int:
         """The least of the group's few widths that some lanes fit in."""
@@ -214,8 +216,7 @@ class ToRest:
 
     def leave(self) -> int:
         """Let the lanes go that are at rest, or at the last step; how many."""
-        hyper, _ = padded(self.side.group.chunks[0], self.side.group, self.chunk.seeds)
-        hyper = jax.tree.map(lambda column: column[self.where], hyper)
+        hyper = jax.tree.map(lambda column: column[self.where], self.side.hyper)
         verdict = self.rest.judge(hyper, self.watched, self.reached)
         going = verdict.leaves | (self.reached == self.steps)
         gone = np.flatnonzero(going)
