@@ -44,6 +44,7 @@ TO_REST: Mapping[str, Sequence[tuple[str, Mapping[str, float]]]] = {
     "lam-by-alpha": [("lam", {"alpha": alpha}) for alpha in (0.0, 0.2, 0.5)],
     "eta-by-alpha": [("eta_index", {"alpha": alpha}) for alpha in (0.2, 0.5)],
     "beta2-by-alpha": [("beta2", {"alpha": alpha}) for alpha in (0.1, 0.2, 0.5)],
+    "alpha-by-s": [("alpha", {"s": 100}), ("alpha", {"s": 500}), ("s", {"alpha": 0.2})],
 }
 """{diagram that `to_rest.py` trains to rest: along which axes its numbers are told, and where}."""
 TEN_THOUSAND = 10_000  # the paper's T
