@@ -45,6 +45,7 @@ TO_REST: Mapping[str, Sequence[tuple[str, Mapping[str, float]]]] = {
     "eta-by-alpha": [("eta_index", {"alpha": alpha}) for alpha in (0.2, 0.5)],
     "beta2-by-alpha": [("beta2", {"alpha": alpha}) for alpha in (0.1, 0.2, 0.5)],
     "alpha-by-s": [("alpha", {"s": 100}), ("alpha", {"s": 500}), ("s", {"alpha": 0.2})],
+    "sigma_p-by-s": [("sigma_p", {"s": 100})],
 }
 """{diagram that `to_rest.py` trains to rest: along which axes its numbers are told, and where}."""
 TEN_THOUSAND = 10_000  # the paper's T
