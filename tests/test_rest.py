@@ -201,13 +201,14 @@ def test_a_lane_that_comes_to_rest_is_the_lane_that_is_stopped_there(method):
 
 @pytest.mark.parametrize("method", ["plain", "sparse"])
 def test_t_fit_is_the_first_step_that_fits(method):
-    """Against a training of which every step is recorded."""
+    """Against trainings of which every step is recorded."""
     found = rows(method)
-    for lane in list(found)[:3]:
-        row = found[lane]
-        steps = int(row["fit_step"]) + 5
-        (every,) = small.rows([Lane(replace(lane.static, until="steps", steps=steps), lane.hyper, lane.seed, steps)],
-                              method).values()  # fmt: skip
+    lanes = list(found)[:3]
+    steps = max(int(found[lane]["fit_step"]) for lane in lanes) + 5
+    stopped = [Lane(replace(lane.static, until="steps", steps=steps), lane.hyper, lane.seed, steps) for lane in lanes]
+    trained = small.rows(stopped, method)
+    for lane, one in zip(lanes, stopped, strict=True):
+        row, every = found[lane], trained[one]
         fits = (every["train_error_path"] == 0) & (every["data_loss_path"] <= 0.1)
         assert fits.argmax() == row["fit_step"]
         for name in ("loss", "feature_learning", "capital_gamma", "grad_norm_l1"):
