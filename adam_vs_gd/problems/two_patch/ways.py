@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from adam_vs_gd.problem import MIN_WIDTH, Cost, Machine, Way
 from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR_RULES, real_bytes
+from adam_vs_gd.problems.two_patch.geometry import Sizes
 from adam_vs_gd.types import REST
 
 if TYPE_CHECKING:
@@ -76,6 +77,13 @@ def filters(static: Static) -> int:
 def rows_of(static: Static, ranks: int) -> int:
     """Coordinates that a training set of so many ranks can touch, and coordinate 0."""
     return min(static.d, static.n * ranks + 1)
+
+
+def sizes_of(static: Static, ranks: int, sharers: int) -> Sizes:
+    """What a GPU's kernels are laid out by; they leave coordinates idle where fewer than half are touched."""
+    touched, moments = static.n * ranks + 1, {"signgd": 0, "gd": 1}.get(static.optimizer, 2)
+    rows = touched if 2 * touched < static.d else static.d
+    return Sizes(static.n, static.d, ranks, rows, filters(static), moments, sharers)
 
 
 def cost(static: Static, ranks: int, way: Way) -> Cost:
