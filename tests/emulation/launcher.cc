@@ -16,11 +16,11 @@ std::map<std::string, Run, std::less<>> programs;
 int order = 0;
 
 ffi::Error launch(ffi::RemainingArgs args, ffi::RemainingRets rets, std::string_view program, std::string_view kernel,
-                  int64_t grid, int64_t team, int64_t shared, int64_t teams, int64_t operands, int64_t, int64_t) {
+                  int64_t grid, int64_t team, int64_t shared, int64_t operands, int64_t, int64_t) {
   std::vector<void *> buffers;
   for (int64_t k = 0; k < operands; k++) buffers.push_back(args.get<ffi::AnyBuffer>(k).value().untyped_data());
   for (size_t k = 0; k < rets.size(); k++) buffers.push_back(rets.get<ffi::AnyBuffer>(k).value()->untyped_data());
-  int count = (int)teams;
+  int count = (int)(grid / team);
   std::vector<void *> arguments{&count};
   for (void *&buffer : buffers) arguments.push_back(&buffer);
   Run run = nullptr;
@@ -52,7 +52,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(emulated, launch,
                                   .Attr<int64_t>("grid")
                                   .Attr<int64_t>("team")
                                   .Attr<int64_t>("shared")
-                                  .Attr<int64_t>("teams")
                                   .Attr<int64_t>("operands")
                                   .Attr<int64_t>("threads")
                                   .Attr<int64_t>("cluster"));

@@ -1,11 +1,12 @@
 """How lanes are laid over a GPU: the sizes that its kernels are compiled for. Pure, no JAX.
 
-A team of blocks trains a few lanes of one seed and s, each block a few of their filters, in quads of four (`fast/cuda/shape.cuh` says
-what stands where). The layout follows from shapes and from the architecture alone, and so do results.
+A team of blocks trains a few lanes of one seed and s, each block a few of their filters, in quads of four: what stands
+where is said in fast/cuda/shape.cuh. The layout follows from shapes and from the architecture alone, and so do results.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 THREADS = 832  # of a block at most: more would have fewer than 72 registers each
 WARP = 32
-MOST_BLOCKS = 8  # of a cluster, on every GPU that has clusters; and of a team
+MOST_BLOCKS, OF_CLUSTER = 16, 8  # of a team; of a cluster, on every GPU that has clusters
 MOST_ROWS = 2**16 - 2  # they are named in 16 bits
 AHEAD, SUMS = 64, 3  # as fast/cuda/team.cuh has them
 LANE_BYTES = 88  # of a `Lane` there
@@ -37,8 +38,7 @@ class Architecture(NamedTuple):
 
 
 SHARED = {"80": 163, "86": 99, "87": 163, "89": 99, "90": 227, "100": 227, "103": 227, "120": 99, "121": 99}
-"""KiB of shared memory that a block may take, by compute capability (CUDA C++ Programming Guide, technical specifications)."""
-LEAST = 80  # compute capability that the kernels are written for
+"""KiB of shared memory that a block may take, by compute capability (CUDA C++ Programming Guide, its table of them)."""
 
 
 def architecture(capability: str) -> Architecture | None:
@@ -47,6 +47,11 @@ def architecture(capability: str) -> Architecture | None:
     if number not in SHARED:
         return None
     return Architecture(f"sm_{number}", 1024 * SHARED[number], int(number) >= 90)
+
+
+def named(name: str) -> Architecture | None:
+    """That of a name ("sm_90"); None where there is none."""
+    return architecture(name.removeprefix("sm_")) if name else None
 
 
 class Sizes(NamedTuple):
@@ -99,7 +104,7 @@ class Geometry:
     @property
     def cluster(self) -> bool:
         """Whether a team is a cluster; blocks that are none wait for each other in memory."""
-        return self.on.clusters and self.blocks > 1
+        return self.on.clusters and 1 < self.blocks <= OF_CLUSTER
 
     @property
     def lane_quads(self) -> int:
@@ -209,13 +214,15 @@ def teams(of: Sizes, quads: int) -> Iterator[tuple[int, int]]:
             yield partners, blocks
 
 
+@functools.lru_cache(maxsize=1024)
 def of_coordinates(of: Sizes, on: Architecture) -> Geometry | None:
     """The fastest layout, by a rough count, for weights that stand as coordinates; None where a lane does not fit."""
     best: tuple[float, Geometry] | None = None
     for quads, conflicts in CONFLICTS.items():
         for partners, blocks in teams(of, quads):
             found = Geometry(of, on, partners, blocks, quads, quads, threads_for(of, quads))
-            cycles = 2 * of.n * of.ranks * max(quads / 4 * conflicts, LISTS_TIME) + 1.5 * of.rows * quads + STEP_TIME
+            wait = STEP_TIME if found.cluster or blocks == 1 else 2 * STEP_TIME
+            cycles = 2 * of.n * of.ranks * max(quads / 4 * conflicts, LISTS_TIME) + 1.5 * of.rows * quads + wait
             speed = partners / (blocks * cycles)
             if found.fits and (best is None or speed > best[0]):
                 best = speed, found
@@ -234,6 +241,7 @@ def threads_for(of: Sizes, quads: int) -> int:
     return WARP * min(range(4, THREADS // WARP + 1), key=lambda warps: (time(warps), warps))
 
 
+@functools.lru_cache(maxsize=1024)
 def in_span(of: Sizes, on: Architecture) -> Geometry | None:
     """The layout for coefficients in the span of the data; None where a lane does not fit.
 

@@ -6,6 +6,8 @@
     span     native: gradient descent in the span of the data
     dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
     gram     XLA: gradient descent in the span of the data
+    cuda     a GPU's kernels: what `sparse` is
+    cuda_span  the same: what `span` is
 
 All but the first are the path "fast", and right for the models of `RIGHT_FOR` and for Definition 3.1's data alone: they
 compute those models' products and activations themselves. A batch is another part of the data at each step, which
@@ -19,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from adam_vs_gd.problem import MIN_WIDTH, Cost, Machine, Way
 from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR_RULES, real_bytes
-from adam_vs_gd.problems.two_patch.geometry import Sizes
+from adam_vs_gd.problems.two_patch.geometry import Sizes, named, of_coordinates
+from adam_vs_gd.problems.two_patch.geometry import in_span as in_span_of
 from adam_vs_gd.types import REST
 
 if TYPE_CHECKING:
@@ -30,7 +33,9 @@ RIGHT_FOR = frozenset({"two_layer_cnn", "linear"})
 """Models that the fast ways know; every other is trained plainly."""
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
 NATIVE = frozenset({"sparse", "products", "span"})
+CUDA = frozenset({"cuda", "cuda_span"})
 SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
+CUDA_SHARE = 0.5  # the same on a GPU, by a count of what an entry takes in either
 BEST_EVERY = 10  # W* is looked for every so many steps, and at T
 
 WAYS = {
@@ -40,6 +45,8 @@ WAYS = {
     "span": Way("span", least=1),
     "dense": Way("dense", MIN_WIDTH, shares=True),
     "gram": Way("gram", MIN_WIDTH, shares=True),
+    "cuda": Way("cuda", least=1, shares=True),
+    "cuda_span": Way("cuda_span", least=1, shares=True),
 }
 
 
@@ -52,11 +59,27 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     if machine.path == "reference" or static.batch_size or static.model not in RIGHT_FOR or "data" in static.foreign:
         return WAYS["plain"]
     native = machine.native and static.precision == "float32"
+    if machine.platform != "cpu":
+        return WAYS[on_gpu(static, hyper, machine.simd if native else "")]
     if static.optimizer in LINEAR_RULES and static.n + 1 < static.d:
         return WAYS["span" if native and static.optimizer in FUSED else "gram"]
     if native and hyper.s <= SPARSE_SHARE * static.d:
         return WAYS["sparse" if static.optimizer in FUSED else "products"]
     return WAYS["dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"]
+
+
+def on_gpu(static: Static, hyper: Hyper, name: str) -> str:
+    """The way on an accelerator, of which the kernels run on the architecture of that name, "" for none.
+
+    A lane is laid out as those with its own s are: what others need that are trained beside it does not matter.
+    """
+    in_span = static.optimizer in LINEAR_RULES and static.n + 1 < static.d
+    if static.optimizer in FUSED and (on := named(name)):
+        sizes = sizes_of(static, int(hyper.s), 1)
+        looks = of_coordinates(sizes._replace(trained=not in_span), on)
+        if looks and (in_span_of(sizes, on) if in_span else hyper.s <= CUDA_SHARE * static.d):
+            return "cuda_span" if in_span else "cuda"
+    return "gram" if in_span else "dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"
 
 
 def share(lane: Lane) -> tuple[int, int]:
@@ -110,9 +133,12 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
         "span": 4 * products + 2 * weights,  # weights are put together for a test
         "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
         "gram": (copies + 2) * products + static.n * (static.n + rows_of(static, ranks)),
+        "cuda": (copies + 2) * weights + 4 * products + 6 * static.n * ranks,
+        "cuda_span": 8 * products + 2 * weights + static.n * (static.n + rows_of(static, ranks)) + 6 * static.n * ranks,
     }
-    kept = {"span": 4 * products, "gram": copies * products}.get(method, copies * weights) * (static.until == REST)
-    return real_bytes(static.precision) * (held[method] + kept)
+    kept = {"gram": copies * products} | dict.fromkeys(("span", "cuda_span"), 4 * products)
+    beside = kept.get(method, copies * weights) * (static.until == REST)
+    return real_bytes(static.precision) * (held[method] + beside)
 
 
 def seed_bytes(static: Static, ranks: int) -> int:
@@ -124,7 +150,7 @@ def seed_bytes(static: Static, ranks: int) -> int:
 def look_bytes(static: Static, method: str) -> int:
     """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
     weights = filters(static) * static.d
-    if method in NATIVE:
+    if method in NATIVE | CUDA:
         return real_bytes(static.precision) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
     return real_bytes(static.precision) * min(1000, static.test_size) * static.d
 
@@ -137,7 +163,8 @@ def step_work(static: Static, method: str, ranks: int) -> float:
     n, c = float(static.n), filters(static)
     if static.batch_size:
         n = static.batch_size + n / BEST_EVERY
-    if method in ("span", "gram"):
+    if method in ("span", "gram", "cuda_span"):
         return c * (2.0 * n * n + 20 * n)
-    noise = n * {"sparse": ranks, "products": ranks, "plain": static.d}.get(method, rows_of(static, ranks))
+    sparse = dict.fromkeys(("sparse", "products", "cuda"), ranks)
+    noise = n * {**sparse, "plain": static.d}.get(method, rows_of(static, ranks))
     return c * (4.0 * noise + 20 * n + 10 * static.d)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -117,10 +117,11 @@ def sparse(static: Static, ranks: int) -> Batch:
 
 
 def as_arrays(static: Static, state: TrainState) -> tuple[list[Array], tuple[Array, ...]]:
-    """A state as kernels take it: weights, W*, and what goes with them, [L, J, m, d] each; then the record, [L] each."""
+    """A state as kernels take it: weights, W*, and what goes with them, [L, J, m, d] each; the record, [L] each."""
     (w,) = state.params.values()
     (best,) = state.best.params.values()
-    beside = [*jax.tree.leaves(state.rest), *(leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.shape == w.shape)]
+    moments = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.shape == w.shape]
+    beside = [*jax.tree.leaves(state.rest), *moments]
     kept = (state.best.grad_norm, state.best.step, state.fit_step, *state.windows)
     return [by_filter(static, a) for a in (w, best, *beside)], kept
 

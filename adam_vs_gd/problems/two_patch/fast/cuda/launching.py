@@ -13,8 +13,8 @@ import numpy as np
 from adam_vs_gd.errors import MachineError
 from adam_vs_gd.problem import Kernel
 from adam_vs_gd.problems.two_patch.fast.cuda import nvrtc
-from adam_vs_gd.problems.two_patch.geometry import Architecture, Geometry, architecture
 from adam_vs_gd.problems.two_patch.fast.native import SWITCH, attributes_of
+from adam_vs_gd.problems.two_patch.geometry import Architecture, Geometry, architecture
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Static
@@ -40,7 +40,7 @@ def load() -> Kernel:
         kinds = sorted({str(getattr(device, "compute_capability", "?")) for device in jax.local_devices()})
         return Kernel("", f"they know no GPU of compute capability {', '.join(kinds)}")
     try:
-        nvrtc.library()
+        nvrtc.compiler()
         jax.ffi.register_ffi_target(TARGET, _native.cuda_target(), platform="CUDA")
     except Exception as error:  # no NVRTC, no driver, or a jaxlib that the package was not built beside
         return Kernel("", str(error).splitlines()[0])
@@ -93,8 +93,8 @@ class Kernels(NamedTuple):
         shapes = [*new, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in in_place)]
         aliases = {len(operands) + i: len(new) + i for i in range(len(in_place))}
         sizes = {
-            "grid": blocks, "team": team, "shared": shared, "teams": blocks // team, "operands": len(operands),
-            "threads": self.geometry.threads, "cluster": int(self.geometry.cluster and team > 1),
+            "grid": blocks, "team": team, "threads": self.geometry.threads, "shared": shared,
+            "cluster": int(self.geometry.cluster), "operands": len(operands),
         }  # fmt: skip
         target = jax.ffi.ffi_call(TARGET, shapes, input_output_aliases=aliases)
         attributes = {name: np.int64(size) for name, size in sizes.items()}
@@ -116,6 +116,18 @@ def kernels(static: Static, geometry: Geometry) -> Kernels:
 
     _native.cuda_program(made.name, made.binary)
     return Kernels(made.name, geometry)
+
+
+def expected(method: str) -> Architecture:
+    """That of the GPUs in use.
+
+    Raises:
+        MachineError: if the kernels cannot be used, with the reason.
+    """
+    found = in_use() if (kernel := load()).simd else None
+    if found is None:
+        raise MachineError(f"method {method}: there are no kernels for a GPU: {kernel.why_not}")
+    return found
 
 
 def macros_of(geometry: Geometry, static: Static) -> dict[str, Any]:

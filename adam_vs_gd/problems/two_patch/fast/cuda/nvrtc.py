@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -9,7 +10,7 @@ import importlib.util
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,23 +43,15 @@ class Program(NamedTuple):
     Attributes:
         name: a digest of all that they were compiled from.
         binary: a cubin.
-        resources: {kernel: what it takes}; empty if they come from the cache.
     """
 
     name: str
     binary: bytes
-    resources: Mapping[str, Resources] = {}
 
 
 def sources() -> dict[str, str]:
     """{name: text} of the kernels' files."""
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.cu*"))}
-
-
-def digest(architecture: str, macros: Mapping[str, Any]) -> str:
-    """A name for kernels: of their source, how they are compiled, and by which NVRTC."""
-    parts = [*sources().items(), architecture, sorted(macros.items()), OPTIONS, *version()]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
 def program(architecture: str, macros: Mapping[str, Any], folder: Path | None = None) -> Program:
@@ -72,21 +65,21 @@ def program(architecture: str, macros: Mapping[str, Any], folder: Path | None = 
     Raises:
         CompilerError: if there is no NVRTC, or it refuses.
     """
-    name = digest(architecture, macros)
+    nvrtc = compiler()
+    parts = [*sources().items(), architecture, sorted(macros.items()), OPTIONS, nvrtc.version]
+    name = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
     folder = folder or Path(platformdirs.user_cache_dir("adam-vs-gd", appauthor=False)) / "cuda"
     path = folder / f"{name}.cubin"
-    try:
+    with contextlib.suppress(OSError, ValueError):
         return Program(name, checked(path.read_bytes()))
-    except (OSError, ValueError):
-        made = compiled(architecture, macros)
-    try:  # a name of its own, then the one: others may do the same now, on another machine too
+    binary, _ = nvrtc.compile(architecture, macros)
+    with contextlib.suppress(OSError):  # a full disk, or a folder that is not ours: compiled again next time
         folder.mkdir(parents=True, exist_ok=True)
+        # a name of its own, then the one: others may do the same now, on another machine too
         with tempfile.NamedTemporaryFile(dir=folder, prefix=name, delete=False) as file:
-            file.write(hashlib.sha256(made.binary).digest() + made.binary)
+            file.write(hashlib.sha256(binary).digest() + binary)
         os.replace(file.name, path)
-    except OSError:  # a full disk, or a folder that is not ours: compiled again next time
-        pass
-    return made
+    return Program(name, binary)
 
 
 def checked(data: bytes) -> bytes:
@@ -100,29 +93,67 @@ def checked(data: bytes) -> bytes:
     return data[32:]
 
 
-def compiled(architecture: str, macros: Mapping[str, Any]) -> Program:
-    """The same, compiled now.
+class Compiler:
+    """An NVRTC.
 
     Raises:
-        CompilerError: if there is no NVRTC, or it refuses.
+        OSError: if there is none at that path.
     """
-    nvrtc = library()
-    headers = {name: text for name, text in sources().items() if name != SOURCE.name}
-    options = [f"--gpu-architecture={architecture}", *OPTIONS, *(f"-D{name}={value}" for name, value in macros.items())]
-    handle = ctypes.c_void_p()
-    texts = (ctypes.c_char_p * len(headers))(*(text.encode() for text in headers.values()))
-    names = (ctypes.c_char_p * len(headers))(*(name.encode() for name in headers))
-    source = SOURCE.read_bytes()
-    expect(nvrtc.nvrtcCreateProgram(ctypes.byref(handle), source, SOURCE.name.encode(), len(headers), texts, names))
-    try:
-        done = nvrtc.nvrtcCompileProgram(handle, len(options), (ctypes.c_char_p * len(options))(*map(str.encode, options)))
-        log = text_of(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, handle).decode(errors="replace").rstrip("\0")
-        if done:
-            raise CompilerError(f"NVRTC {version_text()} refuses the kernels for {architecture}:\n{log}")
-        binary = text_of(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, handle)
-    finally:
-        nvrtc.nvrtcDestroyProgram(ctypes.byref(handle))
-    return Program(digest(architecture, macros), binary, dict(resources_in(log)))
+
+    def __init__(self, path: str) -> None:
+        self.library = ctypes.CDLL(path)
+        self.library.nvrtcGetErrorString.restype = ctypes.c_char_p
+
+    @property
+    def version(self) -> str:
+        """As people write it."""
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        self.expect(self.library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
+        return f"{major.value}.{minor.value}"
+
+    def compile(self, architecture: str, macros: Mapping[str, Any]) -> tuple[bytes, dict[str, Resources]]:
+        """The kernels of some shapes, and what the compiler says that each takes.
+
+        Raises:
+            CompilerError: if it refuses them.
+        """
+        headers = {name: text for name, text in sources().items() if name != SOURCE.name}
+        defined = [f"-D{key}={value}" for key, value in macros.items()]
+        options = [f"--gpu-architecture={architecture}", *OPTIONS, *defined]
+        handle, call = ctypes.c_void_p(), self.library
+        source = SOURCE.read_bytes(), SOURCE.name.encode(), len(headers), array(headers.values()), array(headers)
+        self.expect(call.nvrtcCreateProgram(ctypes.byref(handle), *source))
+        try:
+            refused = call.nvrtcCompileProgram(handle, len(options), array(options))
+            log = self.text(call.nvrtcGetProgramLogSize, call.nvrtcGetProgramLog, handle).decode(errors="replace")
+            if refused:
+                raise CompilerError(f"NVRTC {self.version} refuses the kernels for {architecture}:\n{log}")
+            binary = self.text(call.nvrtcGetCUBINSize, call.nvrtcGetCUBIN, handle)
+        finally:
+            call.nvrtcDestroyProgram(ctypes.byref(handle))
+        return binary, dict(resources_in(log))
+
+    def text(self, size: Any, get: Any, handle: ctypes.c_void_p) -> bytes:
+        """One of a program's outputs."""
+        length = ctypes.c_size_t()
+        self.expect(size(handle, ctypes.byref(length)))
+        data = ctypes.create_string_buffer(length.value)
+        self.expect(get(handle, data))
+        return data.raw
+
+    def expect(self, code: int) -> None:
+        """See that a call went well.
+
+        Raises:
+            CompilerError: if not.
+        """
+        if code:
+            raise CompilerError(f"NVRTC says {self.library.nvrtcGetErrorString(code).decode()}")
+
+
+def array(texts: Collection[str]) -> Any:
+    """Texts as C takes them."""
+    return (ctypes.c_char_p * len(texts))(*(text.encode() for text in texts))
 
 
 def resources_in(log: str) -> Iterator[tuple[str, Resources]]:
@@ -135,57 +166,23 @@ def resources_in(log: str) -> Iterator[tuple[str, Resources]]:
             yield name[1], Resources(int(registers[1]), int(stores[1]) + int(loads[1]))
 
 
-def text_of(size: Any, get: Any, handle: ctypes.c_void_p) -> bytes:
-    """One of NVRTC's outputs."""
-    length = ctypes.c_size_t()
-    expect(size(handle, ctypes.byref(length)))
-    data = ctypes.create_string_buffer(length.value)
-    expect(get(handle, data))
-    return data.raw
-
-
-def expect(code: int) -> None:
-    """See that a call went well.
-
-    Raises:
-        CompilerError: if not.
-    """
-    if code:
-        raise CompilerError(f"NVRTC says {library().nvrtcGetErrorString(code).decode()}")
-
-
 @functools.cache
-def library() -> Any:
-    """NVRTC, from the wheels that JAX's extras bring, or the system's.
+def compiler() -> Compiler:
+    """The NVRTC of the wheels that JAX's extras bring, or the system's.
 
     Raises:
-        CompilerError: if it is not there.
+        CompilerError: if there is none.
     """
     for path in candidates():
-        try:
-            found = ctypes.CDLL(path)
-        except OSError:
-            continue
-        found.nvrtcGetErrorString.restype = ctypes.c_char_p
-        return found
+        with contextlib.suppress(OSError):
+            return Compiler(path)
     raise CompilerError("there is no NVRTC; install 'adam-vs-gd[cuda13]' or 'adam-vs-gd[cuda]', which bring it")
 
 
-def candidates() -> Iterator[str]:
-    """Where NVRTC may be: that of the newest CUDA first."""
+def candidates() -> list[str]:
+    """Where NVRTC may be: of the CUDA that JAX uses first, then of the newest. Drivers do not take newer binaries."""
     spec = importlib.util.find_spec("nvidia")
-    for root in map(Path, spec.submodule_search_locations or () if spec else ()):
-        yield from sorted(map(str, root.glob("*/lib/libnvrtc.so.1[0-9]")), reverse=True)
-    yield from ("libnvrtc.so.13", "libnvrtc.so.12")
-
-
-def version() -> tuple[int, int]:
-    """NVRTC's."""
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    expect(library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
-    return major.value, minor.value
-
-
-def version_text() -> str:
-    """The same, for people."""
-    return ".".join(map(str, version()))
+    roots = spec.submodule_search_locations if spec else None
+    found = [str(path) for root in roots or () for path in Path(root).glob("*/lib/libnvrtc.so.1[0-9]")]
+    found = sorted(found, reverse=True, key=lambda path: path[-2:]) + [f"libnvrtc.so.{major}" for major in (13, 12)]
+    return sorted(found, key=lambda path: importlib.util.find_spec(f"jax_cuda{path[-2:]}_plugin") is None)

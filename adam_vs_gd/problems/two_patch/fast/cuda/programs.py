@@ -15,13 +15,13 @@ from adam_vs_gd.problem import Batch
 from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.learning.steps import window
 from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
-from adam_vs_gd.problems.two_patch.geometry import SUMS, Architecture, Geometry, in_span, of_coordinates
 from adam_vs_gd.problems.two_patch.fast.cuda.launching import IDLE_BLOCKS, TEST_PARTS, Kernels, kernels
 from adam_vs_gd.problems.two_patch.fast.dense import unit_noise
 from adam_vs_gd.problems.two_patch.fast.gram import share
 from adam_vs_gd.problems.two_patch.fast.native import ALL_LOOKS, looks_of
-from adam_vs_gd.problems.two_patch.fast.sparse import Eye, as_arrays, by_filter, from_arrays, seen_by, weights_of
 from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, from_order, in_order, start
+from adam_vs_gd.problems.two_patch.fast.sparse import Eye, as_arrays, by_filter, from_arrays, seen_by, weights_of
+from adam_vs_gd.problems.two_patch.geometry import SUMS, Architecture, Geometry, in_span, of_coordinates
 from adam_vs_gd.problems.two_patch.problem import two_patch
 from adam_vs_gd.problems.two_patch.ways import BEST_EVERY, sizes_of
 
@@ -103,8 +103,8 @@ def coordinates(static: Static, ranks: int, on: Architecture, sharers: int) -> B
             "advance", blocks, (numbers, labels, noise, of_norms, of_objective, start, stop), [*told, candidates],
             [arrivals, *kept, best, w, *moments], shared=layout.shared, team=layout.blocks,
         )[4:]  # fmt: skip
-        kept, (best, w, *moments) = found[: len(kept)], found[len(kept) :]
-        return from_arrays(state, [w, best, *moments], kept, stop - start)
+        record, (best, w, *moments) = found[: len(kept)], found[len(kept) :]
+        return from_arrays(state, [w, best, *moments], record, stop - start)
 
     def best_of(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState) -> Array:
         began = weights_of(static, plain.start(hyper, slot, draws).params)
