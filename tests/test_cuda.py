@@ -24,7 +24,7 @@ from adam_vs_gd.errors import MachineError
 from adam_vs_gd.problem import Machine
 from adam_vs_gd.problems.two_patch import ways
 from adam_vs_gd.problems.two_patch.fast import make_batch
-from adam_vs_gd.problems.two_patch.fast.cuda import launching, nvrtc, programs
+from adam_vs_gd.problems.two_patch.fast.cuda import available, launching, nvrtc, programs
 from adam_vs_gd.problems.two_patch.geometry import (
     SHARED,
     WARP,
@@ -47,7 +47,7 @@ def gpu(monkeypatch):
 
     def found(on):
         machine = Machine("fast", native=True, platform="gpu", simd=on.name)
-        monkeypatch.setattr(launching, "expected", lambda method: on)
+        monkeypatch.setattr(available, "expected", lambda method: on)
         monkeypatch.setitem(vars(small.FAMILY), "way", lambda *lane: ways.way_of(*lane[:2], machine))
 
     yield found
@@ -89,7 +89,9 @@ def hyper_of(count, **numbers):
     """Numbers of lanes that differ in α, and in what is given."""
     usual = {"alpha": np.linspace(0, 0.5, count), "s": 5, "sigma_p": 0.5, "sigma_0": 0.3, "lam": 1e-2, "eta": 2e-2,
              "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "eta_after": 0, "switch": 0}  # fmt: skip
-    return Hyper(**{name: jnp.full(count, value, jnp.float32) for name, value in (usual | numbers).items()})
+    return Hyper(
+        **{name: jnp.full(count, jnp.asarray(value), jnp.float32) for name, value in (usual | numbers).items()}
+    )
 
 
 def batch_of(optimizer, sharers=4, on=HOPPER, **sizes):
@@ -328,10 +330,22 @@ def test_without_a_compiler_or_with_a_mistake_the_reason_is_said(monkeypatch):
 
 
 def test_doing_without_the_kernels_is_said_with_the_reason(monkeypatch):
-    load = launching.load.__wrapped__
+    load = available.load.__wrapped__
     assert "compute capability" in load().why_not or "was not built" in load().why_not
     monkeypatch.setenv("ADAM_VS_GD_NATIVE", "off")
     assert load().why_not == "ADAM_VS_GD_NATIVE is off; unset it to use the kernels"
+
+
+def test_kernels_are_tried_before_they_are_used(gpu, monkeypatch):
+    available.works(HOPPER)
+    emulated_kernels = programs.kernels
+
+    def wrong(static, layout):  # as a GPU might do that is not what we think
+        return emulated_kernels(replace(static, q=static.q + 1), layout)
+
+    monkeypatch.setattr(programs, "kernels", wrong)
+    with pytest.raises(RuntimeError, match=r"other numbers here than the plain path \(adam, "):
+        available.works(HOPPER)
 
 
 # ---------------------------------------------------------------------------------------------------------- launches

@@ -143,14 +143,21 @@ DEVICE void publish(float *to, float x) { *to = x; }
 DEVICE float published(const float *from) { return *from; }
 
 DEVICE machine::Warp &warp_of() { return machine::running->now->block->warps[thread() / 32]; }
-DEVICE double across(double x, int mask) {
+template <typename T, typename J>
+DEVICE T joined(T x, int apart, J join) {
   machine::Warp &warp = warp_of();
   double *values = warp.values[warp.meeting.rounds & 1];
   values[thread() % 32] = x;
   machine::meet(warp.meeting);
-  return values[(thread() % 32) ^ mask];
+  T all[32];
+  for (int k = 0; k < 32; k++) all[k] = (T)values[k];
+  for (int mask = 16; mask >= apart; mask /= 2) {
+    T next[32];
+    for (int k = 0; k < 32; k++) next[k] = join(all[k], all[k ^ mask]);
+    std::copy(next, next + 32, all);
+  }
+  return all[thread() % 32];
 }
-DEVICE float across(float x, int mask) { return (float)across((double)x, mask); }
 DEVICE unsigned int ballot(bool x) {
   unsigned int all = 0;
   machine::Warp &warp = warp_of();

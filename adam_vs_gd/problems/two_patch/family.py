@@ -161,9 +161,9 @@ def kernel(platform: str) -> Kernel | None:
 
         return native.load()
     if platform in ("gpu", "cuda"):
-        from adam_vs_gd.problems.two_patch.fast.cuda import launching
+        from adam_vs_gd.problems.two_patch.fast.cuda import available
 
-        return launching.load()
+        return available.load()
     return None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,10 +9,9 @@ import jax
 import numpy as np
 
 from adam_vs_gd.errors import MachineError
-from adam_vs_gd.problem import Kernel
 from adam_vs_gd.problems.two_patch.fast.cuda import nvrtc
 from adam_vs_gd.problems.two_patch.fast.native import SWITCH, attributes_of
-from adam_vs_gd.problems.two_patch.geometry import Architecture, Geometry, architecture
+from adam_vs_gd.problems.two_patch.geometry import Geometry
 
 if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Static
@@ -23,34 +20,6 @@ if TYPE_CHECKING:
 TARGET = "adam_vs_gd_cuda"
 IDLE_BLOCKS = 16  # of a lane, for coordinates that no example touches
 TEST_PARTS = 4  # blocks of a lane, for its test examples
-
-
-@functools.cache
-def load() -> Kernel:
-    """Register the target, and see that there is all that it takes; once."""
-    if os.environ.get(SWITCH) in ("0", "off"):
-        return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}; unset it to use the kernels")
-    try:
-        from adam_vs_gd import _native
-    except ImportError as error:
-        how = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
-        return Kernel("", f"what launches them was not built ({error}); {how}")
-    found = in_use()
-    if found is None:
-        kinds = sorted({str(getattr(device, "compute_capability", "?")) for device in jax.local_devices()})
-        return Kernel("", f"they know no GPU of compute capability {', '.join(kinds)}")
-    try:
-        nvrtc.compiler()
-        jax.ffi.register_ffi_target(TARGET, _native.cuda_target(), platform="CUDA")
-    except Exception as error:  # no NVRTC, no driver, or a jaxlib that the package was not built beside
-        return Kernel("", str(error).splitlines()[0])
-    return Kernel(found.name)
-
-
-def in_use() -> Architecture | None:
-    """That of the GPUs that JAX has; None where they differ, or the kernels do not know them."""
-    kinds = {getattr(device, "compute_capability", "") for device in jax.local_devices() if device.platform != "cpu"}
-    return architecture(str(kinds.pop())) if len(kinds) == 1 else None
 
 
 class Kernels(NamedTuple):
@@ -116,18 +85,6 @@ def kernels(static: Static, geometry: Geometry) -> Kernels:
 
     _native.cuda_program(made.name, made.binary)
     return Kernels(made.name, geometry)
-
-
-def expected(method: str) -> Architecture:
-    """That of the GPUs in use.
-
-    Raises:
-        MachineError: if the kernels cannot be used, with the reason.
-    """
-    found = in_use() if (kernel := load()).simd else None
-    if found is None:
-        raise MachineError(f"method {method}: there are no kernels for a GPU: {kernel.why_not}")
-    return found
 
 
 def macros_of(geometry: Geometry, static: Static) -> dict[str, Any]:

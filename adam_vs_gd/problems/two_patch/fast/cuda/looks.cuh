@@ -13,7 +13,7 @@ struct Seen {
 static_assert(sizeof(Seen) == SHAPE_SHARED_SEEN, "as geometry.py counts it");
 
 DEVICE float largest_of_block(float x, double *room) {  // NaN is largest
-  for (int mask = 16; mask; mask /= 2) x = larger(x, across(x, mask));
+  x = joined(x, 1, [](float a, float b) { return larger(a, b); });
   barrier();
   if (thread() % 32 == 0) room[warp()] = x;
   barrier();

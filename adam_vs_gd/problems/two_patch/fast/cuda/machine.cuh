@@ -24,7 +24,7 @@ DEVICE void team_barrier(unsigned int *arrivals, unsigned int &expected) {
 #if SHAPE_BLOCKS == 1
   barrier();
 #elif SHAPE_CLUSTER
-  asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
 #else
   expected += SHAPE_BLOCKS;
   barrier();
@@ -43,9 +43,14 @@ DEVICE void team_barrier(unsigned int *arrivals, unsigned int &expected) {
 DEVICE void publish(float *to, float x) { __stcg(to, x); }  // past the caches that blocks have to themselves
 DEVICE float published(const float *from) { return __ldcg(from); }
 
-// Of the thread of this warp whose number differs by the bits of `mask`; all threads of a warp call these together.
-DEVICE float across(float x, int mask) { return __shfl_xor_sync(~0u, x, mask); }
-DEVICE double across(double x, int mask) { return __shfl_xor_sync(~0u, x, mask); }
+// Puts together, by `join` of two, what the threads of a warp have whose numbers agree modulo `apart`, a power of two: pairs
+// first that are 16 apart, then 8, down to `apart`. All threads of a warp call this together, and have the same of it.
+template <typename T, typename J>
+DEVICE T joined(T x, int apart, J join) {
+#pragma unroll
+  for (int mask = 16; mask >= apart; mask /= 2) x = join(x, __shfl_xor_sync(~0u, x, mask));
+  return x;
+}
 DEVICE unsigned int ballot(bool x) { return __ballot_sync(~0u, x); }
 
 DEVICE void set_bits(unsigned int *in, unsigned int bits) { atomicOr(in, bits); }

@@ -100,7 +100,7 @@ DEVICE void find_products(Team &team, Coefficients &memory, const float *gram, c
       if (i < N) team.keep_products(t, i, quad, acc[q] + start);
       if (!late(t)) continue;
       float square = i < N ? total(memory.a[i * QUADS + quad] * (acc[q] + 2.0f * start)) : 0;
-      for (int mask = 16; mask; mask /= 2) square += across(square, mask);
+      square = joined(square, 1, [](float a, float b) { return a + b; });
       if (thread() % 32 == 0) memory.squares[i / 32][quad] = square;
     }
   }

@@ -58,7 +58,7 @@ struct Common {
 
 // The sum over all threads of a block, the same for each.
 DEVICE double sum_of_block(double x, double *sums) {
-  for (int mask = 16; mask; mask /= 2) x += across(x, mask);
+  x = joined(x, 1, [](double a, double b) { return a + b; });
   barrier();
   if (thread() % 32 == 0) sums[warp()] = x;
   barrier();
@@ -68,8 +68,7 @@ DEVICE double sum_of_block(double x, double *sums) {
 }
 // The sum over the members of a warp, of what is of the same column.
 DEVICE float sum_of_members(float x) {
-  for (int mask = 16; mask >= ACROSS; mask /= 2) x += across(x, mask);
-  return x;
+  return joined(x, ACROSS, [](float a, float b) { return a + b; });
 }
 DEVICE float4 sum_of_members(float4 x) {
   return each(x, [](float x) { return sum_of_members(x); });
