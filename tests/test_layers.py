@@ -49,8 +49,8 @@ KERNELS = (
     "types", "problem", "engine/chunk", "engine/plan", "engine/packing", "problems/learning", "problems/two_patch",
     "problems/images/network", "problems/images/alexnet", "problems/images/filters", "problems/function/tracing",
 )  # fmt: skip
-HOSTS = ("problems/two_patch/fast/native",)
-"""Of the kernels what looks at an environment variable."""
+HOSTS = tuple(f"problems/two_patch/fast/{name}" for name in ("native", "cuda/available", "cuda/nvrtc"))
+"""Of the kernels what looks at an environment variable, and what compiles them and keeps what it has compiled."""
 
 
 def modules():

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-THREADS = 832  # of a block at most: more would have fewer than 72 registers each
+THREADS = 640  # of a block at most: more would have fewer than 96 registers each, too few for steps
 WARP = 32
 MOST_BLOCKS, OF_CLUSTER = 16, 8  # of a team; of a cluster, on every GPU that has clusters
 MOST_ROWS = 2**16 - 2  # they are named in 16 bits
