@@ -76,7 +76,7 @@ def test_a_whole_run_measures_everything_but_what_a_cpu_lacks(finished):
     assert missing == {"numerics adam TF32_TF32_F32_X3"}
     assert "not supported by dot_general on CPU" in steps["numerics adam TF32_TF32_F32_X3"]["not measured"]
     assert {step["section"] for step in steps.values()} == {
-        "table1", "beside", "bench", "products", "numerics", "profile",
+        "table1", "beside", "bench", "products", "numerics", "profile", "whole",
     }  # fmt: skip
     assert "there is no accelerator" in printed
     assert record["run"]["id"] in page

@@ -73,6 +73,14 @@ def train(spec: SweepSpec, devices: Sequence[jax.Device], make: Make = make_batc
     }  # fmt: skip
 
 
+def whole(machine: Machine, sizes: Sizes, optimizer: str, by_xla: bool) -> Figures:
+    """Seconds of a sweep over α of several seeds, with its measurements and tests, without compilation."""
+    seeds, alphas = sizes.whole
+    spec = spec_of(sizes, optimizer, seeds, data={"alpha": {"linspace": [0.0, 0.9, alphas]}})
+    found = train(spec, machine.devices, by_xla=by_xla)
+    return {key: value for key, value in found.items() if key != "seeds"} | {"lanes": seeds * alphas}
+
+
 def differences(found: Figures, reference: Figures) -> dict[str, float]:
     """Largest difference of each result, lane by lane: of errors as it is, of the others relative to the largest."""
     apart = {}

@@ -11,8 +11,8 @@ from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.timing import time_group
 from adam_vs_gd.problem import Batch, Machine
 from adam_vs_gd.problems.two_patch.family import FAMILY
-from adam_vs_gd.problems.two_patch.fast import make_batch, native
-from adam_vs_gd.problems.two_patch.ways import NATIVE, WAYS
+from adam_vs_gd.problems.two_patch.fast import make_batch
+from adam_vs_gd.problems.two_patch.ways import CUDA, NATIVE, WAYS
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store.files import STAGING, publish
@@ -20,8 +20,8 @@ from adam_vs_gd.store.provenance import processor, provenance
 from adam_vs_gd.surroundings import numerics, recorded, refuse_settings
 
 __all__ = [
-    "FAMILY", "NATIVE", "STAGING", "WAYS", "XLA", "Batch", "Chunk", "Group", "Hooks", "SeedDraws", "SweepSpec",
-    "batch_of", "block_of", "cells", "limits_of", "make_batch", "make_plan", "native", "numerics", "placed",
+    "CUDA", "FAMILY", "NATIVE", "STAGING", "WAYS", "XLA", "Batch", "Chunk", "Group", "Hooks", "SeedDraws", "SweepSpec",
+    "batch_of", "block_of", "cells", "limits_of", "make_batch", "make_plan", "numerics", "placed",
     "processor", "program_bytes", "programs_of", "provenance", "publish", "recorded", "refuse_settings", "run_plan",
     "time_group", "use_devices",
 ]  # fmt: skip

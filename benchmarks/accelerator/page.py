@@ -20,12 +20,14 @@ def page(record: Mapping[str, Any]) -> str:
         if MISSING not in step:
             done.setdefault(step["section"], []).append(step)
     sections = {section: done.get(section, []) for section in ("table1", "beside", "bench", "products", "numerics")}
+    whole = done.get("whole", [])
     missing = [[name, step[MISSING]] for name, step in steps.items() if MISSING in step]
     parts = [
         f"# {run['device']}",
         "\n".join(f"- {line}" for line in reading(run, **sections)),
         table(["run", ""], [[key, value] for key, value in run.items() if key != "full"]),
         *table1(run, sections["table1"], sections["beside"]),
+        *sweeps(run, whole),
         *speed_and_memory(run, sections["bench"]),
         *numerics(run, sections["products"], sections["numerics"]),
         *profiles(run, done.get("profile", [])),
@@ -82,6 +84,19 @@ def table1(run: Mapping[str, Any], on_device: list[Figures], on_cpu: list[Figure
         f"Largest difference between {run['device']} and the CPU beside it, lane by lane: of errors as it is, of the "
         "others relative to the largest.",
         table(["optimizer", *RESULTS.values()], apart),
+    ]
+
+
+def sweeps(run: Mapping[str, Any], whole: list[Figures]) -> list[str]:
+    """Whole sweeps over α, by way."""
+    rows = [
+        [s["lanes"], s["optimizer"], s["method"], s["seconds"], s["lane_steps_per_second"], s["compilation"]]
+        for s in sorted(whole, key=lambda s: (s["optimizer"], s["seconds"]))
+    ]
+    return [
+        "## Sweeps",
+        f"On {run['device']}: trainings of several seeds and values of α, from their draws to their last test error.",
+        table(["trainings", "optimizer", "method", "s", "lane-steps/s", "compiled in s"], rows),
     ]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerator import figures
-from accelerator.internals import NATIVE, STAGING, native, provenance, publish, recorded
+from accelerator.internals import CUDA, FAMILY, NATIVE, STAGING, provenance, publish, recorded
 from accelerator.kernels import profile
 from accelerator.page import page
 from accelerator.work import (
@@ -33,7 +33,15 @@ from accelerator.work import (
     spec_of,
 )
 
-SECONDS = {"table1": 20.0, "beside": 20.0, "bench": 12.0, "products": 8.0, "numerics": 20.0, "profile": 10.0}
+SECONDS = {
+    "table1": 20.0,
+    "beside": 20.0,
+    "bench": 12.0,
+    "products": 8.0,
+    "numerics": 20.0,
+    "profile": 10.0,
+    "whole": 45.0,
+}
 """What a step of each section takes, until one of them has been measured: a guess."""
 CUT_OFF = "the run was cut off before it, or in the middle of it"
 
@@ -55,8 +63,9 @@ class Step:
 
 def steps_of(machine: Machine, sizes: Sizes) -> list[Step]:
     """All there is to measure, the most telling first."""
-    runs = machine.on_cpu and native.load().simd
-    methods = {label: [m for m in names if runs or m not in NATIVE] for label, names in sizes.methods.items()}
+    kernel = FAMILY.kernel(machine.devices[0].platform)
+    others = (NATIVE | CUDA) - ((NATIVE if machine.on_cpu else CUDA) if kernel and kernel.simd else set())
+    methods = {label: [m for m in names if m not in others] for label, names in sizes.methods.items()}
     few, all_seeds = sizes.seeds
 
     def table1(label: str, seeds: int) -> Step:
@@ -94,25 +103,33 @@ def steps_of(machine: Machine, sizes: Sizes) -> list[Step]:
 
         return [first, *map(at, sizes.precisions)]
 
-    def kernels(label: str) -> Step:
-        method = next((m for m in methods[label] if m not in NATIVE), methods[label][0])
+    def whole(label: str, by_xla: bool) -> Step:
+        run = lambda found: figures.whole(machine, sizes, label, by_xla)  # noqa: E731
+        seeds, alphas = sizes.whole
+        return Step("whole", f"{seeds * alphas} trainings of {label}{', by XLA' if by_xla else ''}", run)
+
+    def kernels(label: str, method: str) -> Step:
         run = lambda found: profile(machine, sizes, label, method, sizes.lanes[0])  # noqa: E731
         return Step("profile", f"profile {label} {method} {sizes.lanes[0]}", run)
 
     first = [(label, names[0]) for label, names in methods.items()]
-    others = [(label, name) for label, names in methods.items() for name in names[1:]]
+    rest_of = [(label, name) for label, names in methods.items() for name in names[1:]]
     widest, rest = sizes.lanes[0], sizes.lanes[1:]
+    by_xla = {label: next(m for m in names if m not in NATIVE | CUDA) for label, names in methods.items()}
+    looked_at = [*((label, names[0]) for label, names in methods.items() if names[0] in CUDA), *by_xla.items()]
     return [
         *(table1(label, few) for label in methods),
         *(bench(*pair, widest) for pair in first),
+        *(whole(label, False) for label in methods if first != list(by_xla.items())),
         *(beside(label) for label in methods),
         Step("products", "products", lambda found: figures.products(machine, sizes)),
         *(step for label in sizes.numerics[:1] for step in numerics(label)),
-        *(bench(*pair, widest) for pair in others),
-        *(kernels(label) for label in methods),  # of programs that have been compiled by now
+        *(bench(*pair, widest) for pair in rest_of),
+        *(whole(label, True) for label in methods),
+        *(kernels(*pair) for pair in looked_at),  # of programs that have been compiled by now
         *(step for label in sizes.numerics[1:] for step in numerics(label)),
         *(bench(*pair, lanes) for lanes in rest for pair in first),
-        *(bench(*pair, lanes) for lanes in rest for pair in others),
+        *(bench(*pair, lanes) for lanes in rest for pair in rest_of),
         *(table1(label, all_seeds) for label in methods if all_seeds != few),
     ]
 
@@ -213,12 +230,13 @@ def measure(machine: Machine, sizes: Sizes, steps: Sequence[Step], record: Recor
 
 def about(machine: Machine, sizes: Sizes, minutes: float) -> Figures:
     """What ran, where, and when."""
-    platform, kernel = machine.devices[0].platform, native.load()
+    platform = machine.devices[0].platform
+    kernel = FAMILY.kernel(platform)
     found = {
         "id": uuid.uuid4().hex[:12],
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": machine.name, "platform": platform, "cpu": name_of(machine.cpu),
-        "native kernel": kernel.simd or f"none: {kernel.why_not}",
+        "native kernel": (kernel.simd or f"none: {kernel.why_not}") if kernel else "there is none",
         "runtime": " ".join(machine.devices[0].client.platform_version.split()), "driver": driver(),
         **provenance(), "settings": recorded(platform),
         "load": f"{os.getloadavg()[0]:.1f} of {os.cpu_count()} processors, before it began",

@@ -33,10 +33,10 @@ RESULTS: Mapping[str, str] = {
 }
 """What a training is told by, and what results/table1/table1.md calls it."""
 METHODS: Mapping[str, tuple[str, ...]] = {
-    "adam": ("sparse", "dense", "plain"),
-    "gd": ("span", "gram", "dense", "plain"),
+    "adam": ("cuda", "sparse", "dense", "plain"),
+    "gd": ("cuda_span", "span", "gram", "dense", "plain"),
 }
-"""By optimizer, the one that is chosen first; native ones are left out where the kernel does not run."""
+"""By optimizer, the one that is chosen first; those of kernels are left out where these do not run."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Sizes:
         methods: by optimizer.
         precisions: of products, the package's own first.
         numerics: optimizers that are trained at each of them.
+        whole: seeds and values of α of a sweep that is timed from its first step to its last measurement.
         patience: what a guess of a step's time is multiplied by.
     """
 
@@ -59,6 +60,7 @@ class Sizes:
     methods: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: METHODS)
     precisions: tuple[str, ...] = ("highest", "high", "default", "TF32_TF32_F32_X3", "BF16_BF16_F32_X3")
     numerics: tuple[str, ...] = ("adam", "gd")
+    whole: tuple[int, int] = (5, 100)
     patience: float = 1.0
 
 
@@ -66,7 +68,7 @@ FULL = Sizes()
 QUICK = Sizes(
     {"steps": 40, "data": {"n": 20, "d": 60, "s": 6, "test_size": 100}, "model": {"width": 4}},
     seeds=(2, 2), lanes=(8,), methods={"adam": ("dense",), "gd": ("gram",)},
-    precisions=("default", "TF32_TF32_F32_X3"), numerics=("adam",), patience=0.1,
+    precisions=("default", "TF32_TF32_F32_X3"), numerics=("adam",), whole=(2, 4), patience=0.1,
 )  # fmt: skip
 
 
