@@ -118,6 +118,7 @@ class Way(NamedTuple):
         shares: whether lanes with the same `share` stand in blocks, and use something together.
         alone: whether a CPU's device trains one lane after another.
         devices: how many devices at most; 0 for all there are.
+        wide: whether it is meant for an accelerator, where a lane's rounding may depend on its company and its cuts.
     """
 
     name: str = "plain"
@@ -125,6 +126,7 @@ class Way(NamedTuple):
     shares: bool = False
     alone: bool = False
     devices: int = 0
+    wide: bool = False
 
 
 class Cost(NamedTuple):

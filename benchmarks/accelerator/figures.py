@@ -15,7 +15,6 @@ import numpy as np
 
 from accelerator.internals import (
     FAMILY,
-    XLA,
     Batch,
     Hooks,
     SweepSpec,
@@ -59,7 +58,7 @@ def train(spec: SweepSpec, devices: Sequence[jax.Device], make: Make = make_batc
     with jax.default_device(devices[0]):
         limits = limits_of(FAMILY, tuple(devices))
         if by_xla:
-            limits = replace(limits, machine=XLA)
+            limits = replace(limits, machine=limits.machine._replace(native=False))
         plan = make_plan(FAMILY, (lane for _, lane in cells(spec)), limits)
         failed = run_plan(plan, devices, limits.each, Hooks(keep=keep), make)
     if failed:

@@ -52,10 +52,15 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
         return WAYS["plain"]
     native = machine.native and static.precision == "float32"
     if static.optimizer in LINEAR_RULES and static.n + 1 < static.d:
-        return WAYS["span" if native and static.optimizer in FUSED else "gram"]
+        return WAYS["span"] if native and static.optimizer in FUSED else on("gram", machine.platform)
     if native and hyper.s <= SPARSE_SHARE * static.d:
         return WAYS["sparse" if static.optimizer in FUSED else "products"]
-    return WAYS["dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"]
+    return on("dense" if static.optimizer in FUSED | LINEAR_RULES else "plain", machine.platform)
+
+
+def on(name: str, platform: str) -> Way:
+    """A way as it is on a platform: wide on an accelerator, where lanes share something."""
+    return WAYS[name]._replace(wide=WAYS[name].shares and platform != "cpu")
 
 
 def share(lane: Lane) -> tuple[int, int]:

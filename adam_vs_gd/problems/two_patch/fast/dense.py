@@ -102,7 +102,7 @@ def in_blocks(
     return advance
 
 
-def dense(static: Static, ranks: int, block: int) -> Batch:
+def dense(static: Static, ranks: int, block: int, in_rounds: bool) -> Batch:
     """Lanes of any optimizer and model, in blocks that share their noise."""
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
 
@@ -112,6 +112,7 @@ def dense(static: Static, ranks: int, block: int) -> Batch:
     def segment(hyper: Hyper, noise: UnitNoise, state: Any, start: Any, stop: Any) -> Any:
         numbers = jnp.asarray(hyper.sigma_p), jnp.asarray(hyper.alpha)
         data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers)
-        return training.segment(model, rule_of(static.optimizer), static.steps, hyper, data, state, start, stop)
+        rule, steps = rule_of(static.optimizer), static.steps
+        return training.segment(model, rule, steps, hyper, data, state, start, stop, in_rounds=in_rounds)
 
     return replace(batched(two_patch(static, ranks)), advance=in_blocks(segment, share, block))
