@@ -137,12 +137,14 @@ class Cost(NamedTuple):
         seed: bytes of a seed's draws.
         look: bytes beside those while lanes are measured.
         step: floating-point operations of a lane's step.
+        block: bytes of what the lanes of a block share; one alone has it too.
     """
 
     lane: int
     seed: int = 0
     look: int = 0
     step: float = 1.0
+    block: int = 0
 
 
 class Static(Protocol):

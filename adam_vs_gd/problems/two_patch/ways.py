@@ -86,15 +86,16 @@ def rows_of(static: Static, ranks: int) -> int:
 def cost(static: Static, ranks: int, way: Way) -> Cost:
     """What lanes take: bytes, and operations of a step."""
     return Cost(
-        lane=lane_bytes(static, way.name, ranks),
+        lane=lane_bytes(static, way.name),
         seed=seed_bytes(static, ranks),
         look=look_bytes(static, way.name),
         step=step_work(static, way.name, ranks),
+        block=block_bytes(static, way.name, ranks),
     )
 
 
-def lane_bytes(static: Static, method: str, ranks: int) -> int:
-    """Bytes of a lane while it trains: weights, W*, moments, gradient; its training set; products and activations.
+def lane_bytes(static: Static, method: str) -> int:
+    """Bytes of a lane while it trains: weights, W*, moments, gradient; its own data; products and activations.
 
     A lane that is taken to rest has a copy of its state as it was a segment ago.
     """
@@ -105,11 +106,18 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
         "sparse": copies * weights + 4 * products,
         "products": copies * weights + 4 * products,
         "span": 4 * products + 2 * weights,  # weights are put together for a test
-        "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
-        "gram": (copies + 2) * products + static.n * (static.n + rows_of(static, ranks)),
+        "dense": copies * weights + 4 * products,
+        "gram": (copies + 2) * products,
     }
     kept = {"span": 4 * products, "gram": copies * products}.get(method, copies * weights) * (static.until == REST)
     return real_bytes(static.precision) * (held[method] + kept)
+
+
+def block_bytes(static: Static, method: str, ranks: int) -> int:
+    """Bytes of what the lanes of a block share: their noise, in the span with its products."""
+    rows = rows_of(static, ranks)
+    shared = {"dense": static.n * rows, "gram": static.n * (static.n + rows) + filters(static) * (static.n + rows)}
+    return real_bytes(static.precision) * shared.get(method, 0)
 
 
 def seed_bytes(static: Static, ranks: int) -> int:
