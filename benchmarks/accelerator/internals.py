@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adam_vs_gd.engine.chunk import SeedDraws, program_bytes
 from adam_vs_gd.engine.machine import limits_of, use_devices
-from adam_vs_gd.engine.packing import block_of, make_plan
+from adam_vs_gd.engine.packing import blocks_of, make_plan
 from adam_vs_gd.engine.placing import batch_of, placed, programs_of
 from adam_vs_gd.engine.plan import Chunk, Group
 from adam_vs_gd.engine.runner import Hooks, run_plan
@@ -20,7 +20,8 @@ from adam_vs_gd.store.provenance import processor, provenance
 from adam_vs_gd.surroundings import numerics, recorded, refuse_settings
 
 __all__ = [
-    "FAMILY", "NATIVE", "STAGING", "Batch", "Chunk", "Group", "Hooks", "SeedDraws", "SweepSpec", "batch_of", "block_of",
-    "cells", "limits_of", "make_batch", "make_plan", "native", "numerics", "on", "placed", "processor", "program_bytes",
-    "programs_of", "provenance", "publish", "recorded", "refuse_settings", "run_plan", "time_group", "use_devices",
+    "FAMILY", "NATIVE", "STAGING", "Batch", "Chunk", "Group", "Hooks", "SeedDraws", "SweepSpec", "batch_of",
+    "blocks_of", "cells", "limits_of", "make_batch", "make_plan", "native", "numerics", "on", "placed", "processor",
+    "program_bytes", "programs_of", "provenance", "publish", "recorded", "refuse_settings", "run_plan", "time_group",
+    "use_devices",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from accelerator.internals import (
     Chunk,
     Group,
     SweepSpec,
-    block_of,
+    blocks_of,
     cells,
     on,
     processor,
@@ -151,7 +151,7 @@ def group_of(machine: Machine, sizes: Sizes, optimizer: str, method: str, lanes:
     spec = spec_of(sizes, optimizer, seeds, data={"alpha": alpha, "test_size": 2})
     found = sorted((lane for _, lane in cells(spec)), key=lambda lane: lane.seed)
     static, ranks, way = found[0].static, int(found[0].hyper.s), on(method, machine.devices[0].platform)
-    block = block_of(way, found, FAMILY.share)
+    block = blocks_of(way, found, FAMILY.share)[0]
     most = min(len(machine.devices), lanes // way.least)
     devices = max(k for k in range(1, most + 1) if lanes % (k * block) == 0)
     return Group(FAMILY, static, ranks, way, 0, devices, lanes, seeds, (Chunk(tuple(found)),), block)
