@@ -30,6 +30,7 @@ RIGHT_FOR = frozenset({"two_layer_cnn", "linear"})
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
 NATIVE = frozenset({"sparse", "products", "span"})
 SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
+LOOKED_AT = 2**25  # coordinates of examples, of all lanes that an accelerator measures at once, about
 BEST_EVERY = 10  # W* is looked for every so many steps, and at T
 
 WAYS = {
@@ -88,7 +89,7 @@ def cost(static: Static, ranks: int, way: Way) -> Cost:
     return Cost(
         lane=lane_bytes(static, way.name),
         seed=seed_bytes(static, ranks),
-        look=look_bytes(static, way.name),
+        look=look_bytes(static, way),
         step=step_work(static, way.name, ranks),
         block=block_bytes(static, way.name, ranks),
     )
@@ -126,12 +127,12 @@ def seed_bytes(static: Static, ranks: int) -> int:
     return (4 + real) * ranks * (static.n + static.test_size) + real * filters(static) * static.d
 
 
-def look_bytes(static: Static, method: str) -> int:
+def look_bytes(static: Static, way: Way) -> int:
     """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
     weights = filters(static) * static.d
-    if method in NATIVE:
+    if way.name in NATIVE:
         return real_bytes(static.precision) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
-    return real_bytes(static.precision) * min(1000, static.test_size) * static.d
+    return real_bytes(static.precision) * max(min(1000, static.test_size) * static.d, LOOKED_AT * way.wide)
 
 
 def step_work(static: Static, method: str, ranks: int) -> float:

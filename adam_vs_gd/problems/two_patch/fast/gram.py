@@ -13,7 +13,7 @@ from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
 from adam_vs_gd.problems.learning.steps import Seldom, Windows, add_to_windows, apply_compensated, only_if, repeated
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import balanced_labels
-from adam_vs_gd.problems.two_patch.fast.dense import UnitNoise, in_blocks, unit_noise
+from adam_vs_gd.problems.two_patch.fast.dense import UnitNoise, in_blocks, looked_at, unit_noise
 from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, start, weights_of
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
@@ -121,10 +121,11 @@ def segment(
     return repeated(step, steps, BEST_EVERY, start, stop, state, in_rounds)
 
 
-def gram(static: Static, ranks: int, block: int, in_rounds: bool) -> Batch:
+def gram(static: Static, ranks: int, block: int, wide: bool) -> Batch:
     """Optimizers that are linear in the gradient, on any model, in blocks of lanes that share their noise."""
     problem, rule = two_patch(static, ranks), rule_of(static.optimizer)
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    together = looked_at(static) if wide else None
 
     def unit_of(draws: TwoPatchDraws) -> Array:
         return draws.weights["w"].reshape(-1, static.width, static.d)
@@ -138,7 +139,7 @@ def gram(static: Static, ranks: int, block: int, in_rounds: bool) -> Batch:
 
     def advance(hyper: Hyper, shared: Shared, state: SpanState, first: Any, stop: Any) -> SpanState:
         labels = y.astype(shared.gram.dtype)
-        return segment(model, rule, static.steps, hyper, shared, labels, state, first, stop, in_rounds)
+        return segment(model, rule, static.steps, hyper, shared, labels, state, first, stop, wide)
 
     def seen(f: Any) -> Any:
         """A function of (hyper, draws, TrainState, …) as one of a SpanState."""
@@ -162,8 +163,8 @@ def gram(static: Static, ranks: int, block: int, in_rounds: bool) -> Batch:
         draw=problem.draw,
         start=side_by_side(begin, draws_of),
         advance=in_blocks(advance, shared_by, block),
-        measure=one_by_one(seen(problem.measure), draws_of),
-        test=one_by_one(seen(problem.test), draws_of),
-        finish=one_by_one(seen(problem.finish), draws_of),
+        measure=one_by_one(seen(problem.measure), draws_of, together),
+        test=one_by_one(seen(problem.test), draws_of, together),
+        finish=one_by_one(seen(problem.finish), draws_of, together),
         rest=problem.rest,
     )
