@@ -87,18 +87,20 @@ class Machine(NamedTuple):
         path: "fast", or "reference" for the plain way.
         native: whether the family's native kernel can be used.
         platform: as JAX calls it.
+        simd: what that kernel runs with, as its `Kernel` says.
     """
 
     path: str = "fast"
     native: bool = False
     platform: str = "cpu"
+    simd: str = ""
 
 
 class Kernel(NamedTuple):
     """Native code that a family's fast path uses.
 
     Attributes:
-        simd: the instruction set it runs with; "" where it cannot be used.
+        simd: the instruction set it runs with, or a GPU's architecture; "" where it cannot be used.
         why_not: what keeps it from being used.
     """
 

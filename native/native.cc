@@ -1,4 +1,5 @@
-// XLA FFI targets for the CPU: segments of training, and sparse products. Bound to Python by the module at the end.
+// XLA FFI targets for the CPU: segments of training, and sparse products; and for a GPU the one that launches kernels there.
+// Bound to Python by the module at the end.
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
@@ -8,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "cuda.h"
 #include "training.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -355,6 +357,56 @@ TARGET(errors_target, errors);
 TARGET(project_target, product<false>);
 TARGET(project_back_target, product<true>);
 
+// A launch of a kernel on a GPU: the operands and results of the call are its arguments, after how many teams there are.
+ffi::Error launch(void *stream, ffi::RemainingArgs args, ffi::RemainingRets rets, std::string_view program,
+                  std::string_view kernel, int64_t grid, int64_t team, int64_t threads, int64_t shared, int64_t cluster,
+                  int64_t operands) {
+  try {
+    std::vector<void *> buffers;
+    for (int64_t k = 0; k < operands; k++) buffers.push_back(args.get<ffi::AnyBuffer>(k).value().untyped_data());
+    for (size_t k = 0; k < rets.size(); k++) buffers.push_back(rets.get<ffi::AnyBuffer>(k).value()->untyped_data());
+    int teams = (int)(grid / team);
+    std::vector<void *> arguments{&teams};
+    for (void *&buffer : buffers) arguments.push_back(&buffer);
+    cuda::Launch all{std::string(program), std::string(kernel), grid, team, threads, shared, cluster};
+    cuda::programs().launch(all, stream, arguments.data());
+    return ffi::Error::Success();
+  } catch (const std::exception &error) {
+    return ffi::Error::Internal(std::string("adam_vs_gd: ") + error.what());
+  }
+}
+XLA_FFI_DEFINE_HANDLER(launch_target, launch,
+                       ffi::Ffi::Bind()
+                           .Ctx<ffi::PlatformStream<void *>>()
+                           .RemainingArgs()
+                           .RemainingRets()
+                           .Attr<std::string_view>("program")
+                           .Attr<std::string_view>("kernel")
+                           .Attr<int64_t>("grid")
+                           .Attr<int64_t>("team")
+                           .Attr<int64_t>("threads")
+                           .Attr<int64_t>("shared")
+                           .Attr<int64_t>("cluster")
+                           .Attr<int64_t>("operands"));
+
+PyObject *cuda_target(PyObject *, PyObject *) {
+  try {
+    cuda::driver();
+  } catch (const std::exception &error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+    return nullptr;
+  }
+  return PyCapsule_New(reinterpret_cast<void *>(launch_target), nullptr, nullptr);
+}
+
+PyObject *cuda_program(PyObject *, PyObject *args) {
+  const char *name, *binary;
+  Py_ssize_t length;
+  if (!PyArg_ParseTuple(args, "sy#", &name, &binary, &length)) return nullptr;
+  cuda::programs().add(name, std::string(binary, (size_t)length));
+  Py_RETURN_NONE;
+}
+
 PyObject *targets(PyObject *, PyObject *) {
   PyObject *found = PyDict_New();
   const std::pair<const char *, XLA_FFI_Handler *> all[] = {
@@ -378,6 +430,8 @@ PyObject *simd(PyObject *, PyObject *) { return PyUnicode_FromString(chosen().fi
 
 PyMethodDef methods[] = {{"targets", targets, METH_NOARGS, "The FFI targets: name -> capsule."},
                          {"simd", simd, METH_NOARGS, "The instruction set in use: avx512, avx2 or baseline."},
+                         {"cuda_target", cuda_target, METH_NOARGS, "The FFI target that launches kernels on a GPU: a capsule."},
+                         {"cuda_program", cuda_program, METH_VARARGS, "Keep the binary of a program under its name."},
                          {nullptr, nullptr, 0, nullptr}};
 PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", "Training steps and sparse products on a CPU.", -1, methods,
                       nullptr, nullptr, nullptr, nullptr};

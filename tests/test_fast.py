@@ -16,7 +16,7 @@ from adam_vs_gd.problems.learning import optimizers
 from adam_vs_gd.problems.learning.steps import opening, repeated
 from adam_vs_gd.problems.two_patch import ways
 from adam_vs_gd.problems.two_patch.fast.dense import looked_at
-from adam_vs_gd.problems.two_patch.ways import BEST_EVERY, on
+from adam_vs_gd.problems.two_patch.ways import BEST_EVERY, way_on
 
 RTOL = {"gd": 1e-4, "signgd": 1e-3, "adam": 1e-4, "adam_paper": 1e-4, "momentum": 1e-4}
 CHANGE = 0.02  # of the rtol: a relative change is a difference of numbers near 1
@@ -91,10 +91,10 @@ def test_as_on_an_accelerator(optimizer, method, monkeypatch):
     """In rounds that are cut in the middle and at the end, in blocks that are not of four; measured a few at a time."""
     monkeypatch.setattr(ways, "LOOKED_AT", 4 * START["test_size"] * 80)
     lanes = mixed(optimizer, (1, 7), (0.0, 1e-3, 0.03), n=12, d=80, width=3, q=3, steps=307, record=7)
-    group = replace(small.group_of(lanes, method, block=5), way=on(method, "gpu"))
+    group = replace(small.group_of(lanes, method, block=5), way=way_on("gpu", method))
     assert group.way.wide
     assert looked_at(group.static) == 4
-    assert not on(method, "cpu").wide
+    assert not way_on("cpu", method).wide
     found, plain = small.rows_of(group), rows(lanes, "plain")
     for one in lanes:
         assert_agree(found[one], plain[one], RTOL[optimizer])

@@ -131,7 +131,8 @@ def limits_of(family: Family, devices: tuple[jax.Device, ...], memory: int | Non
     free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
     cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
     kernel = kernel_of(family, devices, path)
-    machine = Machine(path, kernel is not None and kernel.simd != "", devices[0].platform)
+    simd = kernel.simd if kernel else ""
+    machine = Machine(path, simd != "", devices[0].platform, simd)
     return Limits(len(devices), free, cache, width, shared=on_cpu, machine=machine)
 
 

@@ -12,7 +12,7 @@ from adam_vs_gd.engine.timing import time_group
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.problems.two_patch.family import FAMILY
 from adam_vs_gd.problems.two_patch.fast import make_batch, native
-from adam_vs_gd.problems.two_patch.ways import NATIVE, on
+from adam_vs_gd.problems.two_patch.ways import NATIVE, way_on
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store.files import STAGING, publish
@@ -21,7 +21,7 @@ from adam_vs_gd.surroundings import numerics, recorded, refuse_settings
 
 __all__ = [
     "FAMILY", "NATIVE", "STAGING", "Batch", "Chunk", "Group", "Hooks", "SeedDraws", "SweepSpec", "batch_of",
-    "blocks_of", "cells", "limits_of", "make_batch", "make_plan", "native", "numerics", "on", "placed", "processor",
+    "blocks_of", "cells", "limits_of", "make_batch", "make_plan", "native", "numerics", "placed", "processor",
     "program_bytes", "programs_of", "provenance", "publish", "recorded", "refuse_settings", "run_plan", "time_group",
-    "use_devices",
+    "use_devices", "way_on",
 ]  # fmt: skip

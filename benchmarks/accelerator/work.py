@@ -17,10 +17,10 @@ from accelerator.internals import (
     SweepSpec,
     blocks_of,
     cells,
-    on,
     processor,
     refuse_settings,
     use_devices,
+    way_on,
 )
 
 Figures = dict[str, Any]
@@ -150,7 +150,7 @@ def group_of(machine: Machine, sizes: Sizes, optimizer: str, method: str, lanes:
     alpha = {"linspace": [0.2, 0.8, lanes // seeds]}
     spec = spec_of(sizes, optimizer, seeds, data={"alpha": alpha, "test_size": 2})
     found = sorted((lane for _, lane in cells(spec)), key=lambda lane: lane.seed)
-    static, ranks, way = found[0].static, int(found[0].hyper.s), on(method, machine.devices[0].platform)
+    static, ranks, way = found[0].static, int(found[0].hyper.s), way_on(machine.devices[0].platform, method)
     block = blocks_of(way, found, FAMILY.share)[0]
     most = min(len(machine.devices), lanes // way.least)
     devices = max(k for k in range(1, most + 1) if lanes % (k * block) == 0)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from adam_vs_gd.problem import Family, Maker
+from adam_vs_gd.problem import Family, Kernel, Maker
 from adam_vs_gd.problems.images import variables, ways
 from adam_vs_gd.problems.images.lane import Hyper, Static
 from adam_vs_gd.problems.images.numbers import DATA, IMAGE_SETS, MODEL, check_images, fit, set_of
 from adam_vs_gd.problems.learning.numbers import OPTIMIZERS, STATUSES, TOP, TRAIN
 from adam_vs_gd.problems.learning.variables import FOLLOWED
-from adam_vs_gd.problems.two_patch.family import check_batch, kernel
+from adam_vs_gd.problems.two_patch import family as two_patch
+from adam_vs_gd.problems.two_patch.family import check_batch
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,6 +93,11 @@ def brief(results: xr.Dataset) -> str:
     return f"{attrs['images']} images, {attrs['split']} split, augmented by {attrs['augment']}"
 
 
+def kernel(platform: str) -> Kernel | None:
+    """The CPU's of two patches: images do without, but their chunks have always told it, and a folder is not mixed."""
+    return two_patch.kernel(platform) if platform == "cpu" else None
+
+
 FAMILY = Family(
     name="images",
     sections={"": TOP, "data": DATA, "model": MODEL, "train": TRAIN},
@@ -104,7 +110,7 @@ FAMILY = Family(
     way=lambda static, hyper, machine: ways.NETWORK,
     cost=ways.cost,
     describe=describe,
-    kernel=kernel,  # does without it, but its chunks have always told it, and a folder is not mixed
+    kernel=kernel,
     make=make,
     variables=variables.variables,
     dims=variables.dims,

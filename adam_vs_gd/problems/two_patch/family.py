@@ -155,12 +155,16 @@ def describe(static: Static) -> str:
 
 
 def kernel(platform: str) -> Kernel | None:
-    """The native kernel, which is for CPUs."""
-    if platform != "cpu":
-        return None
-    from adam_vs_gd.problems.two_patch.fast import native
+    """The kernel for CPUs, or the kernels for GPUs."""
+    if platform == "cpu":
+        from adam_vs_gd.problems.two_patch.fast import native
 
-    return native.load()
+        return native.load()
+    if platform in ("gpu", "cuda"):
+        from adam_vs_gd.problems.two_patch.fast.cuda import available
+
+        return available.load()
+    return None
 
 
 def make(spec: SweepSpec, given: Mapping[str, Any]) -> Maker:

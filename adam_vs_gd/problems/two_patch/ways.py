@@ -6,6 +6,8 @@
     span     native: gradient descent in the span of the data
     dense    XLA: weights as coordinates, lanes of one seed and s share one dense noise matrix
     gram     XLA: gradient descent in the span of the data
+    cuda     a GPU's kernels: what `sparse` is
+    cuda_span  the same: what `span` is
 
 All but the first are the path "fast", and right for the models of `RIGHT_FOR` and for Definition 3.1's data alone: they
 compute those models' products and activations themselves. A batch is another part of the data at each step, which
@@ -19,6 +21,8 @@ from typing import TYPE_CHECKING
 
 from adam_vs_gd.problem import MIN_WIDTH, Cost, Machine, Way
 from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR_RULES, real_bytes
+from adam_vs_gd.problems.two_patch.geometry import Sizes, named, of_coordinates
+from adam_vs_gd.problems.two_patch.geometry import in_span as in_span_of
 from adam_vs_gd.types import REST
 
 if TYPE_CHECKING:
@@ -29,7 +33,10 @@ RIGHT_FOR = frozenset({"two_layer_cnn", "linear"})
 """Models that the fast ways know; every other is trained plainly."""
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
 NATIVE = frozenset({"sparse", "products", "span"})
+CUDA = frozenset({"cuda", "cuda_span"})
+WIDE = frozenset({"dense", "gram"})  # XLA's, that take wide blocks and rounds on an accelerator
 SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
+CUDA_SHARE = 0.5  # the same on a GPU, by a count of what an entry takes in either
 LOOKED_AT = 2**25  # coordinates of examples, of all lanes that an accelerator measures at once, about
 BEST_EVERY = 10  # W* is looked for every so many steps, and at T
 
@@ -40,6 +47,8 @@ WAYS = {
     "span": Way("span", least=1),
     "dense": Way("dense", MIN_WIDTH, shares=True),
     "gram": Way("gram", MIN_WIDTH, shares=True),
+    "cuda": Way("cuda", least=1, shares=True),
+    "cuda_span": Way("cuda_span", least=1, shares=True),
 }
 
 
@@ -52,16 +61,32 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     if machine.path == "reference" or static.batch_size or static.model not in RIGHT_FOR or "data" in static.foreign:
         return WAYS["plain"]
     native = machine.native and static.precision == "float32"
+    if machine.platform != "cpu":
+        return way_on(machine.platform, on_gpu(static, hyper, machine.simd if native else ""))
     if static.optimizer in LINEAR_RULES and static.n + 1 < static.d:
-        return WAYS["span"] if native and static.optimizer in FUSED else on("gram", machine.platform)
+        return WAYS["span"] if native and static.optimizer in FUSED else WAYS["gram"]
     if native and hyper.s <= SPARSE_SHARE * static.d:
         return WAYS["sparse" if static.optimizer in FUSED else "products"]
-    return on("dense" if static.optimizer in FUSED | LINEAR_RULES else "plain", machine.platform)
+    return WAYS["dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"]
 
 
-def on(name: str, platform: str) -> Way:
-    """A way as it is on a platform: wide on an accelerator, where lanes share something."""
-    return WAYS[name]._replace(wide=WAYS[name].shares and platform != "cpu")
+def way_on(platform: str, name: str) -> Way:
+    """A way as it is on a platform: XLA's are wide on an accelerator."""
+    return WAYS[name]._replace(wide=name in WIDE and platform != "cpu")
+
+
+def on_gpu(static: Static, hyper: Hyper, name: str) -> str:
+    """The way on an accelerator, of which the kernels run on the architecture of that name, "" for none.
+
+    A lane is laid out as those with its own s are: what others need that are trained beside it does not matter.
+    """
+    in_span = static.optimizer in LINEAR_RULES and static.n + 1 < static.d
+    if static.optimizer in FUSED and (on := named(name)):
+        sizes = sizes_of(static, int(hyper.s), 1)
+        looks = of_coordinates(sizes._replace(trained=not in_span), on)
+        if looks and (in_span_of(sizes, on) if in_span else hyper.s <= CUDA_SHARE * static.d):
+            return "cuda_span" if in_span else "cuda"
+    return "gram" if in_span else "dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"
 
 
 def share(lane: Lane) -> tuple[int, int]:
@@ -84,10 +109,17 @@ def rows_of(static: Static, ranks: int) -> int:
     return min(static.d, static.n * ranks + 1)
 
 
+def sizes_of(static: Static, ranks: int, sharers: int) -> Sizes:
+    """What a GPU's kernels are laid out by; they leave coordinates idle where fewer than half are touched."""
+    touched, moments = static.n * ranks + 1, {"signgd": 0, "gd": 1}.get(static.optimizer, 2)
+    rows = touched if 2 * touched < static.d else static.d
+    return Sizes(static.n, static.d, ranks, rows, filters(static), moments, sharers)
+
+
 def cost(static: Static, ranks: int, way: Way) -> Cost:
     """What lanes take: bytes, and operations of a step."""
     return Cost(
-        lane=lane_bytes(static, way.name),
+        lane=lane_bytes(static, way.name, ranks),
         seed=seed_bytes(static, ranks),
         look=look_bytes(static, way),
         step=step_work(static, way.name, ranks),
@@ -95,7 +127,7 @@ def cost(static: Static, ranks: int, way: Way) -> Cost:
     )
 
 
-def lane_bytes(static: Static, method: str) -> int:
+def lane_bytes(static: Static, method: str, ranks: int) -> int:
     """Bytes of a lane while it trains: weights, W*, moments, gradient; its own data; products and activations.
 
     A lane that is taken to rest has a copy of its state as it was a segment ago.
@@ -109,9 +141,12 @@ def lane_bytes(static: Static, method: str) -> int:
         "span": 4 * products + 2 * weights,  # weights are put together for a test
         "dense": copies * weights + 4 * products,
         "gram": (copies + 2) * products,
+        "cuda": (copies + 2) * weights + 4 * products + 6 * static.n * ranks,
+        "cuda_span": 8 * products + 2 * weights + static.n * (static.n + rows_of(static, ranks)) + 6 * static.n * ranks,
     }
-    kept = {"span": 4 * products, "gram": copies * products}.get(method, copies * weights) * (static.until == REST)
-    return real_bytes(static.precision) * (held[method] + kept)
+    kept = {"gram": copies * products} | dict.fromkeys(("span", "cuda_span"), 4 * products)
+    beside = kept.get(method, copies * weights) * (static.until == REST)
+    return real_bytes(static.precision) * (held[method] + beside)
 
 
 def block_bytes(static: Static, method: str, ranks: int) -> int:
@@ -130,7 +165,7 @@ def seed_bytes(static: Static, ranks: int) -> int:
 def look_bytes(static: Static, way: Way) -> int:
     """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
     weights = filters(static) * static.d
-    if way.name in NATIVE:
+    if way.name in NATIVE | CUDA:
         return real_bytes(static.precision) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
     return real_bytes(static.precision) * max(min(1000, static.test_size) * static.d, LOOKED_AT * way.wide)
 
@@ -143,7 +178,8 @@ def step_work(static: Static, method: str, ranks: int) -> float:
     n, c = float(static.n), filters(static)
     if static.batch_size:
         n = static.batch_size + n / BEST_EVERY
-    if method in ("span", "gram"):
+    if method in ("span", "gram", "cuda_span"):
         return c * (2.0 * n * n + 20 * n)
-    noise = n * {"sparse": ranks, "products": ranks, "plain": static.d}.get(method, rows_of(static, ranks))
+    sparse = dict.fromkeys(("sparse", "products", "cuda"), ranks)
+    noise = n * {**sparse, "plain": static.d}.get(method, rows_of(static, ranks))
     return c * (4.0 * noise + 20 * n + 10 * static.d)

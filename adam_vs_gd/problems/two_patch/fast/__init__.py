@@ -8,6 +8,7 @@ from adam_vs_gd.engine.chunk import batched
 from adam_vs_gd.errors import MachineError
 from adam_vs_gd.problem import Way
 from adam_vs_gd.problems.two_patch.fast import native
+from adam_vs_gd.problems.two_patch.fast.cuda import available, programs
 from adam_vs_gd.problems.two_patch.fast.dense import dense
 from adam_vs_gd.problems.two_patch.fast.gram import gram
 from adam_vs_gd.problems.two_patch.fast.span import span
@@ -55,4 +56,8 @@ def make_batch(static: Static, ranks: int, way: Way, block: int, own: Own = BUIL
             return dense(static, ranks, block, way.wide)
         case "gram":
             return gram(static, ranks, block, way.wide)
+        case "cuda":
+            return programs.coordinates(static, ranks, available.expected(name), block)
+        case "cuda_span":
+            return programs.in_the_span(static, ranks, available.expected(name), block)
     raise ValueError(f"method {name!r}: there is none of that name")

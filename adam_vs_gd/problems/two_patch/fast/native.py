@@ -130,6 +130,7 @@ def in_place(name: str, static: Static, operands: tuple[Array, ...], results: tu
 
 LOOKS = ("train_error", "data_loss", "weight_square", "gradient_sum", "gradient_norm", "feature", "memorization")
 """What the kernel measures, in its order; then Λ_j and Γ_j for both classes."""
+ALL_LOOKS = len(LOOKS) + 4
 
 
 def measured(target: str, static: Static, lam: Scalar, *operands: Array) -> dict[str, Array]:
@@ -142,8 +143,12 @@ def measured(target: str, static: Static, lam: Scalar, *operands: Array) -> dict
         operands: of `operands_of`, and what the target takes.
     """
     lam = jnp.asarray(lam, jnp.float32)
-    shape = jax.ShapeDtypeStruct((len(lam), len(LOOKS) + 4), np.float32)
-    found = jax.ffi.ffi_call(f"adam_vs_gd_{target}", shape)(*operands, **attributes_of(static))
+    shape = jax.ShapeDtypeStruct((len(lam), ALL_LOOKS), np.float32)
+    return looks_of(jax.ffi.ffi_call(f"adam_vs_gd_{target}", shape)(*operands, **attributes_of(static)), lam)
+
+
+def looks_of(found: Array, lam: Array) -> dict[str, Array]:
+    """`measurements.measure` of lanes, from what a kernel measures of them [L, ALL_LOOKS]."""
     look = dict(zip(LOOKS, found.T, strict=False))
     loss = look["data_loss"] + 0.5 * lam * look["weight_square"]
     finite = jnp.isfinite(loss) & jnp.isfinite(look["weight_square"])

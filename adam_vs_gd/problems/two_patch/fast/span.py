@@ -22,7 +22,7 @@ from adam_vs_gd.problem import Batch
 from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
 from adam_vs_gd.problems.learning.steps import Windows
 from adam_vs_gd.problems.two_patch.fast import native
-from adam_vs_gd.problems.two_patch.fast.sparse import by_filter, measured_natively, operands_of
+from adam_vs_gd.problems.two_patch.fast.sparse import by_filter, natively, operands_of, seen_by
 from adam_vs_gd.problems.two_patch.problem import two_patch
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ def span(static: Static, ranks: int) -> Batch:
 
         return jax.lax.map(lambda lane: of_lane(*lane), (jnp.asarray(hyper.s, jnp.int32), slot, at))
 
-    return measured_natively(
-        two_patch(static, ranks).draw, static, begin, advance,
+    return seen_by(
+        natively(static), two_patch(static, ranks).draw, static, begin, advance,
         now=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.at),
         best=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.best),
         kept=lambda state: (state.fit_step, state.best_norm, state.best_step, state.windows),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -97,36 +97,51 @@ def sparse(static: Static, ranks: int) -> Batch:
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array
     ) -> TrainState:
-        leaves, tree = jax.tree.flatten(state.opt_state)
-        (key, w), *_ = state.params.items()
-        beside = [*jax.tree.leaves(state.rest), *(leaf for leaf in leaves if leaf.shape == w.shape)]
+        weights, kept = as_arrays(static, state)
         operands = (*operands_of(static, hyper, slot, draws), start, stop)
-        weights = [by_filter(static, a) for a in (w, state.best.params[key], *beside)]
-        kept = (state.best.grad_norm, state.best.step, state.fit_step, *state.windows)
         found = native.in_place("advance", static, operands, (*weights, *kept))
-        w, best, *beside = (a.reshape(w.shape) for a in found[: len(weights)])
-        norm, step, fit_step, *windows = found[len(weights) :]
-        rest = {key: beside.pop(0)} if state.rest else ()
-        leaves = [beside.pop(0) if leaf.shape == w.shape else leaf + (stop - start) for leaf in leaves]
-        opt_state = jax.tree.unflatten(tree, leaves)
-        return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fit_step, Windows(*windows), rest)
-
-    def weights(params: Any) -> Array:
-        (w,) = jax.tree.leaves(params)
-        return by_filter(static, w)
+        return from_arrays(state, found[: len(weights)], found[len(weights) :], stop - start)
 
     def best_of(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState) -> Array:
         operands = (*operands_of(static, hyper, slot, draws), state.best.step)
-        began = weights(plain.start(hyper, slot, draws).params)
-        (best,) = native.in_place("complete", static, (*operands, began), (weights(state.best.params),))
+        began = weights_of(static, plain.start(hyper, slot, draws).params)
+        (best,) = native.in_place("complete", static, (*operands, began), (weights_of(static, state.best.params),))
         return best
 
-    return measured_natively(
-        plain.draw, static, plain.start, advance,
-        now=lambda hyper, slot, draws, state: weights(state.params),
+    return seen_by(
+        natively(static), plain.draw, static, plain.start, advance,
+        now=lambda hyper, slot, draws, state: weights_of(static, state.params),
         best=best_of,
         kept=lambda state: (state.fit_step, state.best.grad_norm, state.best.step, state.windows),
     )  # fmt: skip
+
+
+def as_arrays(static: Static, state: TrainState) -> tuple[list[Array], tuple[Array, ...]]:
+    """A state as kernels take it: weights, W*, and what goes with them, [L, J, m, d] each; the record, [L] each."""
+    (w,) = state.params.values()
+    (best,) = state.best.params.values()
+    moments = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.shape == w.shape]
+    beside = [*jax.tree.leaves(state.rest), *moments]
+    kept = (state.best.grad_norm, state.best.step, state.fit_step, *state.windows)
+    return [by_filter(static, a) for a in (w, best, *beside)], kept
+
+
+def from_arrays(state: TrainState, weights: Sequence[Array], kept: Sequence[Array], steps: Array) -> TrainState:
+    """The state some steps after another one, from its arrays."""
+    ((key, before),) = state.params.items()
+    w, best, *beside = (a.reshape(before.shape) for a in weights)
+    norm, step, fit_step, *windows = kept
+    rest = {key: beside.pop(0)} if state.rest else ()
+    leaves, tree = jax.tree.flatten(state.opt_state)
+    leaves = [beside.pop(0) if leaf.shape == before.shape else leaf + steps for leaf in leaves]
+    opt_state = jax.tree.unflatten(tree, leaves)
+    return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fit_step, Windows(*windows), rest)
+
+
+def weights_of(static: Static, params: Any) -> Array:
+    """[L, J, m, d] weights of lanes."""
+    (w,) = jax.tree.leaves(params)
+    return by_filter(static, w)
 
 
 def by_filter(static: Static, w: Array) -> Array:
@@ -141,7 +156,39 @@ def operands_of(static: Static, hyper: Hyper, slot: Array, draws: TwoPatchDraws)
     return (*draws.train, balanced_labels(static.n), slot, jnp.asarray(hyper.s, jnp.int32), *reals)
 
 
-def measured_natively(
+class Eye(NamedTuple):
+    """How a kernel looks at weights [L, J, m, d] of lanes; all take (hyper, slot, draws) first.
+
+    Attributes:
+        look: (…, weights) -> {name: [L, ...]} of `measurements.measure`.
+        errors: (…, weights) -> [L] error rates on the test examples.
+        data: of one lane -> its training set, for what is measured once.
+    """
+
+    look: Callable[[Hyper, Array, TwoPatchDraws, Array], dict[str, Array]]
+    errors: Callable[[Hyper, Array, TwoPatchDraws, Array], Array]
+    data: Callable[[Hyper, Array, TwoPatchDraws], Any]
+
+
+def natively(static: Static) -> Eye:
+    """That of the native kernel."""
+    labels = balanced_labels(static.test_size)
+
+    def look(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> dict[str, Array]:
+        return native.measured("measure", static, hyper.lam, *operands_of(static, hyper, slot, draws), w)
+
+    def errors(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> Array:
+        return native.test_errors(static, operands_of(static, hyper, slot, draws), draws.test, labels, w)
+
+    def data(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> Any:
+        noise, y = SeedRanks(draws.train, slot), balanced_labels(static.n)
+        return represent(noise, y, static.d, *map(jnp.asarray, (hyper.s, hyper.sigma_p, hyper.alpha)))
+
+    return Eye(look, errors, data)
+
+
+def seen_by(
+    eye: Eye,
     draw: Callable[[Key], TwoPatchDraws],
     static: Static,
     start: Any,
@@ -151,9 +198,10 @@ def measured_natively(
     kept: Callable[[Any], tuple[Array, Array, Array, Windows]],
     measure: Callable[[Hyper, Array, TwoPatchDraws, Any], dict[str, Array]] | None = None,
 ) -> Batch:
-    """The batch of a native way to advance: its measurements are the kernel's too.
+    """The batch of a kernel's way to advance: its measurements are the kernel's too.
 
     Args:
+        eye: how they are made.
         draw: as of a `Batch`.
         static: what the lanes share.
         start: as of a `Batch`.
@@ -163,20 +211,13 @@ def measured_natively(
         kept: state -> (t_fit, gradient norm and step of W*, windows).
         measure: as of a `Batch`; by default of the weights.
     """
-    labels, rule = balanced_labels(static.test_size), rule_of(static.optimizer)
-
-    def errors(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> Array:
-        operands = operands_of(static, hyper, slot, draws)
-        return native.test_errors(static, operands, draws.test, labels, w)
-
-    def look(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> dict[str, Array]:
-        return native.measured("measure", static, hyper.lam, *operands_of(static, hyper, slot, draws), w)
+    rule = rule_of(static.optimizer)
 
     def of_weights(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any) -> dict[str, Array]:
-        return look(hyper, slot, draws, now(hyper, slot, draws, state))
+        return eye.look(hyper, slot, draws, now(hyper, slot, draws, state))
 
     def test(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any) -> dict[str, Array]:
-        return {"test_error": errors(hyper, slot, draws, now(hyper, slot, draws, state))}
+        return {"test_error": eye.errors(hyper, slot, draws, now(hyper, slot, draws, state))}
 
     def finish(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any, measured: Any) -> dict[str, Array]:
         fit_step, norm, step, windows = kept(state)
@@ -185,14 +226,13 @@ def measured_natively(
 
         def closing(lane: tuple[Hyper, Array, Array]) -> dict[str, Array]:
             hyper, slot, w = lane
-            noise, y = SeedRanks(draws.train, slot), balanced_labels(static.n)
-            data = represent(noise, y, static.d, *map(jnp.asarray, (hyper.s, hyper.sigma_p, hyper.alpha)))
             params = {"w": w.reshape(draws.weights["w"].shape[1:])}
-            return measurements.at_end(make_model(static.model, static.width, static.q), params, data, hyper.lam)
+            model = make_model(static.model, static.width, static.q)
+            return measurements.at_end(model, params, eye.data(hyper, slot, draws), hyper.lam)
 
         def of_best() -> tuple[Array, Array]:
             w = best(hyper, slot, draws, state)
-            return look(hyper, slot, draws, w)["train_error"], errors(hyper, slot, draws, w)
+            return eye.look(hyper, slot, draws, w)["train_error"], eye.errors(hyper, slot, draws, w)
 
         last = measured["train_error"], measured["test_error"]
         earlier = jax.lax.cond((~better & (step >= 0)).any(), of_best, lambda: last)

@@ -1,0 +1,103 @@
+"""Whether the GPU's kernels can be used here: looked into once, and tried on a few lanes that are trained plainly too."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adam_vs_gd.engine.chunk import batched
+from adam_vs_gd.errors import MachineError
+from adam_vs_gd.problem import Kernel
+from adam_vs_gd.problems.learning import table1
+from adam_vs_gd.problems.two_patch.fast.cuda import launching, nvrtc, programs
+from adam_vs_gd.problems.two_patch.fast.native import SWITCH
+from adam_vs_gd.problems.two_patch.geometry import Architecture, architecture
+from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.problems.two_patch.problem import two_patch
+from adam_vs_gd.surroundings import numerics
+
+if TYPE_CHECKING:
+    from adam_vs_gd.problem import Batch
+
+TRIED = {"adam": 1e-2, "gd": 0.1}
+"""Optimizers that are tried, and their η: one whose weights stand as coordinates, one in the span."""
+LANES, STEPS, RANKS, CLOSE = 4, 20, 5, 1e-3
+
+
+@functools.cache
+def load() -> Kernel:
+    """Register the target, and see that the kernels compute what they should; once."""
+    if os.environ.get(SWITCH) in ("0", "off"):
+        return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}; unset it to use the kernels")
+    try:
+        from adam_vs_gd import _native
+    except ImportError as error:
+        how = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
+        return Kernel("", f"what launches them was not built ({error}); {how}")
+    found = in_use()
+    if found is None:
+        kinds = sorted({str(getattr(device, "compute_capability", "none")) for device in jax.local_devices()})
+        return Kernel("", f"they know no GPU of compute capability {', '.join(kinds)}")
+    try:
+        nvrtc.compiler()
+        jax.ffi.register_ffi_target(launching.TARGET, _native.cuda_target(), platform="CUDA")
+        works(found)
+    except Exception as error:  # no NVRTC, no driver, a jaxlib of another version, or a GPU that does otherwise
+        return Kernel("", f"{str(error).splitlines()[0]}; report it, and go on without")
+    return Kernel(found.name)
+
+
+def in_use() -> Architecture | None:
+    """That of the GPUs that JAX has; None where they differ, or the kernels do not know them."""
+    kinds = {getattr(device, "compute_capability", "") for device in jax.local_devices() if device.platform != "cpu"}
+    return architecture(str(kinds.pop())) if len(kinds) == 1 else None
+
+
+def expected(method: str) -> Architecture:
+    """That of the GPUs in use.
+
+    Raises:
+        MachineError: if the kernels cannot be used, with the reason.
+    """
+    kernel = load()
+    if not kernel.simd or (found := in_use()) is None:
+        raise MachineError(f"method {method}: there are no kernels for a GPU: {kernel.why_not}")
+    return found
+
+
+def works(on: Architecture) -> None:
+    """Train, measure and test a few lanes, and hold them against the same of the plain path on the CPU.
+
+    Raises:
+        RuntimeError: if they are not alike.
+        Exception: if the GPU cannot be made to.
+    """
+    for optimizer, eta in TRIED.items():
+        static = Static(optimizer, steps=STEPS, n=8, d=40, width=table1.WIDTH, test_size=40)
+        make = programs.in_the_span if optimizer == "gd" else programs.coordinates
+        with numerics("float32"):
+            found = seen(make(static, RANKS, on, LANES), eta)
+            with jax.default_device(jax.devices("cpu")[0]):
+                want = seen(batched(two_patch(static, RANKS)), eta)
+        for name, value in want.items():
+            most = np.max(np.abs(value))
+            if not np.allclose(found[name], value, rtol=CLOSE, atol=CLOSE * most):
+                raise RuntimeError(f"they give other numbers here than the plain path ({optimizer}, {name})")
+
+
+def seen(batch: Batch, eta: float) -> dict[str, Any]:
+    """What is measured of a few lanes after a few steps."""
+    lanes = jnp.arange(LANES, dtype=jnp.float32)
+    numbers = {"alpha": 0.1 * lanes, "s": RANKS, "sigma_p": 0.5, "sigma_0": 0.1, "lam": 1e-2, "eta": eta, "beta1": 0.9,
+               "beta2": 0.99, "eps": 1e-8, "eta_after": 0.0, "switch": 0.0}  # fmt: skip
+    hyper = Hyper(**{name: 0 * lanes + value for name, value in numbers.items()})
+    draws = jax.tree.map(lambda a: a[None], jax.jit(batch.draw)(jax.random.key(0)))
+    chunk = hyper, jnp.zeros(LANES, jnp.int32), draws
+    state = jax.jit(batch.start)(*chunk)
+    state = jax.jit(batch.advance)(*chunk, state, jnp.int32(0), jnp.int32(STEPS))
+    return jax.device_get({**jax.jit(batch.measure)(*chunk, state), **jax.jit(batch.test)(*chunk, state)})
