@@ -120,6 +120,7 @@ class Way(NamedTuple):
         shares: whether lanes with the same `share` stand in blocks, and use something together.
         alone: whether a CPU's device trains one lane after another.
         devices: how many devices at most; 0 for all there are.
+        wide: whether it is meant for an accelerator, where a lane's rounding may depend on its company and its cuts.
     """
 
     name: str = "plain"
@@ -127,6 +128,7 @@ class Way(NamedTuple):
     shares: bool = False
     alone: bool = False
     devices: int = 0
+    wide: bool = False
 
 
 class Cost(NamedTuple):
@@ -137,12 +139,14 @@ class Cost(NamedTuple):
         seed: bytes of a seed's draws.
         look: bytes beside those while lanes are measured.
         step: floating-point operations of a lane's step.
+        block: bytes of what the lanes of a block share; one alone has it too.
     """
 
     lane: int
     seed: int = 0
     look: int = 0
     step: float = 1.0
+    block: int = 0
 
 
 class Static(Protocol):

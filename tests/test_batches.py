@@ -124,12 +124,12 @@ def test_one_batch_of_all_examples_is_full_batch(optimizer):
 
 
 def test_cut_anywhere_and_beside_others_a_lane_on_batches_has_the_same_bits():
-    """B = 3 of n = 10: 3 steps an epoch, so that steps 16, 40 and 80 are in the middle of one."""
+    """B = 3 of n = 10: 3 steps an epoch, so that steps 20, 40 and 80 are in the middle of one."""
     keys = {"batch_size": 3, "steps": 120, "sigma_0": 0.1, "eta": small.ETA["momentum"]}
     lanes, kept = [lane("momentum", seed=k % 2, alpha=0.1 * k, s=1 + k, **keys) for k in range(7)], []
     group = small.group_of(lanes[:4], ranks=7)
     whole = small.rows_of(group, between=lambda snapshot: kept.append(snapshot()))
-    assert {snapshot.step for snapshot in kept} == {16, 40, 80}
+    assert {snapshot.step for snapshot in kept} == {20, 40, 80}
     others = [small.rows_of(group, find=lambda chunk, snapshot=snapshot: snapshot) for snapshot in kept]
     beside = rows(lanes[:2] + lanes[5:], ranks=7) | rows(lanes[6:1:-1], width=4, ranks=7)
     for other in (*others, beside):

@@ -1,7 +1,9 @@
 """Every way to train a lane against the plain one: other orders of the same sums, so equal to rounding."""
 
 import functools
+from dataclasses import replace
 
+import jax
 import numpy as np
 import optax
 import pytest
@@ -11,6 +13,10 @@ from small import SHARING, lane, rows
 import adam_vs_gd as ag
 from adam_vs_gd.engine.packing import BLOCK
 from adam_vs_gd.problems.learning import optimizers
+from adam_vs_gd.problems.learning.steps import opening, repeated
+from adam_vs_gd.problems.two_patch import ways
+from adam_vs_gd.problems.two_patch.fast.dense import looked_at
+from adam_vs_gd.problems.two_patch.ways import BEST_EVERY, way_on
 
 RTOL = {"gd": 1e-4, "signgd": 1e-3, "adam": 1e-4, "adam_paper": 1e-4, "momentum": 1e-4}
 CHANGE = 0.02  # of the rtol: a relative change is a difference of numbers near 1
@@ -71,13 +77,45 @@ def test_a_training_cut_anywhere_gives_the_same_bits(optimizer, method):
     lanes, kept = several(optimizer), []
     group = small.group_of(lanes, method, block=BLOCK if method in SHARING else 1)
     whole = small.rows_of(group, between=lambda snapshot: kept.append(snapshot()))
-    assert [snapshot.step for snapshot in kept][:2] == [16, 100]
+    assert [snapshot.step for snapshot in kept][:2] == [20, 100]
     for snapshot in kept:
         resumed = small.rows_of(group, find=lambda chunk, snapshot=snapshot: snapshot)
         for one in lanes:
             assert {name: value.tobytes() for name, value in resumed[one].items()} == {
                 name: value.tobytes() for name, value in whole[one].items()
             }
+
+
+@pytest.mark.parametrize(("optimizer", "method"), [("gd", "gram"), ("momentum", "gram"), ("adam", "dense")])
+def test_as_on_an_accelerator(optimizer, method, monkeypatch):
+    """In rounds that are cut in the middle and at the end, in blocks that are not of four; measured a few at a time."""
+    monkeypatch.setattr(ways, "LOOKED_AT", 4 * START["test_size"] * 80)
+    lanes = mixed(optimizer, (1, 7), (0.0, 1e-3, 0.03), n=12, d=80, width=3, q=3, steps=307, record=7)
+    group = replace(small.group_of(lanes, method, block=5), way=way_on("gpu", method))
+    assert group.way.wide
+    assert looked_at(group.static) == 4
+    assert not way_on("cpu", method).wide
+    found, plain = small.rows_of(group), rows(lanes, "plain")
+    for one in lanes:
+        assert_agree(found[one], plain[one], RTOL[optimizer])
+    assert any(row["best_step"] >= 0 for row in found.values()), "the case must reach t_fit"
+
+
+def test_rounds_do_at_every_step_what_one_loop_does():
+    steps = 67
+    assert opening(steps) == 61
+
+    def step(done, t, seldom):
+        return done.at[t].add(jax.numpy.stack([1, *(jax.numpy.asarray(does, int) for does in seldom)]))
+
+    @functools.partial(jax.jit, static_argnums=2)
+    def run(start, stop, in_rounds):
+        done = jax.numpy.zeros((steps, 3), int)
+        return repeated(step, steps, BEST_EVERY, start, stop, done, in_rounds)
+
+    for start in range(steps + 1):
+        for stop in range(start, steps + 1):
+            np.testing.assert_array_equal(run(start, stop, True), run(start, stop, False), err_msg=f"{start} .. {stop}")
 
 
 @pytest.mark.parametrize(

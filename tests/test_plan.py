@@ -1,6 +1,7 @@
 """Lanes -> groups -> chunks: pure, even, never narrow, and the same after an interruption."""
 
 import dataclasses
+from collections import Counter
 
 import pytest
 import small
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import FAMILY, make_plan
 
-from adam_vs_gd.engine.packing import halved, laid_out
+from adam_vs_gd.engine.packing import BLOCK, halved, laid_out
 from adam_vs_gd.engine.plan import Limits, describe
 from adam_vs_gd.engine.settings import PATHS
 from adam_vs_gd.problem import MIN_WIDTH, Machine
@@ -16,7 +17,7 @@ from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.spec.cells import cells
 
 AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16, machine=Machine(native=True))
-MEANS = [Machine(path, native) for path in PATHS for native in (False, True)]
+MEANS = [Machine(path, native) for path in PATHS for native in (False, True)] + [Machine(platform="gpu")]
 
 
 def lanes_of(**keys):
@@ -58,7 +59,7 @@ def test_every_missing_lane_once_in_chunks_that_fit(limits, gone):
     assert sorted(digests(plan)) == sorted({lane.digest for lane in LANES} - done)
     for group in plan.groups:
         each = group.width / group.devices
-        least = group.way.least
+        least = -(-group.way.least // group.block) * group.block
         assert each == int(each) >= least
         assert group.devices <= limits.devices
         assert each % group.block == 0
@@ -117,6 +118,36 @@ def test_halving_keeps_every_lane_and_stops_at_the_narrowest(devices):
         last, group = group, halved(group)
     assert widths == sorted(widths, reverse=True)
     assert (last.devices, last.width) == (1, MIN_WIDTH), "on fewer devices in the end"
+
+
+@pytest.mark.parametrize(
+    ("devices", "seeds", "alphas", "block", "width"),
+    [(1, 2, 64, 64, 128), (1, 2, 100, 50, 200), (1, 5, 11, 11, 55), (1, 3, 2, 1, 6), (8, 2, 64, 16, 128)],
+)
+def test_on_an_accelerator_blocks_are_as_wide_as_lanes_share(devices, seeds, alphas, block, width):
+    """But no wider than the devices can share out without padding; on a CPU they are of four."""
+    lanes = lanes_of(seeds=seeds, data={"alpha": [k / 128 for k in range(alphas)]}, optimizers={"adam": {}})
+    limits = Limits(devices, 2**40, 2**40, 512, machine=Machine(platform="gpu"))
+    (group,) = make_plan(lanes, limits).groups
+    assert (group.way.name, group.block, group.width) == ("dense", block, width)
+    (on_cpu,) = make_plan(lanes, dataclasses.replace(limits, machine=Machine())).groups
+    assert on_cpu.block == min(BLOCK, block)
+    assert not on_cpu.way.wide
+    narrower, blocks = group, []
+    while narrower is not None:
+        blocks.append(narrower.block)
+        assert narrower.lanes == len(lanes)
+        narrower = halved(narrower)
+    assert blocks[-1] < 2 * BLOCK, "blocks get narrower with the memory that there is"
+
+
+def test_a_lane_more_of_each_seed_does_not_fill_a_wide_block():
+    lanes = lanes_of(seeds=4, data={"alpha": [k / 64 for k in range(64)]}, optimizers={"adam": {}})
+    limits = Limits(1, 2**40, 2**40, 512, machine=Machine(platform="gpu"))
+    done = {lane.digest for lane in lanes if lane.hyper.alpha > 0}
+    (group,) = make_plan(lanes, limits, done).groups
+    assert Counter(lane.seed for chunk in group.chunks for lane in chunk.lanes) == dict.fromkeys(range(4), 1)
+    assert (group.block, group.width) == (4, 16)
 
 
 def test_devices_that_share_a_memory_are_fewer_where_that_lets_a_chunk_fit():

@@ -82,11 +82,20 @@ def side_by_side(f: Callable[..., Any], lane_draws: Callable[[Any, Any], Any]) -
     return chunk
 
 
-def one_by_one(f: Callable[..., Any], lane_draws: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """A function of one lane, of one lane after another: where one fills the machine, or all would not fit."""
+def one_by_one(
+    f: Callable[..., Any], lane_draws: Callable[[Any, Any], Any], together: int | None = None
+) -> Callable[..., Any]:
+    """A function of one lane, of one lane after another: where one fills the machine, or all would not fit.
+
+    Args:
+        f: (hyper, its draws, …) of a lane.
+        lane_draws: (slot, draws [K, ...]) -> the draws of a lane.
+        together: lanes that are taken side by side nevertheless, and not one.
+    """
 
     def chunk(hyper: Any, slot: Any, draws: Any, *rest: Any) -> Any:
-        return jax.lax.map(lambda lane: f(lane[0], lane_draws(lane[1], draws), *lane[2]), (hyper, slot, rest))
+        one = lambda lane: f(lane[0], lane_draws(lane[1], draws), *lane[2])  # noqa: E731
+        return jax.lax.map(one, (hyper, slot, rest), batch_size=together)
 
     return chunk
 

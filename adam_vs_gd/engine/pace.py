@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 SEGMENT_SECONDS = 1.0
-FIRST_SEGMENT = 16  # steps of the first, when nothing is known
+FIRST_SEGMENT = 20  # steps of the first, when nothing is known
+ROUND = 10  # segments of so many steps or more end at multiples of it, so that ways in rounds are cut between these
 
 
 class Pace:
@@ -20,7 +21,9 @@ class Pace:
 
     def stop(self, reached: int) -> int:
         """Where the segment that begins at a step ends."""
-        return min(next(stop for stop in self.stops if stop > reached), reached + self.most)
+        last = reached + self.most
+        even = last - last % ROUND
+        return min(next(stop for stop in self.stops if stop > reached), even if even > reached else last)
 
     def took(self, steps: int, seconds: float) -> None:
         """The last segment had so many steps, and took so long."""

@@ -15,6 +15,7 @@ from adam_vs_gd.spec.cells import Lane
 
 NARROWER = 4  # a chunk's width against the next that its lanes are packed in, once so many have left
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
+WIDEST = 64  # places of a block at most where that does not matter: a matrix product of wide ones is faster
 
 Share = Callable[[Lane], tuple[Any, ...]]
 """What lanes that share something have in common."""
@@ -59,41 +60,60 @@ def make_group(
 ) -> Group:
     """One group; its chunks are as even as can be, so that little is padding."""
     everything = sorted(lanes.values(), key=family.share)
-    block = block_of(way, everything, family.share)
     extent, record = family.extent(everything), everything[0].record
-    group = Group(family, static, extent, way, record, limits.devices, 0, 1, (), block)
+    group = Group(family, static, extent, way, record, limits.devices, 0, 1, ())
     missing = {lane.digest: lane for lane in everything if lane.digest not in done}
     together = [[missing.pop(digest) for digest in digests if digest in missing] for digests in begun]
-    needed = len(laid_out(everything, block, family.share))
-    devices = min(limits.devices, way.devices or limits.devices, math.ceil(needed / way.least))
-    alone = limits.shared and way.alone
-    most = way.least if alone else max(way.least, min(limits.width, limits.cache // max(1, group.cost.lane)))
-    while True:
-        count = math.ceil(needed / (most * devices))
-        each = blocks_up(math.ceil(needed / count / devices), group)
-        whole = cut(group, [everything], devices, devices * each)
-        if whole.bytes <= limits.each(devices):
-            break
-        if most > way.least:
-            most = max(way.least, most * 3 // 4)
-        elif limits.shared and devices > 1:
-            devices = math.ceil(devices / 2)
-        else:
-            break
     pieces = [*together, list(missing.values())]
-    left = sum(len(laid_out(piece, block, family.share)) for piece in pieces)
-    width = whole.width
+    blocks = blocks_of(way, everything, family.share)
+    candidates = [packed(replace(group, block=block), everything, pieces, limits) for block in blocks]
+    return min(candidates, key=lambda it: (it.bytes > limits.each(it.devices), len(it.chunks) * it.width))
+
+
+def packed(group: Group, everything: Sequence[Lane], pieces: Sequence[Sequence[Lane]], limits: Limits) -> Group:
+    """The pieces of a group in chunks, of which all of its lanes decide the shape."""
+    whole = whole_group(group, everything, limits)
+    left = sum(len(laid_out(piece, group.block, group.family.share)) for piece in pieces)
+    devices, width = whole.devices, whole.width
     if left <= width // 2:  # padding would cost more than another compilation
-        devices = min(devices, max(1, math.ceil(left / way.least)))
+        devices = min(devices, max(1, math.ceil(left / group.way.least)))
         width = devices * blocks_up(math.ceil(left / devices), group)
     rest = cut(group, pieces, devices, width)
     return replace(rest, seed_slots=max(rest.seed_slots, whole.seed_slots))
 
 
-def block_of(way: Way, lanes: Iterable[Lane], share: Share) -> int:
-    """Places of a block of lanes that share something; 1 where hardly any do, or the way gains nothing."""
+def whole_group(group: Group, lanes: Sequence[Lane], limits: Limits) -> Group:
+    """All of a group's lanes in as few and as even chunks as fit."""
+    way, needed = group.way, len(laid_out(lanes, group.block, group.family.share))
+    devices = min(limits.devices, way.devices or limits.devices, math.ceil(needed / way.least))
+    alone = limits.shared and way.alone
+    most = way.least if alone else max(way.least, min(limits.width, limits.cache // max(1, group.lane_bytes)))
+    while True:
+        count = math.ceil(needed / (most * devices))
+        each = blocks_up(math.ceil(needed / count / devices), group)
+        whole = cut(group, [lanes], devices, devices * each)
+        if whole.bytes <= limits.each(devices):
+            return whole
+        if most > way.least:
+            most = max(way.least, most * 3 // 4)
+        elif limits.shared and devices > 1:
+            devices = math.ceil(devices / 2)
+        else:
+            return whole
+
+
+def blocks_of(way: Way, lanes: Iterable[Lane], share: Share) -> list[int]:
+    """What the places of a block of lanes that share something may be; 1 where hardly any do, or the way gains nothing.
+
+    Those of a wide way are the widest first: all lanes that share something, or equal parts of them.
+    """
     most = max(Counter(map(share, lanes)).values())
-    return BLOCK if way.shares and most > BLOCK // 2 else 1
+    if not way.shares or most <= BLOCK // 2:
+        return [1]
+    if not way.wide:
+        return [BLOCK]
+    wide = [math.ceil(most / (math.ceil(most / WIDEST) << k)) for k in range(WIDEST.bit_length())]
+    return [block for block in wide if block >= min(BLOCK, most)]
 
 
 def laid_out(lanes: Sequence[Lane], block: int, share: Share) -> list[int]:
@@ -135,6 +155,8 @@ def halved(group: Group) -> Group | None:
     """The same work in chunks of half the width, on half the devices once it is least; None where that is one."""
     devices, each = group.devices, blocks_up(math.ceil(group.width / group.devices / 2), group)
     if each * devices >= group.width:
+        if group.way.wide and group.block > BLOCK:
+            return halved(replace(group, block=math.ceil(group.block / 2)))
         if devices == 1:
             return None
         devices = math.ceil(devices / 2)

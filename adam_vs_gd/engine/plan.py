@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -67,10 +68,14 @@ class Group:
         return self.family.cost(self.static, self.extent, self.way)
 
     @property
+    def lane_bytes(self) -> int:
+        """What a lane takes by that count, and its part of what its block shares."""
+        return self.cost.lane + math.ceil(self.cost.block / self.block)
+
+    @property
     def bytes(self) -> int:
         """What a chunk takes on each device, by that count; the compiled program knows better."""
-        cost = self.cost
-        return self.width // self.devices * cost.lane + self.seed_slots * cost.seed + cost.look
+        return self.width // self.devices * self.lane_bytes + self.seed_slots * self.cost.seed + self.cost.look
 
     @property
     def name(self) -> str:
@@ -146,7 +151,7 @@ def describe(plan: Plan, limits: Limits) -> str:
         )
         lines.append(
             f"    memory of each device: about {size(group.bytes)} = {each} lanes x "
-            f"{size(group.cost.lane)} + {group.seed_slots} seeds x {size(group.cost.seed)} + "
+            f"{size(group.lane_bytes)} + {group.seed_slots} seeds x {size(group.cost.seed)} + "
             f"{size(group.cost.look)} to measure; "
             f"{size(limits.each(group.devices))} may be used"
         )

@@ -15,7 +15,6 @@ import numpy as np
 
 from accelerator.internals import (
     FAMILY,
-    XLA,
     Batch,
     Hooks,
     SweepSpec,
@@ -59,7 +58,7 @@ def train(spec: SweepSpec, devices: Sequence[jax.Device], make: Make = make_batc
     with jax.default_device(devices[0]):
         limits = limits_of(FAMILY, tuple(devices))
         if by_xla:
-            limits = replace(limits, machine=XLA)
+            limits = replace(limits, machine=limits.machine._replace(native=False))
         plan = make_plan(FAMILY, (lane for _, lane in cells(spec)), limits)
         failed = run_plan(plan, devices, limits.each, Hooks(keep=keep), make)
     if failed:
@@ -103,7 +102,7 @@ def bench(machine: Machine, sizes: Sizes, optimizer: str, method: str, lanes: in
     return {
         "device": machine.name, "optimizer": optimizer, "method": method, "lanes": lanes, "devices": group.devices,
         "lane_steps_per_second": timing.speed, "compilation": timing.compilation, "draws": timing.draws,
-        "planned_lane": group.cost.lane, "planned": group.bytes,
+        "planned_lane": group.lane_bytes, "planned": group.bytes,
         "compiled": programs.bytes, "compiled_steps": program_bytes(programs.advance),
         "peak": peak, "peak_is_its_own": peak is not None and peak > (before or 0),
     }  # fmt: skip
@@ -184,9 +183,9 @@ def inexact(machine: Machine, sizes: Sizes, optimizer: str, precision: str, refe
 
 
 def products(machine: Machine, sizes: Sizes) -> Figures:
-    """One product of a step alone, [blocks, 4·2m, d] x [blocks, n, d], at each precision: its error and its speed."""
-    static = next(cells(spec_of(sizes, "adam", 1)))[1].static
-    rng, blocks, rows = np.random.default_rng(0), max(1, sizes.lanes[0] // 4), 4 * 2 * static.width
+    """One product of a step alone, [blocks, block·2m, d] x [blocks, n, d], at each precision: error and speed."""
+    group, rng = group_of(machine, sizes, "adam", "dense", sizes.lanes[0]), np.random.default_rng(0)
+    static, blocks, rows = group.static, group.width // group.block, group.block * 2 * group.static.width
     w = rng.standard_normal((blocks, rows, static.d), np.float32)
     z = rng.standard_normal((blocks, static.n, static.d), np.float32)
     right = w[0].astype(float) @ z[0].astype(float).T

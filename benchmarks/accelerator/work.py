@@ -12,15 +12,15 @@ import jax
 
 from accelerator.internals import (
     FAMILY,
-    WAYS,
     Chunk,
     Group,
     SweepSpec,
-    block_of,
+    blocks_of,
     cells,
     processor,
     refuse_settings,
     use_devices,
+    way_on,
 )
 
 Figures = dict[str, Any]
@@ -152,7 +152,8 @@ def group_of(machine: Machine, sizes: Sizes, optimizer: str, method: str, lanes:
     alpha = {"linspace": [0.2, 0.8, lanes // seeds]}
     spec = spec_of(sizes, optimizer, seeds, data={"alpha": alpha, "test_size": 2})
     found = sorted((lane for _, lane in cells(spec)), key=lambda lane: lane.seed)
-    static, ranks, block = found[0].static, int(found[0].hyper.s), block_of(WAYS[method], found, FAMILY.share)
-    most = min(len(machine.devices), lanes // WAYS[method].least)
+    static, ranks, way = found[0].static, int(found[0].hyper.s), way_on(machine.devices[0].platform, method)
+    block = blocks_of(way, found, FAMILY.share)[0]
+    most = min(len(machine.devices), lanes // way.least)
     devices = max(k for k in range(1, most + 1) if lanes % (k * block) == 0)
-    return Group(FAMILY, static, ranks, WAYS[method], 0, devices, lanes, seeds, (Chunk(tuple(found)),), block)
+    return Group(FAMILY, static, ranks, way, 0, devices, lanes, seeds, (Chunk(tuple(found)),), block)

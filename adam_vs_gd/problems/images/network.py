@@ -21,7 +21,7 @@ from adam_vs_gd.problems.learning.batches import Batches, batch_at, no_order, or
 from adam_vs_gd.problems.learning.loss import is_correct, is_finite, objective, objective_grad
 from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.learning.status import classify
-from adam_vs_gd.problems.learning.steps import Windows, apply, no_rest, objective_change, observe
+from adam_vs_gd.problems.learning.steps import Windows, apply, no_rest, objective_change, observe, opening
 from adam_vs_gd.problems.learning.streams import Stream, stream
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
             value, grads = jax.value_and_grad(loss)(state.params, batch, images.train_labels[index])
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params, rest = apply(rule, state.params, state.rest, updates)
-            windows = observe(state.windows, value, state.params, hyper.lam, t, static.steps)
+            late = t >= opening(static.steps)
+            windows = observe(state.windows, value, state.params, hyper.lam, t, static.steps, late)
             return NetworkState(params, opt_state, windows, rest, order)
 
         return jax.lax.fori_loop(start, stop, step, state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,29 @@ from jax.typing import ArrayLike
 from adam_vs_gd.problems.learning.loss import objective
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from adam_vs_gd.problems.learning.optimizers import Rule
     from adam_vs_gd.types import Array, Params
+
+State = TypeVar("State")
+
+
+class Seldom(NamedTuple):
+    """What a step does beside a step: `True` or `False` where that is known before it runs, elsewhere a traced scalar.
+
+    Attributes:
+        look: for W*.
+        observe: the objective, for its windows.
+    """
+
+    look: bool | Array
+    observe: bool | Array
+
+
+def seldom_at(t: Array, steps: int, every: int) -> Seldom:
+    """What is done at step t of T, of which every so many look for W*."""
+    return Seldom(t % every == 0, t >= opening(steps))
 
 
 class Windows(NamedTuple):
@@ -60,18 +81,71 @@ def window(steps: int) -> int:
 
 def add_to_windows(windows: Windows, objective: Array, t: Array, steps: int) -> Windows:
     """The windows after the objective of step t, one of the last two windows'."""
-    reference = jnp.where(t == steps - 2 * window(steps), objective, windows.reference)
+    reference = jnp.where(t == opening(steps), objective, windows.reference)
     late, change = t >= steps - window(steps), objective - reference
     return Windows(reference, windows.previous + jnp.where(late, 0, change), windows.last + jnp.where(late, change, 0))
 
 
-def observe(windows: Windows, data_loss: Array, params: Params, lam: ArrayLike, t: Array, steps: int) -> Windows:
-    """The windows after step t of T, whatever step it is."""
+def opening(steps: int) -> int:
+    """The first step of the windows."""
+    return steps - 2 * window(steps)
 
-    def add(windows: Windows) -> Windows:
-        return add_to_windows(windows, objective(data_loss, params, lam), t, steps)
 
-    return jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, windows)
+def observe(
+    windows: Windows, data_loss: Array, params: Params, lam: ArrayLike, t: Array, steps: int, now: bool | Array
+) -> Windows:
+    """The windows after step t of T, whatever step it is; `now` says whether it is one of theirs."""
+    add = lambda windows: add_to_windows(windows, objective(data_loss, params, lam), t, steps)  # noqa: E731
+    return only_if(now, add, windows)
+
+
+def only_if(now: bool | Array, f: Callable[[State], State], kept: State) -> State:
+    """What f makes of what is kept, in a step that is to do so: a branch only where the program has to find out."""
+    if isinstance(now, bool):
+        return f(kept) if now else kept
+    return jax.lax.cond(now, f, lambda kept: kept, kept)
+
+
+def repeated(
+    step: Callable[[State, Array, Seldom], State],
+    steps: int,
+    every: int,
+    start: ArrayLike,
+    stop: ArrayLike,
+    state: State,
+    in_rounds: bool,
+) -> State:
+    """The state after steps start .. stop-1 of T, of which every so many look for W*.
+
+    In rounds, those from one look to the next are a loop of known length whose other steps have no branch, as long as
+    no step observes: a GPU then need not ask its host after each whether there is another, and keeps neither weights
+    nor gradients for a look that does not come. The price is that a step may be rounded differently in each loop.
+
+    Args:
+        step: (state, t, what it does beside) -> state.
+        steps: T.
+        every: length of a round.
+        start: first step; traced, and shared by all lanes.
+        stop: step to stop before; traced and shared.
+        state: at step `start`.
+        in_rounds: or one after another in one loop.
+    """
+
+    def any_steps(start: ArrayLike, stop: ArrayLike, state: State) -> State:
+        return jax.lax.fori_loop(start, stop, lambda t, state: step(state, t, seldom_at(t, steps, every)), state)
+
+    def whole_round(k: Array, state: State) -> State:
+        state = step(state, k * every, Seldom(look=True, observe=False))
+        other = lambda i, state: step(state, k * every + i, Seldom(look=False, observe=False))  # noqa: E731
+        return jax.lax.fori_loop(1, every, other, state)
+
+    if not in_rounds:
+        return any_steps(start, stop, state)
+    first, last = (jnp.asarray(start) + every - 1) // every, jnp.minimum(stop, opening(steps)) // every
+    begin = jnp.minimum(first * every, stop)
+    state = any_steps(start, begin, state)
+    state = jax.lax.fori_loop(first, last, whole_round, state)
+    return any_steps(jnp.maximum(begin, last * every), stop, state)
 
 
 def objective_change(windows: Windows, steps: int) -> Array:

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from adam_vs_gd.problems.learning.batches import batch_at, order_at
 from adam_vs_gd.problems.learning.loss import FITTED_LOSS, is_correct, objective_grad
-from adam_vs_gd.problems.learning.steps import Windows, apply, no_rest, observe
+from adam_vs_gd.problems.learning.steps import Seldom, Windows, apply, no_rest, observe, only_if, repeated, seldom_at
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.data import Dataset
 from adam_vs_gd.problems.two_patch.lane import Best, Hyper, TrainState
@@ -101,6 +101,7 @@ def segment(
     stop: ArrayLike,
     length: int | None = None,
     batches: Batches | None = None,
+    in_rounds: bool = False,
 ) -> TrainState:
     """Steps start .. stop-1 of a training of `steps` steps.
 
@@ -119,41 +120,39 @@ def segment(
         length: static, at least stop - start: the loop is then a `lax.scan`, which can be differentiated in reverse,
             and skips what is beyond `stop`. None for one that ends there.
         batches: how the batches of the steps are drawn; None for steps on all of `data`.
+        in_rounds: as of `repeated`.
     """
     transformation = rule.transformation(hyper)
 
-    def look(state: TrainState, info: StepInfo, t: Array) -> tuple[Best, Array]:
+    def look(state: TrainState, info: StepInfo, t: Array, now: bool | Array) -> tuple[Best, Array]:
         """W* and t_fit, after the iterate of step t."""
         if batches is None:
             fit_step = fit_since(state.fit_step, info, t)
-            return jax.lax.cond(
-                t % BEST_EVERY == 0,
-                lambda best: consider(rule, hyper, best, state.params, info.grads, t, fit_step),
-                lambda best: best,
-                state.best,
-            ), fit_step
+            found = lambda best: consider(rule, hyper, best, state.params, info.grads, t, fit_step)  # noqa: E731
+            return only_if(now, found, state.best), fit_step
 
-        def at_all(best: Best, fit_step: Array) -> tuple[Best, Array]:
+        def at_all(kept: tuple[Best, Array]) -> tuple[Best, Array]:
+            best, fit_step = kept
             whole = step_info(model, state.params, data)
             fit_step = fit_since(fit_step, whole, t)
             return consider(rule, hyper, best, state.params, whole.grads, t, fit_step), fit_step
 
-        return jax.lax.cond(t % BEST_EVERY == 0, at_all, lambda *kept: kept, state.best, state.fit_step)
+        return only_if(now, at_all, (state.best, state.fit_step))
 
-    def step(state: TrainState, t: Array) -> TrainState:
+    def step(state: TrainState, t: Array, seldom: Seldom) -> TrainState:
         order = state.order if batches is None else order_at(batches, state.order, t)
         seen = data if batches is None else data.take(batch_at(order, t, batches.size))
         info = step_info(model, state.params, seen)
         updates, opt_state = transformation.update(info.grads, state.opt_state, state.params)
         params, rest = apply(rule, state.params, state.rest, updates)
-        best, fit_step = look(state, info, t)
-        windows = observe(state.windows, info.data_loss, state.params, hyper.lam, t, steps)
+        best, fit_step = look(state, info, t, seldom.look)
+        windows = observe(state.windows, info.data_loss, state.params, hyper.lam, t, steps, seldom.observe)
         return TrainState(params, opt_state, best, fit_step, windows, rest, order)
 
     if length is None:
-        return jax.lax.fori_loop(start, stop, lambda t, state: step(state, t), state)
+        return repeated(step, steps, BEST_EVERY, start, stop, state, in_rounds)
 
     def step_or_skip(state: TrainState, t: Any) -> tuple[TrainState, None]:
-        return jax.lax.cond(t < stop, step, lambda state, t: state, state, t), None
+        return only_if(t < stop, lambda state: step(state, t, seldom_at(t, steps, BEST_EVERY)), state), None
 
     return jax.lax.scan(step_or_skip, state, start + jnp.arange(length))[0]

@@ -34,8 +34,10 @@ RIGHT_FOR = frozenset({"two_layer_cnn", "linear"})
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
 NATIVE = frozenset({"sparse", "products", "span"})
 CUDA = frozenset({"cuda", "cuda_span"})
+WIDE = frozenset({"dense", "gram"})  # XLA's, that take wide blocks and rounds on an accelerator
 SPARSE_SHARE = 0.8  # s/d up to which sparse products are faster than dense ones (benchmarks/crossover.py)
 CUDA_SHARE = 0.5  # the same on a GPU, by a count of what an entry takes in either
+LOOKED_AT = 2**25  # coordinates of examples, of all lanes that an accelerator measures at once, about
 BEST_EVERY = 10  # W* is looked for every so many steps, and at T
 
 WAYS = {
@@ -60,12 +62,17 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
         return WAYS["plain"]
     native = machine.native and static.precision == "float32"
     if machine.platform != "cpu":
-        return WAYS[on_gpu(static, hyper, machine.simd if native else "")]
+        return way_on(machine.platform, on_gpu(static, hyper, machine.simd if native else ""))
     if static.optimizer in LINEAR_RULES and static.n + 1 < static.d:
-        return WAYS["span" if native and static.optimizer in FUSED else "gram"]
+        return WAYS["span"] if native and static.optimizer in FUSED else WAYS["gram"]
     if native and hyper.s <= SPARSE_SHARE * static.d:
         return WAYS["sparse" if static.optimizer in FUSED else "products"]
     return WAYS["dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"]
+
+
+def way_on(platform: str, name: str) -> Way:
+    """A way as it is on a platform: XLA's are wide on an accelerator."""
+    return WAYS[name]._replace(wide=name in WIDE and platform != "cpu")
 
 
 def on_gpu(static: Static, hyper: Hyper, name: str) -> str:
@@ -114,13 +121,14 @@ def cost(static: Static, ranks: int, way: Way) -> Cost:
     return Cost(
         lane=lane_bytes(static, way.name, ranks),
         seed=seed_bytes(static, ranks),
-        look=look_bytes(static, way.name),
+        look=look_bytes(static, way),
         step=step_work(static, way.name, ranks),
+        block=block_bytes(static, way.name, ranks),
     )
 
 
 def lane_bytes(static: Static, method: str, ranks: int) -> int:
-    """Bytes of a lane while it trains: weights, W*, moments, gradient; its training set; products and activations.
+    """Bytes of a lane while it trains: weights, W*, moments, gradient; its own data; products and activations.
 
     A lane that is taken to rest has a copy of its state as it was a segment ago.
     """
@@ -131,8 +139,8 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
         "sparse": copies * weights + 4 * products,
         "products": copies * weights + 4 * products,
         "span": 4 * products + 2 * weights,  # weights are put together for a test
-        "dense": copies * weights + static.n * rows_of(static, ranks) + 4 * products,
-        "gram": (copies + 2) * products + static.n * (static.n + rows_of(static, ranks)),
+        "dense": copies * weights + 4 * products,
+        "gram": (copies + 2) * products,
         "cuda": (copies + 2) * weights + 4 * products + 6 * static.n * ranks,
         "cuda_span": 8 * products + 2 * weights + static.n * (static.n + rows_of(static, ranks)) + 6 * static.n * ranks,
     }
@@ -141,18 +149,25 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
     return real_bytes(static.precision) * (held[method] + beside)
 
 
+def block_bytes(static: Static, method: str, ranks: int) -> int:
+    """Bytes of what the lanes of a block share: their noise, in the span with its products."""
+    rows = rows_of(static, ranks)
+    shared = {"dense": static.n * rows, "gram": static.n * (static.n + rows) + filters(static) * (static.n + rows)}
+    return real_bytes(static.precision) * shared.get(method, 0)
+
+
 def seed_bytes(static: Static, ranks: int) -> int:
     """Bytes of a seed's draws: training and test noise by rank (an int32 and a real each), unit weights."""
     real = real_bytes(static.precision)
     return (4 + real) * ranks * (static.n + static.test_size) + real * filters(static) * static.d
 
 
-def look_bytes(static: Static, method: str) -> int:
+def look_bytes(static: Static, way: Way) -> int:
     """Bytes of a lane while it is measured, and of the block of test examples that exists at once."""
     weights = filters(static) * static.d
-    if method in NATIVE | CUDA:
+    if way.name in NATIVE | CUDA:
         return real_bytes(static.precision) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
-    return real_bytes(static.precision) * min(1000, static.test_size) * static.d
+    return real_bytes(static.precision) * max(min(1000, static.test_size) * static.d, LOOKED_AT * way.wide)
 
 
 def step_work(static: Static, method: str, ranks: int) -> float:

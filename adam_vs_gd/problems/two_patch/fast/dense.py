@@ -13,13 +13,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from adam_vs_gd.engine.chunk import batched
+from adam_vs_gd.engine.chunk import batched, draws_of, one_by_one
 from adam_vs_gd.problems.learning.optimizers import rule_of
-from adam_vs_gd.problems.two_patch import training
+from adam_vs_gd.problems.two_patch import training, ways
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.problem import two_patch
-from adam_vs_gd.problems.two_patch.ways import rows_of
+from adam_vs_gd.problems.two_patch.problem import TEST_BLOCK, two_patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +47,7 @@ class UnitNoise(NamedTuple):
 def unit_noise(noise: NoiseRanks, s: ArrayLike, static: Static) -> UnitNoise:
     """The first s of the ranks [n, R]."""
     n, ranks = noise.unit.shape
-    size = rows_of(static, ranks)
+    size = ways.rows_of(static, ranks)
     values = jnp.where(jnp.arange(ranks) < s, noise.unit, 0)
     if size == static.d:
         rows, place = None, noise.coordinate
@@ -102,7 +101,7 @@ def in_blocks(
     return advance
 
 
-def dense(static: Static, ranks: int, block: int) -> Batch:
+def dense(static: Static, ranks: int, block: int, wide: bool) -> Batch:
     """Lanes of any optimizer and model, in blocks that share their noise."""
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
 
@@ -112,6 +111,18 @@ def dense(static: Static, ranks: int, block: int) -> Batch:
     def segment(hyper: Hyper, noise: UnitNoise, state: Any, start: Any, stop: Any) -> Any:
         numbers = jnp.asarray(hyper.sigma_p), jnp.asarray(hyper.alpha)
         data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers)
-        return training.segment(model, rule_of(static.optimizer), static.steps, hyper, data, state, start, stop)
+        rule, steps = rule_of(static.optimizer), static.steps
+        return training.segment(model, rule, steps, hyper, data, state, start, stop, in_rounds=wide)
 
-    return replace(batched(two_patch(static, ranks)), advance=in_blocks(segment, share, block))
+    problem = two_patch(static, ranks)
+    batch = replace(batched(problem), advance=in_blocks(segment, share, block))
+    if not wide:
+        return batch
+    test, finish = (one_by_one(f, draws_of, looked_at(static)) for f in (problem.test, problem.finish))
+    return replace(batch, test=test, finish=finish)
+
+
+def looked_at(static: Static) -> int:
+    """Lanes that an accelerator measures side by side, a power of 2: one does not fill it, and all may not fit."""
+    examples = max(static.n, min(TEST_BLOCK, static.test_size))
+    return 1 << max(1, ways.LOOKED_AT // (examples * static.d)).bit_length() - 1

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from adam_vs_gd.engine.chunk import draws_of, one_by_one, side_by_side
 from adam_vs_gd.problem import Batch
 from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
-from adam_vs_gd.problems.learning.steps import Windows, add_to_windows, apply_compensated, window
+from adam_vs_gd.problems.learning.steps import Seldom, Windows, add_to_windows, apply_compensated, only_if, repeated
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import balanced_labels
-from adam_vs_gd.problems.two_patch.fast.dense import UnitNoise, in_blocks, unit_noise
+from adam_vs_gd.problems.two_patch.fast.dense import UnitNoise, in_blocks, looked_at, unit_noise
 from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, start, weights_of
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
@@ -73,6 +73,7 @@ def segment(
     state: SpanState,
     start: Array,
     stop: Array,
+    in_rounds: bool,
 ) -> SpanState:
     """`training.segment` on coefficients: the optimizer, linear in the gradient, acts on them as on the weights."""
     transformation = rule.transformation(hyper)
@@ -93,7 +94,7 @@ def segment(
         idle = (hyper.lam * at.scale) ** 2 * shared.idle_square
         return jnp.sqrt(jnp.sum(noise**2) + jnp.sum(feature**2) + idle)
 
-    def step(t: Array, state: SpanState) -> SpanState:
+    def step(state: SpanState, t: Array, seldom: Seldom) -> SpanState:
         at, unit = state.at, unit_products(state.at)
         grad = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
         (data_loss, margin), (by_feature, by_noise) = grad(at.feature, hyper.sigma_p * unit)
@@ -111,19 +112,20 @@ def segment(
             return add_to_windows(windows, data_loss + 0.5 * hyper.lam * squares, t, steps)
 
         so_far = (state.best, state.best_norm, state.best_step)
-        best, norm, when = jax.lax.cond(t % BEST_EVERY == 0, consider, lambda best: best, so_far)
-        windows = jax.lax.cond(t >= steps - 2 * window(steps), add, lambda w: w, state.windows)
+        best, norm, when = only_if(seldom.look, consider, so_far)
+        windows = only_if(seldom.observe, add, state.windows)
         updates, opt_state = transformation.update(grads, state.opt_state, at)
         moved, rest = apply_compensated(at, state.rest, updates)
         return SpanState(moved, rest, best, norm, when, fit_step, windows, opt_state)
 
-    return jax.lax.fori_loop(start, stop, step, state)
+    return repeated(step, steps, BEST_EVERY, start, stop, state, in_rounds)
 
 
-def gram(static: Static, ranks: int, block: int) -> Batch:
+def gram(static: Static, ranks: int, block: int, wide: bool) -> Batch:
     """Optimizers that are linear in the gradient, on any model, in blocks of lanes that share their noise."""
     problem, rule = two_patch(static, ranks), rule_of(static.optimizer)
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    together = looked_at(static) if wide else None
 
     def unit_of(draws: TwoPatchDraws) -> Array:
         return draws.weights["w"].reshape(-1, static.width, static.d)
@@ -137,7 +139,7 @@ def gram(static: Static, ranks: int, block: int) -> Batch:
 
     def advance(hyper: Hyper, shared: Shared, state: SpanState, first: Any, stop: Any) -> SpanState:
         labels = y.astype(shared.gram.dtype)
-        return segment(model, rule, static.steps, hyper, shared, labels, state, first, stop)
+        return segment(model, rule, static.steps, hyper, shared, labels, state, first, stop, wide)
 
     def seen(f: Any) -> Any:
         """A function of (hyper, draws, TrainState, …) as one of a SpanState."""
@@ -161,8 +163,8 @@ def gram(static: Static, ranks: int, block: int) -> Batch:
         draw=problem.draw,
         start=side_by_side(begin, draws_of),
         advance=in_blocks(advance, shared_by, block),
-        measure=one_by_one(seen(problem.measure), draws_of),
-        test=one_by_one(seen(problem.test), draws_of),
-        finish=one_by_one(seen(problem.finish), draws_of),
+        measure=one_by_one(seen(problem.measure), draws_of, together),
+        test=one_by_one(seen(problem.test), draws_of, together),
+        finish=one_by_one(seen(problem.finish), draws_of, together),
         rest=problem.rest,
     )
