@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from adam_vs_gd.problem import Kernel
+
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, str(ROOT / "benchmarks" / "accelerator.py")]
 ENVIRONMENT = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONUTF8": "1"}
@@ -211,14 +213,22 @@ def test_a_run_that_measured_nothing_leaves_the_files_of_an_earlier_one(parts, t
     assert (tmp_path / "tpu-v9.json").read_text() == "earlier"
 
 
-def test_an_accelerator_is_given_no_native_method_and_the_most_telling_first(parts):
+@pytest.mark.parametrize("simd", ["", "sm_90"])
+def test_an_accelerator_is_given_its_own_methods_and_the_most_telling_first(parts, simd, monkeypatch):
+    monkeypatch.setitem(vars(parts.run.FAMILY), "kernel", lambda platform: Kernel(simd))
+    own = {"adam": ["cuda"], "gd": ["cuda_span"]} if simd else {"adam": [], "gd": []}
     names = [step.name for step in parts.run.steps_of(machine(parts, cpu=()), parts.work.FULL)]
     assert len(names) == len(set(names))
-    assert names[:4] == ["table1 adam, 2 seeds", "table1 gd, 2 seeds", "bench adam dense 256", "bench gd gram 256"]
+    methods = {"adam": [*own["adam"], "dense", "plain"], "gd": [*own["gd"], "gram", "dense", "plain"]}
+    first = [f"bench {optimizer} {names[0]} 256" for optimizer, names in methods.items()]
+    assert names[:4] == ["table1 adam, 2 seeds", "table1 gd, 2 seeds", *first]
     assert {f"bench {o} {m} {lanes}" for lanes in (16, 32, 64, 128, 256, 512)
-            for o, ms in {"adam": ("dense", "plain"), "gd": ("gram", "dense", "plain")}.items() for m in ms} == {
+            for o, ms in methods.items() for m in ms} == {
         name for name in names if name.startswith("bench")
     }  # fmt: skip
+    sweeps = [name for name in names if "500 trainings" in name]
+    by_xla = ["500 trainings of adam, by XLA", "500 trainings of gd, by XLA"]
+    assert sweeps == ["500 trainings of adam", "500 trainings of gd"] * bool(simd) + by_xla
     assert {"numerics gd TF32_TF32_F32_X3", "profile gd gram 256", "table1 gd, 5 seeds"} <= set(names)
 
 

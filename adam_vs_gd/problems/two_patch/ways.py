@@ -119,7 +119,7 @@ def sizes_of(static: Static, ranks: int, sharers: int) -> Sizes:
 def cost(static: Static, ranks: int, way: Way) -> Cost:
     """What lanes take: bytes, and operations of a step."""
     return Cost(
-        lane=lane_bytes(static, way.name, ranks),
+        lane=lane_bytes(static, way.name),
         seed=seed_bytes(static, ranks),
         look=look_bytes(static, way),
         step=step_work(static, way.name, ranks),
@@ -127,7 +127,7 @@ def cost(static: Static, ranks: int, way: Way) -> Cost:
     )
 
 
-def lane_bytes(static: Static, method: str, ranks: int) -> int:
+def lane_bytes(static: Static, method: str) -> int:
     """Bytes of a lane while it trains: weights, W*, moments, gradient; its own data; products and activations.
 
     A lane that is taken to rest has a copy of its state as it was a segment ago.
@@ -141,8 +141,8 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
         "span": 4 * products + 2 * weights,  # weights are put together for a test
         "dense": copies * weights + 4 * products,
         "gram": (copies + 2) * products,
-        "cuda": (copies + 2) * weights + 4 * products + 6 * static.n * ranks,
-        "cuda_span": 8 * products + 2 * weights + static.n * (static.n + rows_of(static, ranks)) + 6 * static.n * ranks,
+        "cuda": (copies + 2) * weights + products,  # W* and a candidate for it are kept aside
+        "cuda_span": 4 * products + 2 * weights,
     }
     kept = {"gram": copies * products} | dict.fromkeys(("span", "cuda_span"), 4 * products)
     beside = kept.get(method, copies * weights) * (static.until == REST)
@@ -151,8 +151,9 @@ def lane_bytes(static: Static, method: str, ranks: int) -> int:
 
 def block_bytes(static: Static, method: str, ranks: int) -> int:
     """Bytes of what the lanes of a block share: their noise, in the span with its products."""
-    rows = rows_of(static, ranks)
-    shared = {"dense": static.n * rows, "gram": static.n * (static.n + rows) + filters(static) * (static.n + rows)}
+    rows, lists = rows_of(static, ranks), 4 * static.n * ranks
+    span = static.n * (static.n + rows) + filters(static) * (static.n + rows)
+    shared = {"dense": static.n * rows, "gram": span, "cuda": lists, "cuda_span": span + lists}
     return real_bytes(static.precision) * shared.get(method, 0)
 
 
