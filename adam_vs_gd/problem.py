@@ -88,12 +88,14 @@ class Machine(NamedTuple):
         native: whether the family's native kernel can be used.
         platform: as JAX calls it.
         simd: what that kernel runs with, as its `Kernel` says.
+        products: how an accelerator takes matrix products, one of `settings.PRODUCTS`.
     """
 
     path: str = "fast"
     native: bool = False
     platform: str = "cpu"
     simd: str = ""
+    products: str = "float32"
 
 
 class Kernel(NamedTuple):
@@ -121,6 +123,7 @@ class Way(NamedTuple):
         alone: whether a CPU's device trains one lane after another.
         devices: how many devices at most; 0 for all there are.
         wide: whether it is meant for an accelerator, where a lane's rounding may depend on its company and its cuts.
+        products: how the matrix products of its steps are taken, one of `settings.PRODUCTS`.
     """
 
     name: str = "plain"
@@ -129,6 +132,7 @@ class Way(NamedTuple):
     alone: bool = False
     devices: int = 0
     wide: bool = False
+    products: str = "float32"
 
 
 class Cost(NamedTuple):

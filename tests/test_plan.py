@@ -3,17 +3,22 @@
 import dataclasses
 from collections import Counter
 
+import jax
+import numpy as np
 import pytest
 import small
 from hypothesis import given
 from hypothesis import strategies as st
 from small import FAMILY, make_plan
 
+import adam_vs_gd as ag
 from adam_vs_gd.engine.packing import BLOCK, halved, laid_out
 from adam_vs_gd.engine.plan import Limits, describe
 from adam_vs_gd.engine.settings import PATHS
 from adam_vs_gd.problem import MIN_WIDTH, Machine
+from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
+from adam_vs_gd.problems.two_patch.ways import way_of, way_on
 from adam_vs_gd.spec.cells import cells
 
 AMPLE = Limits(devices=1, memory=2**40, cache=2**40, width=16, machine=Machine(native=True))
@@ -139,6 +144,42 @@ def test_on_an_accelerator_blocks_are_as_wide_as_lanes_share(devices, seeds, alp
         assert narrower.lanes == len(lanes)
         narrower = halved(narrower)
     assert blocks[-1] < 2 * BLOCK, "blocks get narrower with the memory that there is"
+
+
+@pytest.mark.parametrize(("precision", "products"), [("float32", "tf32x3"), ("float64", "float32")])
+def test_products_of_parts_are_those_of_xla_s_steps_in_float32(precision, products):
+    """The kernels have none, and a CPU takes them in float32."""
+    static, numbers = Static(precision=precision), Hyper(**small.HYPER)
+    by_xla = Machine(platform="gpu", products="tf32x3")
+    assert way_of(static, numbers, by_xla).products == products
+    for machine in (by_xla._replace(native=True, simd="sm_90"), by_xla._replace(platform="cpu")):
+        other = way_of(Static(), numbers, machine)
+        assert (other.products, other.wide) == ("float32", False)
+
+
+@pytest.mark.parametrize(("optimizer", "method"), [("adam", "dense"), ("gd", "gram")])
+def test_steps_alone_are_taken_with_other_products(optimizer, method):
+    """Not what is measured, nor W*'s gradient norm, nor a Gram matrix."""
+    way = way_on("gpu", method, "bf16x3")
+    batch = make_batch(Static(optimizer, n=8, d=40, width=2, test_size=20, steps=20), 5, way, 2)
+    hyper = jax.tree.map(lambda value: np.full(4, value, np.float32), Hyper(**small.HYPER))
+    draws = jax.eval_shape(lambda key: jax.tree.map(lambda a: a[None], batch.draw(key)), jax.random.key(0))
+    lanes = hyper, np.zeros(4, np.int32), draws
+    state = jax.eval_shape(batch.start, *lanes)
+    steps = str(jax.make_jaxpr(batch.advance)(*lanes, state, np.int32(0), np.int32(20)))
+    assert "BF16_BF16_F32_X3" in steps
+    assert ("HIGHEST" in steps) == (method == "gram")
+    measured = str(jax.make_jaxpr(batch.measure)(*lanes, state))
+    assert "HIGHEST" in measured
+    assert "BF16_BF16_F32_X3" not in measured
+
+
+def test_a_cpu_is_asked_for_no_products_of_parts(tmp_path):
+    with pytest.raises(ag.MachineError, match="products = tf32x3: is for accelerators; a CPU multiplies in float32"):
+        ag.run_sweep(small.spec(), tmp_path / "out", quiet=True, products="tf32x3")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ag.MachineError, match="products = 'tf32': must be one of float32, tf32x3, bf16x3"):
+        ag.run_sweep(small.spec(), products="tf32")
 
 
 def test_a_lane_more_of_each_seed_does_not_fill_a_wide_block():

@@ -118,6 +118,9 @@ def machine_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--path", choices=("fast", "reference"), default="fast",
                          help="fast: exact reformulations, chosen lane by lane (default); "
                               "reference: the plain step")  # fmt: skip
+    command.add_argument("--products", choices=("float32", "tf32x3", "bf16x3"), default="float32",
+                         help="on an accelerator, matrix products of XLA's steps: in float32 (default), or as three "
+                              "products of parts on tensor cores, which round otherwise")  # fmt: skip
     command.add_argument("--checkpoint-every", metavar="TIME", type=seconds_of, default=120.0,
                          help="time between checkpoints within a chunk: 90s, 2m, 1h (default: 2m)")  # fmt: skip
     command.add_argument(

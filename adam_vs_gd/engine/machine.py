@@ -117,7 +117,23 @@ def kernel_of(family: Family, devices: Sequence[jax.Device], path: str) -> Kerne
     return family.kernel(devices[0].platform) if path == "fast" else None
 
 
-def limits_of(family: Family, devices: tuple[jax.Device, ...], memory: int | None = None, path: str = "fast") -> Limits:
+def expect_products(products: str, devices: Sequence[jax.Device]) -> None:
+    """See that devices can take matrix products so.
+
+    Raises:
+        MachineError: if not.
+    """
+    if products != "float32" and devices[0].platform == "cpu":
+        raise MachineError(f"products = {products}: is for accelerators; a CPU multiplies in float32")
+
+
+def limits_of(
+    family: Family,
+    devices: tuple[jax.Device, ...],
+    memory: int | None = None,
+    path: str = "fast",
+    products: str = "float32",
+) -> Limits:
     """What a chunk may take on these devices.
 
     Args:
@@ -126,13 +142,14 @@ def limits_of(family: Family, devices: tuple[jax.Device, ...], memory: int | Non
         memory: bytes, of each device on an accelerator and of all together on a CPU; by default a safe share of what
             is free.
         path: "fast" or "reference".
+        products: one of `settings.PRODUCTS`.
     """
     on_cpu = devices[0].platform == "cpu"
     free = int(SAFE_SHARE * min(map(free_bytes, devices))) if memory is None else memory
     cache, width = CPU_LIMITS if on_cpu else ACCELERATOR_LIMITS
     kernel = kernel_of(family, devices, path)
     simd = kernel.simd if kernel else ""
-    machine = Machine(path, simd != "", devices[0].platform, simd)
+    machine = Machine(path, simd != "", devices[0].platform, simd, products)
     return Limits(len(devices), free, cache, width, shared=on_cpu, machine=machine)
 
 

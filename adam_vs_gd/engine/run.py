@@ -11,7 +11,7 @@ import jax
 
 from adam_vs_gd.engine.chunk import Programs
 from adam_vs_gd.engine.interruption import Interruption
-from adam_vs_gd.engine.machine import keep_compiled, kernel_of, limits_of, use_devices
+from adam_vs_gd.engine.machine import expect_products, keep_compiled, kernel_of, limits_of, use_devices
 from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.plan import Group, Limits
 from adam_vs_gd.engine.progress import Progress, progress_on
@@ -63,12 +63,12 @@ class Run(NamedTuple):
     @property
     def about(self) -> dict[str, str]:
         """What computes it."""
-        machine = describe_machine(self.family, self.devices, self.settings.path)
+        machine = describe_machine(self.family, self.devices, self.settings.path, self.settings.products)
         return provenance() | machine | dict(self.maker.about)
 
     def limits(self) -> Limits:
         """What a chunk may take now."""
-        return limits_of(self.family, self.devices, self.settings.memory, self.settings.path)
+        return limits_of(self.family, self.devices, self.settings.memory, self.settings.path, self.settings.products)
 
     def memory(self, devices: int) -> int:
         """Of so many of the devices, the bytes that a chunk may take on each now."""
@@ -121,6 +121,7 @@ def start(spec: SweepSpec, settings: Settings, progress: Progress) -> tuple[jax.
     if settings.compile_cache:
         keep_compiled()
     found = use_devices(settings.devices)
+    expect_products(settings.products, found)
     count = f"{len(found)} devices" if len(found) > 1 else "1 device"
     progress.note(f"{spec.name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
     if kernel := kernel_of(spec.family, found, settings.path):

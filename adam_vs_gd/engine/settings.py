@@ -17,6 +17,8 @@ from adam_vs_gd.store.provenance import processor
 from adam_vs_gd.surroundings import recorded
 
 PATHS = ("fast", "reference")
+PRODUCTS = ("float32", "tf32x3", "bf16x3")
+"""How an accelerator may take the products of steps: in float32, or as three products of parts on tensor cores."""
 CHECKPOINT_SECONDS = 120.0
 
 
@@ -30,6 +32,7 @@ class Settings:
         memory: bytes that a chunk of lanes may take, of each device on an accelerator and of all together on a CPU; by
             default a safe share of what is free.
         path: "fast", exact reformulations that are chosen lane by lane; or "reference", the plain step of the problem.
+        products: how an accelerator takes the matrix products of XLA's steps; the family's kernels have none.
         checkpoint_every: seconds between checkpoints within a chunk.
         wait: wait while another process runs a sweep in the folder, and do not give up.
         compile_cache: keep compiled programs in the user's cache folder (or wherever JAX is told to keep them).
@@ -43,6 +46,7 @@ class Settings:
     devices: int | None = None
     memory: int | None = None
     path: str = PATHS[0]
+    products: str = PRODUCTS[0]
     checkpoint_every: float = CHECKPOINT_SECONDS
     wait: bool = False
     compile_cache: bool = True
@@ -50,8 +54,9 @@ class Settings:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        if plain(self.path) not in PATHS:
-            raise MachineError(f"path = {about(self.path)}: must be one of {', '.join(PATHS)}")
+        for key, words in (("path", PATHS), ("products", PRODUCTS)):
+            if plain(word := getattr(self, key)) not in words:
+                raise MachineError(f"{key} = {about(word)}: must be one of {', '.join(words)}")
         for key, least, integral in (("devices", 1, True), ("memory", 1, False), ("checkpoint_every", 0, False)):
             value = plain(getattr(self, key))
             if value is None:
@@ -66,13 +71,16 @@ class Settings:
 DEFAULTS = Settings()
 
 
-def describe_machine(family: Family, devices: Sequence[jax.Device], path: str) -> dict[str, str]:
+def describe_machine(
+    family: Family, devices: Sequence[jax.Device], path: str, products: str = PRODUCTS[0]
+) -> dict[str, str]:
     """Where lanes are trained, and by which code."""
     platform = devices[0].platform
     device = processor() if platform == "cpu" else devices[0].device_kind
     kernel, around = kernel_of(family, devices, path), recorded(platform)
+    code = kernel.simd if kernel and kernel.simd else "XLA"
     return {
         "platform": platform, "device": device, "path": path,
-        "kernel": kernel.simd if kernel and kernel.simd else "XLA",
+        "kernel": code if products == PRODUCTS[0] else f"{code}, {products}",
         **({"settings": around} if around else {}),
     }  # fmt: skip

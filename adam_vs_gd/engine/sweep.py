@@ -52,8 +52,8 @@ def run_sweep(
             labels of the spec; see docs/your-own.md, as for
         model: your own, and
         data: a sampler of your own.
-        settings: those of `Settings` by name: `devices`, `memory`, `path`, `checkpoint_every`, `wait`,
-            `compile_cache`, `allow_mixed`, `quiet`.
+        settings: those of `Settings` by name: `devices`, `memory`, `path`, `products`, `checkpoint_every`,
+            `wait`, `compile_cache`, `allow_mixed`, `quiet`.
 
     Returns:
         The Dataset of `load_results`. Lanes that memory was too small for are `pending`, and warned of.

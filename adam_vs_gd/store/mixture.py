@@ -57,6 +57,9 @@ def how_to_be(key: str, value: str) -> str:
     if key == "path":
         return f"say --path {value}"
     if key == "kernel":
+        value, _, products = value.partition(", ")
+        if products:
+            return f"say --products {products}"
         if value.startswith("sm_"):
             return f"use GPUs of the architecture {value}"
         return "set ADAM_VS_GD_NATIVE=off" if value == "XLA" else f"set ADAM_VS_GD_SIMD={value} where there is that"

@@ -62,7 +62,8 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
         return WAYS["plain"]
     native = machine.native and static.precision == "float32"
     if machine.platform != "cpu":
-        return way_on(machine.platform, on_gpu(static, hyper, machine.simd if native else ""))
+        products = machine.products if static.precision == "float32" else "float32"
+        return way_on(machine.platform, on_gpu(static, hyper, machine.simd if native else ""), products)
     if static.optimizer in LINEAR_RULES and static.n + 1 < static.d:
         return WAYS["span"] if native and static.optimizer in FUSED else WAYS["gram"]
     if native and hyper.s <= SPARSE_SHARE * static.d:
@@ -70,9 +71,11 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     return WAYS["dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"]
 
 
-def way_on(platform: str, name: str) -> Way:
-    """A way as it is on a platform: XLA's are wide on an accelerator."""
-    return WAYS[name]._replace(wide=name in WIDE and platform != "cpu")
+def way_on(platform: str, name: str, products: str = "float32") -> Way:
+    """A way as it is on a platform: XLA's are wide on an accelerator, and take products as they are told to."""
+    if platform == "cpu" or name not in WIDE:
+        return WAYS[name]
+    return WAYS[name]._replace(wide=True, products=products)
 
 
 def on_gpu(static: Static, hyper: Hyper, name: str) -> str:

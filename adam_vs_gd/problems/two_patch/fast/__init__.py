@@ -53,9 +53,9 @@ def make_batch(static: Static, ranks: int, way: Way, block: int, own: Own = BUIL
         case "span":
             return span(static, ranks)
         case "dense":
-            return dense(static, ranks, block, way.wide)
+            return dense(static, ranks, block, way)
         case "gram":
-            return gram(static, ranks, block, way.wide)
+            return gram(static, ranks, block, way)
         case "cuda":
             return programs.coordinates(static, ranks, available.expected(name), block)
         case "cuda_span":

@@ -6,6 +6,7 @@ feature enter as scalars. Rows of the weights that no example touches are left o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,9 +24,18 @@ from adam_vs_gd.problems.two_patch.problem import TEST_BLOCK, two_patch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from adam_vs_gd.problem import Batch
+    from adam_vs_gd.problem import Batch, Way
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
     from adam_vs_gd.types import Array
+
+
+HIGHEST = jax.lax.Precision.HIGHEST
+PRODUCTS: Mapping[str, Any] = {
+    "float32": HIGHEST,
+    "tf32x3": jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3,
+    "bf16x3": jax.lax.DotAlgorithmPreset.BF16_BF16_F32_X3,
+}
+"""How the products of steps are taken, as JAX is told; a backward product is taken like its forward one."""
 
 
 class UnitNoise(NamedTuple):
@@ -65,16 +75,18 @@ class SharedDataset(NamedTuple):
         noise: of n examples.
         y: [n] labels.
         sigma_p, alpha: σ_p, α.
+        products: how products with the noise are taken, as JAX takes a precision.
     """
 
     noise: UnitNoise
     y: Array
     sigma_p: Array
     alpha: Array
+    products: Any = HIGHEST
 
     def project(self, w: Array) -> Array:
         """[J, m, n] inner products ⟨w, ξ_i⟩ of filters [J, m, d] with the noise patches."""
-        unit = jnp.einsum("nd,jmd->jmn", self.noise.matrix, self.noise.of(w), precision=jax.lax.Precision.HIGHEST)
+        unit = jnp.einsum("nd,jmd->jmn", self.noise.matrix, self.noise.of(w), precision=self.products)
         return self.sigma_p * unit - self.alpha * self.y * w[..., :1]
 
 
@@ -101,7 +113,7 @@ def in_blocks(
     return advance
 
 
-def dense(static: Static, ranks: int, block: int, wide: bool) -> Batch:
+def dense(static: Static, ranks: int, block: int, way: Way) -> Batch:
     """Lanes of any optimizer and model, in blocks that share their noise."""
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
 
@@ -110,13 +122,13 @@ def dense(static: Static, ranks: int, block: int, wide: bool) -> Batch:
 
     def segment(hyper: Hyper, noise: UnitNoise, state: Any, start: Any, stop: Any) -> Any:
         numbers = jnp.asarray(hyper.sigma_p), jnp.asarray(hyper.alpha)
-        data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers)
+        data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers, PRODUCTS[way.products])
         rule, steps = rule_of(static.optimizer), static.steps
-        return training.segment(model, rule, steps, hyper, data, state, start, stop, in_rounds=wide)
+        return training.segment(model, rule, steps, hyper, data, state, start, stop, in_rounds=way.wide)
 
     problem = two_patch(static, ranks)
     batch = replace(batched(problem), advance=in_blocks(segment, share, block))
-    if not wide:
+    if not way.wide:
         return batch
     test, finish = (one_by_one(f, draws_of, looked_at(static)) for f in (problem.test, problem.finish))
     return replace(batch, test=test, finish=finish)

@@ -13,7 +13,7 @@ from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
 from adam_vs_gd.problems.learning.steps import Seldom, Windows, add_to_windows, apply_compensated, only_if, repeated
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import balanced_labels
-from adam_vs_gd.problems.two_patch.fast.dense import UnitNoise, in_blocks, looked_at, unit_noise
+from adam_vs_gd.problems.two_patch.fast.dense import HIGHEST, PRODUCTS, UnitNoise, in_blocks, looked_at, unit_noise
 from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, start, weights_of
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
@@ -21,12 +21,11 @@ from adam_vs_gd.problems.two_patch.problem import two_patch
 from adam_vs_gd.problems.two_patch.ways import BEST_EVERY
 
 if TYPE_CHECKING:
+    from adam_vs_gd.problem import Way
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
     from adam_vs_gd.problems.two_patch.models import Model
     from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
     from adam_vs_gd.types import Array
-
-HIGHEST = jax.lax.Precision.HIGHEST
 
 
 class Shared(NamedTuple):
@@ -73,13 +72,13 @@ def segment(
     state: SpanState,
     start: Array,
     stop: Array,
-    in_rounds: bool,
+    way: Way,
 ) -> SpanState:
     """`training.segment` on coefficients: the optimizer, linear in the gradient, acts on them as on the weights."""
     transformation = rule.transformation(hyper)
 
     def unit_products(at: Coefficients) -> Array:
-        combined = jnp.einsum("jmk,ki->jmi", at.noise, shared.gram, precision=HIGHEST)
+        combined = jnp.einsum("jmk,ki->jmi", at.noise, shared.gram, precision=PRODUCTS[way.products])
         return at.scale * shared.products + combined
 
     def loss(feature: Array, noise: Array) -> tuple[Array, Array]:
@@ -118,14 +117,14 @@ def segment(
         moved, rest = apply_compensated(at, state.rest, updates)
         return SpanState(moved, rest, best, norm, when, fit_step, windows, opt_state)
 
-    return repeated(step, steps, BEST_EVERY, start, stop, state, in_rounds)
+    return repeated(step, steps, BEST_EVERY, start, stop, state, way.wide)
 
 
-def gram(static: Static, ranks: int, block: int, wide: bool) -> Batch:
+def gram(static: Static, ranks: int, block: int, way: Way) -> Batch:
     """Optimizers that are linear in the gradient, on any model, in blocks of lanes that share their noise."""
     problem, rule = two_patch(static, ranks), rule_of(static.optimizer)
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
-    together = looked_at(static) if wide else None
+    together = looked_at(static) if way.wide else None
 
     def unit_of(draws: TwoPatchDraws) -> Array:
         return draws.weights["w"].reshape(-1, static.width, static.d)
@@ -139,7 +138,7 @@ def gram(static: Static, ranks: int, block: int, wide: bool) -> Batch:
 
     def advance(hyper: Hyper, shared: Shared, state: SpanState, first: Any, stop: Any) -> SpanState:
         labels = y.astype(shared.gram.dtype)
-        return segment(model, rule, static.steps, hyper, shared, labels, state, first, stop, wide)
+        return segment(model, rule, static.steps, hyper, shared, labels, state, first, stop, way)
 
     def seen(f: Any) -> Any:
         """A function of (hyper, draws, TrainState, …) as one of a SpanState."""
