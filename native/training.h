@@ -93,29 +93,41 @@ struct Look {
 };
 constexpr size_t LOOKS = sizeof(Look) / sizeof(float);
 
-// Entries of n examples by panel of rows, and by example within it: what is read together stays in a cache.
+// Entries of some examples by panel of rows, and by example within it: what is read together stays in a cache.
 struct Panels {
-  size_t n = 0, count = 0;
+  struct Run {  // of an example's entries in a panel
+    int32_t example, begin, end;
+  };
   std::vector<Entry> entries;
-  std::vector<int32_t> begin;  // of example i in panel p: begin[p*n + i]
+  std::vector<Run> runs;
+  std::vector<int32_t> begin;  // of a panel's runs, the shortest first: the processor foresees where a run ends
 
   // f calls what it is given with (example, row, value) for every entry, twice the same; a panel has 2^shift rows.
   template <typename F>
-  void fill(size_t examples, size_t rows, int shift, F f) {
-    n = examples;
-    count = ((rows - 1) >> shift) + 1;
-    begin.assign(count * n + 1, 0);
-    f([&](size_t i, size_t row, float) { begin[(row >> shift) * n + i + 1]++; });
-    for (size_t k = 0; k < count * n; k++) begin[k + 1] += begin[k];
-    entries.resize((size_t)begin.back());
-    next.assign(begin.begin(), begin.end() - 1);
-    f([&](size_t i, size_t row, float value) {
-      entries[next[(row >> shift) * n + i]++] = {(int32_t)row, value};
-    });
+  void fill(size_t n, size_t rows, int shift, F f) {
+    size_t count = ((rows - 1) >> shift) + 1;
+    std::vector<int32_t> next(count * n, 0);
+    f([&](size_t i, size_t row, float) { next[(row >> shift) * n + i]++; });
+    int32_t last = 0;
+    std::vector<int32_t> examples;
+    begin.assign(1, 0);
+    for (size_t p = 0; p < count; p++) {
+      examples.clear();
+      for (size_t i = 0; i < n; i++)
+        if (next[p * n + i]) examples.push_back((int32_t)i);
+      std::stable_sort(examples.begin(), examples.end(),
+                       [&](int32_t i, int32_t j) { return next[p * n + i] < next[p * n + j]; });
+      for (int32_t i : examples) {
+        int32_t from = last;
+        last += next[p * n + i];
+        runs.push_back({i, from, last});
+        next[p * n + i] = from;
+      }
+      begin.push_back((int32_t)runs.size());
+    }
+    entries.resize((size_t)last);
+    f([&](size_t i, size_t row, float value) { entries[next[(row >> shift) * n + i]++] = {(int32_t)row, value}; });
   }
-
- private:
-  std::vector<int32_t> next;
 };
 
 // The noise of a training set, the first s ranks: its entries by row, and by panel and example.
@@ -134,6 +146,8 @@ struct Noise {
     for (size_t k = 0; k < draw.d; k++) touched += count[k] || !k;
     bool few = 2 * touched < draw.d;
     for (size_t k = 0; k < draw.d; k++) (!k || count[k] || !few ? live : rest).push_back((int32_t)k);
+    if (!live.empty())  // coordinate 0 first, then as many entries after as many: where a row ends is foreseen
+      std::stable_sort(live.begin() + 1, live.end(), [&](int32_t a, int32_t b) { return count[a] < count[b]; });
     rows = live.size();
     row_begin.assign(rows + 1, 0);
     std::vector<int32_t> &place = count;
