@@ -16,8 +16,8 @@ constexpr size_t TILE = 6;               // vectors of a row that are added up i
 constexpr size_t STRIP = 16;             // rows that are transposed at once: a cache line of each filter
 constexpr size_t PANEL_BYTES = 40 << 10;  // of rows of weights that are read together: most of a first-level cache
 constexpr size_t SUM_ROWS = 64;          // rows whose norms are added up in float32
-constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a square below TINY_SQUARE counts as 0
-constexpr float TINY_SQUARE = 1e-36f;
+constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a quotient by it may be approximate
+constexpr float LEAST_BETA = 0.5f;       // its beta2 from which a mean may be moved by its difference, which loses digits
 
 enum Kind : int64_t { GD = 0, SIGNGD = 1, ADAM = 2, ADAM_PAPER = 3 };
 
@@ -79,8 +79,8 @@ struct Task {
   Record *record;
 
   size_t C() const { return J * m; }
-  // Whether a lane's epsilon is too small for approximate roots, whose least square must be nothing beside it.
-  bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS); }
+  // Whether a lane's epsilon or beta2 is too small for Adam's step as it is fastest.
+  bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS && beta2[lane] >= LEAST_BETA); }
   Draw draw(int32_t k) const {
     size_t size = (size_t)k * draws.n * draws.R;
     return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
