@@ -93,6 +93,17 @@ struct Look {
 };
 constexpr size_t LOOKS = sizeof(Look) / sizeof(float);
 
+// Puts items in order of their counts, those of one count as they were: then the processor foresees where a count ends.
+template <typename F>
+void fewest_first(int32_t *begin, int32_t *end, F count) {
+  int32_t most = 0;
+  for (int32_t *item = begin; item < end; item++) most = std::max(most, count(*item));
+  std::vector<int32_t> place((size_t)most + 2, 0), items(begin, end);
+  for (int32_t item : items) place[count(item) + 1]++;
+  for (size_t k = 1; k < place.size(); k++) place[k] += place[k - 1];
+  for (int32_t item : items) begin[place[count(item)]++] = item;
+}
+
 // Entries of some examples by panel of rows, and by example within it: what is read together stays in a cache.
 struct Panels {
   struct Run {  // of an example's entries in a panel
@@ -100,7 +111,7 @@ struct Panels {
   };
   std::vector<Entry> entries;
   std::vector<Run> runs;
-  std::vector<int32_t> begin;  // of a panel's runs, the shortest first: the processor foresees where a run ends
+  std::vector<int32_t> begin;  // of a panel's runs, the shortest first
 
   // f calls what it is given with (example, row, value) for every entry, twice the same; a panel has 2^shift rows.
   template <typename F>
@@ -115,8 +126,7 @@ struct Panels {
       examples.clear();
       for (size_t i = 0; i < n; i++)
         if (next[p * n + i]) examples.push_back((int32_t)i);
-      std::stable_sort(examples.begin(), examples.end(),
-                       [&](int32_t i, int32_t j) { return next[p * n + i] < next[p * n + j]; });
+      fewest_first(examples.data(), examples.data() + examples.size(), [&](int32_t i) { return next[p * n + i]; });
       for (int32_t i : examples) {
         int32_t from = last;
         last += next[p * n + i];
@@ -133,7 +143,7 @@ struct Panels {
 // The noise of a training set, the first s ranks: its entries by row, and by panel and example.
 struct Noise {
   size_t n, rows;
-  std::vector<int32_t> live, rest;  // coordinates that are rows, in order, 0 among them; and those that are not
+  std::vector<int32_t> live, rest;  // coordinates that are rows, 0 the first; and those that are not
   std::vector<Entry> by_row;
   std::vector<int32_t> row_begin;
   Panels panels;
@@ -146,9 +156,8 @@ struct Noise {
     for (size_t k = 0; k < draw.d; k++) touched += count[k] || !k;
     bool few = 2 * touched < draw.d;
     for (size_t k = 0; k < draw.d; k++) (!k || count[k] || !few ? live : rest).push_back((int32_t)k);
-    if (!live.empty())  // coordinate 0 first, then as many entries after as many: where a row ends is foreseen
-      std::stable_sort(live.begin() + 1, live.end(), [&](int32_t a, int32_t b) { return count[a] < count[b]; });
     rows = live.size();
+    fewest_first(live.data() + 1, live.data() + rows, [&](int32_t k) { return count[k]; });
     row_begin.assign(rows + 1, 0);
     std::vector<int32_t> &place = count;
     for (size_t r = 0; r < rows; r++) {
