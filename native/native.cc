@@ -39,12 +39,10 @@ struct Functions {
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,prefer-vector-width=512")
 namespace avx512 {
 #define VW 16
-#define RSQRT(x) _mm512_rsqrt14_ps((__m512)(x))
 #define RCP(x) _mm512_rcp14_ps((__m512)(x))
 #include "simd.inc"
 constexpr Functions functions = FUNCTIONS;
 #undef VW
-#undef RSQRT
 #undef RCP
 }  // namespace avx512
 #pragma GCC pop_options
@@ -53,12 +51,10 @@ constexpr Functions functions = FUNCTIONS;
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #define VW 8
-#define RSQRT(x) _mm256_rsqrt_ps((__m256)(x))
 #define RCP(x) _mm256_rcp_ps((__m256)(x))
 #include "simd.inc"
 constexpr Functions functions = FUNCTIONS;
 #undef VW
-#undef RSQRT
 #undef RCP
 }  // namespace avx2
 #pragma GCC pop_options

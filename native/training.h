@@ -16,8 +16,8 @@ constexpr size_t TILE = 6;               // vectors of a row that are added up i
 constexpr size_t STRIP = 16;             // rows that are transposed at once: a cache line of each filter
 constexpr size_t PANEL_BYTES = 40 << 10;  // of rows of weights that are read together: most of a first-level cache
 constexpr size_t SUM_ROWS = 64;          // rows whose norms are added up in float32
-constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a square below TINY_SQUARE counts as 0
-constexpr float TINY_SQUARE = 1e-36f;
+constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a quotient by it may be approximate
+constexpr float LEAST_BETA = 0.5f;       // its beta2 from which a mean may be moved by its difference, which loses digits
 
 enum Kind : int64_t { GD = 0, SIGNGD = 1, ADAM = 2, ADAM_PAPER = 3 };
 
@@ -79,8 +79,8 @@ struct Task {
   Record *record;
 
   size_t C() const { return J * m; }
-  // Whether a lane's epsilon is too small for approximate roots, whose least square must be nothing beside it.
-  bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS); }
+  // Whether a lane's epsilon or beta2 is too small for Adam's step as it is fastest.
+  bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS && beta2[lane] >= LEAST_BETA); }
   Draw draw(int32_t k) const {
     size_t size = (size_t)k * draws.n * draws.R;
     return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
@@ -93,35 +93,57 @@ struct Look {
 };
 constexpr size_t LOOKS = sizeof(Look) / sizeof(float);
 
-// Entries of n examples by panel of rows, and by example within it: what is read together stays in a cache.
+// Puts items in order of their counts, those of one count as they were: then the processor foresees where a count ends.
+template <typename F>
+void fewest_first(int32_t *begin, int32_t *end, F count) {
+  int32_t most = 0;
+  for (int32_t *item = begin; item < end; item++) most = std::max(most, count(*item));
+  std::vector<int32_t> place((size_t)most + 2, 0), items(begin, end);
+  for (int32_t item : items) place[count(item) + 1]++;
+  for (size_t k = 1; k < place.size(); k++) place[k] += place[k - 1];
+  for (int32_t item : items) begin[place[count(item)]++] = item;
+}
+
+// Entries of some examples by panel of rows, and by example within it: what is read together stays in a cache.
 struct Panels {
-  size_t n = 0, count = 0;
+  struct Run {  // of an example's entries in a panel
+    int32_t example, begin, end;
+  };
   std::vector<Entry> entries;
-  std::vector<int32_t> begin;  // of example i in panel p: begin[p*n + i]
+  std::vector<Run> runs;
+  std::vector<int32_t> begin;  // of a panel's runs, the shortest first
 
   // f calls what it is given with (example, row, value) for every entry, twice the same; a panel has 2^shift rows.
   template <typename F>
-  void fill(size_t examples, size_t rows, int shift, F f) {
-    n = examples;
-    count = ((rows - 1) >> shift) + 1;
-    begin.assign(count * n + 1, 0);
-    f([&](size_t i, size_t row, float) { begin[(row >> shift) * n + i + 1]++; });
-    for (size_t k = 0; k < count * n; k++) begin[k + 1] += begin[k];
-    entries.resize((size_t)begin.back());
-    next.assign(begin.begin(), begin.end() - 1);
-    f([&](size_t i, size_t row, float value) {
-      entries[next[(row >> shift) * n + i]++] = {(int32_t)row, value};
-    });
+  void fill(size_t n, size_t rows, int shift, F f) {
+    size_t count = ((rows - 1) >> shift) + 1;
+    std::vector<int32_t> next(count * n, 0);
+    f([&](size_t i, size_t row, float) { next[(row >> shift) * n + i]++; });
+    int32_t last = 0;
+    std::vector<int32_t> examples;
+    begin.assign(1, 0);
+    for (size_t p = 0; p < count; p++) {
+      examples.clear();
+      for (size_t i = 0; i < n; i++)
+        if (next[p * n + i]) examples.push_back((int32_t)i);
+      fewest_first(examples.data(), examples.data() + examples.size(), [&](int32_t i) { return next[p * n + i]; });
+      for (int32_t i : examples) {
+        int32_t from = last;
+        last += next[p * n + i];
+        runs.push_back({i, from, last});
+        next[p * n + i] = from;
+      }
+      begin.push_back((int32_t)runs.size());
+    }
+    entries.resize((size_t)last);
+    f([&](size_t i, size_t row, float value) { entries[next[(row >> shift) * n + i]++] = {(int32_t)row, value}; });
   }
-
- private:
-  std::vector<int32_t> next;
 };
 
 // The noise of a training set, the first s ranks: its entries by row, and by panel and example.
 struct Noise {
   size_t n, rows;
-  std::vector<int32_t> live, rest;  // coordinates that are rows, in order, 0 among them; and those that are not
+  std::vector<int32_t> live, rest;  // coordinates that are rows, 0 the first; and those that are not
   std::vector<Entry> by_row;
   std::vector<int32_t> row_begin;
   Panels panels;
@@ -135,6 +157,7 @@ struct Noise {
     bool few = 2 * touched < draw.d;
     for (size_t k = 0; k < draw.d; k++) (!k || count[k] || !few ? live : rest).push_back((int32_t)k);
     rows = live.size();
+    fewest_first(live.data() + 1, live.data() + rows, [&](int32_t k) { return count[k]; });
     row_begin.assign(rows + 1, 0);
     std::vector<int32_t> &place = count;
     for (size_t r = 0; r < rows; r++) {
