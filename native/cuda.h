@@ -158,7 +158,7 @@ class Programs {
     if (known == functions.end()) {
       Handle function;
       cuda.expect(cuda.get_function(&function, module->second, launch.kernel.c_str()), "find a kernel");
-      cuda.expect(cuda.set_attribute(function, MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)launch.shared), "set shared memory aside");
+      cuda.expect(cuda.set_attribute(function, MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)launch.shared), "take shared memory");
       known = functions.emplace(name, function).first;
     }
     return known->second;

@@ -426,7 +426,7 @@ PyObject *simd(PyObject *, PyObject *) { return PyUnicode_FromString(chosen().fi
 
 PyMethodDef methods[] = {{"targets", targets, METH_NOARGS, "The FFI targets: name -> capsule."},
                          {"simd", simd, METH_NOARGS, "The instruction set in use: avx512, avx2 or baseline."},
-                         {"cuda_target", cuda_target, METH_NOARGS, "The FFI target that launches kernels on a GPU: a capsule."},
+                         {"cuda_target", cuda_target, METH_NOARGS, "The FFI target that launches kernels: a capsule."},
                          {"cuda_program", cuda_program, METH_VARARGS, "Keep the binary of a program under its name."},
                          {nullptr, nullptr, 0, nullptr}};
 PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", "Training steps and sparse products on a CPU.", -1, methods,
