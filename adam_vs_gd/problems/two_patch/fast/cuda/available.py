@@ -46,9 +46,12 @@ def load() -> Kernel:
     try:
         nvrtc.compiler()
         jax.ffi.register_ffi_target(launching.TARGET, _native.cuda_target(), platform="CUDA")
+    except (nvrtc.CompilerError, RuntimeError) as error:
+        return Kernel("", str(error))
+    try:
         works(found)
-    except Exception as error:  # no NVRTC, no driver, a jaxlib of another version, or a GPU that does otherwise
-        return Kernel("", f"{str(error).splitlines()[0]}; report it, and go on without")
+    except Exception as error:  # whatever a GPU, a driver or an XLA does that is not what was thought
+        return Kernel("", f"{str(error).splitlines()[0]}; please report it")
     return Kernel(found.name)
 
 
