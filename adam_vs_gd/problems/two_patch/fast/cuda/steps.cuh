@@ -212,7 +212,7 @@ void advance(int teams, const float *numbers, const float *labels, unsigned int 
       const bool asked = considered(t) || late(t);
       for (int pass = 0; pass * ACROSS < QUADS; pass++) {
         const int at_quad = pass * ACROSS + quad;
-        const Lane &lane = team.lane(at_quad);
+        const Lane lane = team.lane(at_quad);  // in registers: what is shared might change with every store
         const Rate rate = team.rate(at_quad, start, t);
         const bool keeps = considered(t) && lane.fit_step >= 0;
         float4 *candidate = candidates + (lane.current ^ 1) * ROWS * QUADS;

@@ -212,7 +212,7 @@ struct Team {
   METHOD void find_gradients() {
     for (int pass = 0; pass * ACROSS < QUADS; pass++) {
       int quad = pass * ACROSS + column(), p = quad < QUADS ? local(quad) : 0;
-      const Lane &of = common.lanes[p];
+      const float sigma_p = common.lanes[p].sigma_p;
       float4 s = quad < QUADS ? signs(quad) : four(0), first_acc = four(0);
       float plus = 0, minus = 0;
       bool tells = quad < QUADS && is_there(quad) && (quad == 0 || filter(quad) == 0);
@@ -223,7 +223,7 @@ struct Team {
         (y > 0 ? plus : minus) += pull;
         float4 u = common.products[i * QUADS + quad], by = pull * (float)POWER * s * activated(u, POWER - 1);
         first_acc += y * by;
-        common.products[i * QUADS + quad] = of.sigma_p * by;
+        common.products[i * QUADS + quad] = sigma_p * by;
         if (tells && !is_right(m)) common.lanes[p].wrong = 1;
       }
       first_acc = sum_of_members(first_acc), plus = sum_of_members(plus), minus = sum_of_members(minus);
