@@ -14,11 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small
+import test_rest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_oracle import compare
 
 import adam_vs_gd as ag
+from adam_vs_gd.engine.packing import BLOCK
 from adam_vs_gd.errors import MachineError
 from adam_vs_gd.problem import Machine
 from adam_vs_gd.problems.two_patch import ways
@@ -170,6 +172,22 @@ def test_a_coordinate_that_is_not_there_is_no_number(gpu):
     assert (found[2]["status"] == small.STATUSES.index("diverged")).all()
 
 
+@pytest.mark.parametrize(("optimizer", "method"), [("adam", "cuda"), ("gd", "cuda_span")])
+def test_lanes_come_to_rest_as_plain_ones_do(optimizer, method, gpu):
+    """Where those that are left are packed more narrowly, and all is measured at t_fit and at rest too."""
+    gpu(HOPPER)
+    large = {"eta": 2.0, "sigma_0": 0.5, "sigma_p": 0.5, "steps": 10_000}
+    lanes = test_rest.some_lanes(optimizer, **(large if optimizer == "gd" else {}))
+    found, plain = small.rows(lanes, method, block=BLOCK), small.rows(lanes, "plain")
+    assert any(row["status"] == test_rest.CONVERGED for row in plain.values())
+    for lane, want in plain.items():
+        assert found[lane].keys() == want.keys()
+        for name in ("status", "rest_step", "fit_step"):
+            assert found[lane][name] == want[name], name
+        for name in ("test_error", "test_error_at_fit", "loss_at_rest", "weight_norm_at_rest", "hessian_min"):
+            np.testing.assert_allclose(found[lane][name], want[name], rtol=1e-3, atol=1e-6, err_msg=name)
+
+
 # ---------------------------------------------------------------------------------------------------------- layouts
 
 
@@ -298,25 +316,27 @@ def test_every_kernel_compiles_and_its_steps_stay_in_registers(major, capability
 def test_what_is_compiled_is_kept_and_what_is_damaged_is_not_used(tmp_path, monkeypatch):
     if not compilers():
         pytest.skip("there is no NVRTC here")
-    layout, static = layout_of("gd", HOPPER)
-    macros = launching.macros_of(layout, static)
+    cache = tmp_path / "cache"
+    source = tmp_path / "kernels.cu"
+    source.write_text('extern "C" __global__ void nothing(float *x) { *x = SHAPE_N; }')
+    monkeypatch.setattr(nvrtc, "HERE", tmp_path)
+    monkeypatch.setattr(nvrtc, "SOURCE", source)
     calls = []
     compile_now = nvrtc.Compiler.compile
     monkeypatch.setattr(nvrtc.Compiler, "compile", lambda *a: calls.append(a) or compile_now(*a))
+    program = lambda on="sm_90", n=1, folder=cache: nvrtc.program(on, {"SHAPE_N": n}, folder)  # noqa: E731
     with ThreadPoolExecutor(3) as pool:  # all at once, into one folder
-        made, *others = pool.map(lambda _: nvrtc.program("sm_90", macros, tmp_path), range(3))
-    assert all(other.name == made.name for other in others)
-    (kept,) = tmp_path.iterdir()
+        made, *others = pool.map(lambda _: program(), range(3))
+    assert {other.name for other in others} == {made.name}
+    (kept,) = cache.iterdir()
     count = len(calls)
-    assert nvrtc.program("sm_90", macros, tmp_path).binary == made.binary or len(calls) == count
+    assert program().binary.startswith(b"\x7fELF")
     assert len(calls) == count
     kept.write_bytes(kept.read_bytes()[:-1])
-    assert nvrtc.program("sm_90", macros, tmp_path).name == made.name
+    assert program().name == made.name
     assert len(calls) == count + 1
-    assert nvrtc.program("sm_80", macros, tmp_path).name != made.name
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    assert nvrtc.program("sm_90", macros, blocked / "folder").name == made.name
+    assert len({program().name, program("sm_80").name, program(n=2).name}) == 3
+    assert program(folder=source / "no folder").name == made.name, "what cannot be kept is compiled again"
 
 
 def test_without_a_compiler_or_with_a_mistake_the_reason_is_said(monkeypatch):
