@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CLASSES = ("feature", "support", "outside")
 """Coordinate 0; those that carry the noise of some training example; the rest, which have no gradient but λ·w."""
 
+NOTHING = 1e-30
+"""A gradient of a weight that has decayed to nothing: of smaller ones moments are rounded to 0, sooner or later."""
+
 
 class SparseNoise(NamedTuple):
     """What of `data.Dataset` a gradient needs, without an array of n·d.
@@ -52,8 +55,9 @@ def agreement(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainSt
     """The step that is about to be made, beside −η·sgn(∇L) of the same iterate, in each of `CLASSES`.
 
     Returns:
-        `sign_agreement` [3], the share of weights whose update has the sign of −∇L, and `step_size` [3], the mean size
-        of an update in units of η: 1 and 1 for signGD (but where a gradient is 0). NaN for an empty class.
+        `sign_agreement` [3], the share of weights whose update has the sign of −∇L, or whose ∇L is `NOTHING`; and
+        `step_size` [3], the mean size of an update in units of η: 1 and 1 for signGD (but where a gradient is 0). NaN
+        for an empty class.
     """
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
     inside = jnp.arange(draws.train.unit.shape[-1]) < hyper.s
@@ -62,7 +66,7 @@ def agreement(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainSt
     grads = step_info(model, state.params, data).grads  # type: ignore[arg-type]
     updates, _ = rule_of(static.optimizer).transformation(hyper).update(grads, state.opt_state, state.params)
     gradient = objective_grad(grads, state.params, hyper.lam)
-    same = jnp.sign(updates["w"]) == -jnp.sign(gradient["w"])
+    same = (jnp.sign(updates["w"]) == -jnp.sign(gradient["w"])) | (jnp.abs(gradient["w"]) < NOTHING)
     classes = class_of(hyper, draws, static.d)
 
     def in_classes(values: Array) -> Array:
