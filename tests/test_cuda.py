@@ -353,7 +353,7 @@ def test_doing_without_the_kernels_is_said_with_the_reason(monkeypatch):
     load = available.load.__wrapped__
     assert "compute capability" in load().why_not or "was not built" in load().why_not
     monkeypatch.setenv("ADAM_VS_GD_NATIVE", "off")
-    assert load().why_not == "ADAM_VS_GD_NATIVE is off; unset it to use the kernels"
+    assert load().why_not == "ADAM_VS_GD_NATIVE is off; unset it to use the kernel"
 
 
 def test_kernels_are_tried_before_they_are_used(gpu, monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from adam_vs_gd.engine.machine import expect_products, limits_of, use_devices
+from adam_vs_gd.engine.machine import expect_products, use_devices
 from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.plan import Limits, Plan
 from adam_vs_gd.engine.progress import duration
@@ -37,22 +37,17 @@ def plan_sweep(
     if folder:
         folder.check(spec)
     done = folder.journal.survey().done if folder else frozenset()
-    limits = limits_in(spec, settings)
-    return make_plan(spec.family, (lane for _, lane in cells(spec)), limits, done), limits
-
-
-def limits_in(spec: SweepSpec, settings: Settings) -> Limits:
-    """What these settings allow a chunk, with the memory that is free now."""
     devices = use_devices(settings.devices)
     expect_products(settings.products, devices)
-    return limits_of(spec.family, devices, settings.memory, settings.path, settings.products)
+    limits = settings.limits(spec.family, devices)
+    return make_plan(spec.family, (lane for _, lane in cells(spec)), limits, done), limits
 
 
 def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:
     """How long the plan of a sweep will take here, from about a second of each group."""
     make = spec.family.make(spec, {}).batch
     lines, total, devices, rest = [], 0.0, use_devices(settings.devices), ""
-    memory = lambda count: limits_in(spec, settings).each(count)  # noqa: E731
+    memory = lambda count: settings.limits(spec.family, devices).each(count)  # noqa: E731
     for group in plan.groups:
         try:
             timing = time_group(group, devices, memory, make)

@@ -11,7 +11,7 @@ import jax
 
 from adam_vs_gd.engine.chunk import Programs
 from adam_vs_gd.engine.interruption import Interruption
-from adam_vs_gd.engine.machine import expect_products, keep_compiled, kernel_of, limits_of, use_devices
+from adam_vs_gd.engine.machine import expect_products, keep_compiled, kernel_of, use_devices
 from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.plan import Group, Limits
 from adam_vs_gd.engine.progress import Progress, progress_on
@@ -68,7 +68,7 @@ class Run(NamedTuple):
 
     def limits(self) -> Limits:
         """What a chunk may take now."""
-        return limits_of(self.family, self.devices, self.settings.memory, self.settings.path, self.settings.products)
+        return self.settings.limits(self.family, self.devices)
 
     def memory(self, devices: int) -> int:
         """Of so many of the devices, the bytes that a chunk may take on each now."""

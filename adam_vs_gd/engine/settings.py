@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from adam_vs_gd.engine.machine import kernel_of
+from adam_vs_gd.engine.machine import kernel_of, limits_of
+from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.errors import MachineError
 from adam_vs_gd.problem import Family
 from adam_vs_gd.spec.plain import about, plain
@@ -66,6 +67,10 @@ class Settings:
             if integral and value != int(value):
                 raise MachineError(f"{key} = {about(value)}: must be an integer")
             object.__setattr__(self, key, int(value) if integral else value)
+
+    def limits(self, family: Family, devices: tuple[jax.Device, ...]) -> Limits:
+        """What a chunk may take on these devices, with the memory that is free now."""
+        return limits_of(family, devices, self.memory, self.path, self.products)
 
 
 DEFAULTS = Settings()

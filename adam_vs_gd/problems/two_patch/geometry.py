@@ -87,7 +87,6 @@ class Geometry:
         partners: lanes of a team.
         blocks: of a team.
         quads: of four filters, of a block.
-        across: quads of a row that a warp reads at once.
         threads: of a block.
         tile: quads of a thread, in the product with a Gram matrix; 0 for weights that stand as coordinates.
     """
@@ -97,7 +96,6 @@ class Geometry:
     partners: int
     blocks: int
     quads: int
-    across: int
     threads: int
     tile: int = 0
 
@@ -105,6 +103,11 @@ class Geometry:
     def cluster(self) -> bool:
         """Whether a team is a cluster; blocks that are none wait for each other in memory."""
         return self.on.clusters and 1 < self.blocks <= OF_CLUSTER
+
+    @property
+    def across(self) -> int:
+        """Quads of a row that a warp reads at once: all of a block's, but where these may be any number."""
+        return 4 if self.tile else self.quads
 
     @property
     def lane_quads(self) -> int:
@@ -220,7 +223,7 @@ def of_coordinates(of: Sizes, on: Architecture) -> Geometry | None:
     best: tuple[float, Geometry] | None = None
     for quads, conflicts in CONFLICTS.items():
         for partners, blocks in teams(of, quads):
-            found = Geometry(of, on, partners, blocks, quads, quads, threads_for(of, quads))
+            found = Geometry(of, on, partners, blocks, quads, threads_for(of, quads))
             wait = STEP_TIME if found.cluster or blocks == 1 else 2 * STEP_TIME
             cycles = 2 * of.n * of.ranks * max(quads / 4 * conflicts, LISTS_TIME) + 1.5 * of.rows * quads + wait
             speed = partners / (blocks * cycles)
@@ -254,7 +257,7 @@ def in_span(of: Sizes, on: Architecture) -> Geometry | None:
         each = math.ceil(partners * quads / blocks)
         tile = max(k for k in range(1, 11) if each % k == 0)
         threads = min(THREADS, up(of.n, WARP) * (each // tile))
-        found = Geometry(of, on, partners, blocks, each, 4, threads, tile)
+        found = Geometry(of, on, partners, blocks, each, threads, tile)
         if found.fits:
             return found
     return None

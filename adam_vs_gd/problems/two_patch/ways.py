@@ -60,15 +60,18 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     """
     if machine.path == "reference" or static.batch_size or static.model not in RIGHT_FOR or "data" in static.foreign:
         return WAYS["plain"]
+    in_span = static.optimizer in LINEAR_RULES and static.n + 1 < static.d
+    by_xla = "gram" if in_span else "dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"
     native = machine.native and static.precision == "float32"
     if machine.platform != "cpu":
         products = machine.products if static.precision == "float32" else "float32"
-        return way_on(machine.platform, on_gpu(static, hyper, machine.simd if native else ""), products)
-    if static.optimizer in LINEAR_RULES and static.n + 1 < static.d:
-        return WAYS["span"] if native and static.optimizer in FUSED else WAYS["gram"]
-    if native and hyper.s <= SPARSE_SHARE * static.d:
+        kernel = kernel_on(machine.simd, static, hyper, in_span) if native else ""
+        return way_on(machine.platform, kernel or by_xla, products)
+    if native and in_span and static.optimizer in FUSED:
+        return WAYS["span"]
+    if native and not in_span and hyper.s <= SPARSE_SHARE * static.d:
         return WAYS["sparse" if static.optimizer in FUSED else "products"]
-    return WAYS["dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"]
+    return WAYS[by_xla]
 
 
 def way_on(platform: str, name: str, products: str = "float32") -> Way:
@@ -78,18 +81,17 @@ def way_on(platform: str, name: str, products: str = "float32") -> Way:
     return WAYS[name]._replace(wide=True, products=products)
 
 
-def on_gpu(static: Static, hyper: Hyper, name: str) -> str:
-    """The way on an accelerator, of which the kernels run on the architecture of that name, "" for none.
+def kernel_on(name: str, static: Static, hyper: Hyper, in_span: bool) -> str:
+    """The way of a GPU's kernels, on the architecture of that name; "" where a lane finds no room, or gains nothing.
 
     A lane is laid out as those with its own s are: what others need that are trained beside it does not matter.
     """
-    in_span = static.optimizer in LINEAR_RULES and static.n + 1 < static.d
-    if static.optimizer in FUSED and (on := named(name)):
-        sizes = sizes_of(static, int(hyper.s), 1)
-        looks = of_coordinates(sizes._replace(trained=not in_span), on)
-        if looks and (in_span_of(sizes, on) if in_span else hyper.s <= CUDA_SHARE * static.d):
-            return "cuda_span" if in_span else "cuda"
-    return "gram" if in_span else "dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"
+    on, sizes = named(name), sizes_of(static, int(hyper.s), 1)
+    if not on or static.optimizer not in FUSED or not of_coordinates(sizes._replace(trained=not in_span), on):
+        return ""
+    if in_span:
+        return "cuda_span" if in_span_of(sizes, on) else ""
+    return "cuda" if hyper.s <= CUDA_SHARE * static.d else ""
 
 
 def share(lane: Lane) -> tuple[int, int]:

@@ -29,16 +29,29 @@ SWITCH = "ADAM_VS_GD_NATIVE"
 """An environment variable: off does without the kernel."""
 
 
-@functools.cache
-def load() -> Kernel:
-    """Register the targets, once."""
+def extension() -> Any:
+    """The module of the native code.
+
+    Raises:
+        ImportError: if it is switched off, or was not built, with the fix.
+    """
     if os.environ.get(SWITCH) in ("0", "off"):
-        return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}; unset it to use the kernel")
+        raise ImportError(f"{SWITCH} is {os.environ[SWITCH]}; unset it to use the kernel")
     try:
         from adam_vs_gd import _native
     except ImportError as error:
         how = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
-        return Kernel("", f"it was not built ({error}); {how}")
+        raise ImportError(f"it was not built ({error}); {how}") from None
+    return _native
+
+
+@functools.cache
+def load() -> Kernel:
+    """Register the targets, once."""
+    try:
+        _native = extension()
+    except ImportError as error:
+        return Kernel("", str(error))
     for name, target in _native.targets().items():
         jax.ffi.register_ffi_target(name, target, platform="cpu")
     try:

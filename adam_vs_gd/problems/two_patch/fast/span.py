@@ -22,10 +22,12 @@ from adam_vs_gd.problem import Batch
 from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
 from adam_vs_gd.problems.learning.steps import Windows
 from adam_vs_gd.problems.two_patch.fast import native
-from adam_vs_gd.problems.two_patch.fast.sparse import by_filter, natively, operands_of, seen_by
+from adam_vs_gd.problems.two_patch.fast.sparse import Eye, by_filter, natively, operands_of, seen_by
 from adam_vs_gd.problems.two_patch.problem import two_patch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from adam_vs_gd.problems.two_patch.lane import Hyper, Static
     from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws
     from adam_vs_gd.types import Array
@@ -79,13 +81,9 @@ def weights_of(at: Coefficients, unit: Array, noise: Array) -> Array:
 
 def span(static: Static, ranks: int) -> Batch:
     """Lanes that the native kernel trains in the span of their data: gradient descent, float32, on a CPU."""
-    rule = rule_of(static.optimizer)
 
     def unit(draws: TwoPatchDraws) -> Array:
-        return by_filter(static, draws.weights["w"])
-
-    def begin(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> SpanState:
-        return jax.vmap(lambda hyper, slot: start(rule, hyper, unit(draws)[slot], static.n))(hyper, slot)
+        return unit_weights(static, draws)
 
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState, first: Array, stop: Array
@@ -105,8 +103,31 @@ def span(static: Static, ranks: int) -> Batch:
 
         return jax.lax.map(lambda lane: of_lane(*lane), (jnp.asarray(hyper.s, jnp.int32), slot, at))
 
+    return seen_in_span(natively(static), static, ranks, advance, weights, measure)
+
+
+def unit_weights(static: Static, draws: TwoPatchDraws) -> Array:
+    """V [K, J, m, d] of each seed."""
+    return by_filter(static, draws.weights["w"])
+
+
+def seen_in_span(
+    eye: Eye,
+    static: Static,
+    ranks: int,
+    advance: Any,
+    weights: Callable[[Hyper, Array, TwoPatchDraws, Coefficients], Array],
+    measure: Any = None,
+) -> Batch:
+    """`seen_by` of a kernel that trains in the span; `weights` are those [L, J, m, d] of coefficients."""
+    rule = rule_of(static.optimizer)
+
+    def begin(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> SpanState:
+        unit = unit_weights(static, draws)
+        return jax.vmap(lambda hyper, slot: start(rule, hyper, unit[slot], static.n))(hyper, slot)
+
     return seen_by(
-        natively(static), two_patch(static, ranks).draw, static, begin, advance,
+        eye, two_patch(static, ranks).draw, static, begin, advance,
         now=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.at),
         best=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.best),
         kept=lambda state: (state.fit_step, state.best_norm, state.best_step, state.windows),

@@ -110,10 +110,13 @@ def sparse(static: Static, ranks: int) -> Batch:
 
     return seen_by(
         natively(static), plain.draw, static, plain.start, advance,
-        now=lambda hyper, slot, draws, state: weights_of(static, state.params),
-        best=best_of,
-        kept=lambda state: (state.fit_step, state.best.grad_norm, state.best.step, state.windows),
+        now=lambda hyper, slot, draws, state: weights_of(static, state.params), best=best_of, kept=kept_by,
     )  # fmt: skip
+
+
+def kept_by(state: TrainState) -> tuple[Array, Array, Array, Windows]:
+    """What `seen_by` asks of a state."""
+    return state.fit_step, state.best.grad_norm, state.best.step, state.windows
 
 
 def as_arrays(static: Static, state: TrainState) -> tuple[list[Array], tuple[Array, ...]]:
@@ -151,9 +154,13 @@ def by_filter(static: Static, w: Array) -> Array:
 
 def operands_of(static: Static, hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> tuple[Array, ...]:
     """What every target that trains or measures takes first."""
+    return (*draws.train, balanced_labels(static.n), slot, jnp.asarray(hyper.s, jnp.int32), *numbers_of(hyper))
+
+
+def numbers_of(hyper: Hyper) -> list[Array]:
+    """The numbers of lanes, [L] each, in the order in which kernels read them."""
     numbers = (hyper.alpha, hyper.sigma_p, hyper.lam, hyper.eta, hyper.beta1, hyper.beta2, hyper.eps)
-    reals = (jnp.asarray(number, jnp.float32) for number in numbers)
-    return (*draws.train, balanced_labels(static.n), slot, jnp.asarray(hyper.s, jnp.int32), *reals)
+    return [jnp.asarray(number, jnp.float32) for number in numbers]
 
 
 class Eye(NamedTuple):

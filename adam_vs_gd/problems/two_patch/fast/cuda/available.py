@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import TYPE_CHECKING
 
 import jax
@@ -15,7 +14,7 @@ from adam_vs_gd.errors import MachineError
 from adam_vs_gd.problem import Kernel
 from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.problems.two_patch.fast.cuda import launching, nvrtc, programs
-from adam_vs_gd.problems.two_patch.fast.native import SWITCH
+from adam_vs_gd.problems.two_patch.fast.native import extension
 from adam_vs_gd.problems.two_patch.geometry import Architecture, architecture
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.problems.two_patch.problem import two_patch
@@ -32,21 +31,12 @@ LANES, STEPS, RANKS, CLOSE = 4, 20, 5, 1e-3
 @functools.cache
 def load() -> Kernel:
     """Register the target, and see that the kernels compute what they should; once."""
-    if os.environ.get(SWITCH) in ("0", "off"):
-        return Kernel("", f"{SWITCH} is {os.environ[SWITCH]}; unset it to use the kernels")
     try:
-        from adam_vs_gd import _native
-    except ImportError as error:
-        how = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
-        return Kernel("", f"what launches them was not built ({error}); {how}")
-    found = in_use()
-    if found is None:
-        kinds = sorted({str(getattr(device, "compute_capability", "none")) for device in jax.local_devices()})
-        return Kernel("", f"they know no GPU of compute capability {', '.join(kinds)}")
-    try:
+        native = extension()
+        found = in_use()
         nvrtc.compiler()
-        jax.ffi.register_ffi_target(launching.TARGET, _native.cuda_target(), platform="CUDA")
-    except (nvrtc.CompilerError, RuntimeError) as error:
+        jax.ffi.register_ffi_target(launching.TARGET, native.cuda_target(), platform="CUDA")
+    except (ImportError, LookupError, RuntimeError) as error:
         return Kernel("", str(error))
     try:
         works(found)
@@ -55,10 +45,17 @@ def load() -> Kernel:
     return Kernel(found.name)
 
 
-def in_use() -> Architecture | None:
-    """That of the GPUs that JAX has; None where they differ, or the kernels do not know them."""
-    kinds = {getattr(device, "compute_capability", "") for device in jax.local_devices() if device.platform != "cpu"}
-    return architecture(str(kinds.pop())) if len(kinds) == 1 else None
+def in_use() -> Architecture:
+    """That of the GPUs that JAX has.
+
+    Raises:
+        LookupError: if they differ, or the kernels do not know them.
+    """
+    kinds = sorted({str(getattr(device, "compute_capability", "none")) for device in jax.local_devices()})
+    found = architecture(kinds[0])
+    if found is None or kinds[1:]:
+        raise LookupError(f"the kernels know no GPU of compute capability {', '.join(kinds)}")
+    return found
 
 
 def expected(method: str) -> Architecture:
@@ -68,9 +65,9 @@ def expected(method: str) -> Architecture:
         MachineError: if the kernels cannot be used, with the reason.
     """
     kernel = load()
-    if not kernel.simd or (found := in_use()) is None:
+    if not kernel.simd:
         raise MachineError(f"method {method}: there are no kernels for a GPU: {kernel.why_not}")
-    return found
+    return in_use()
 
 
 def works(on: Architecture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -70,6 +71,12 @@ class Kernels(NamedTuple):
         return list(target(*operands, *in_place, program=self.name, kernel=kernel, **attributes))
 
 
+def kept_in() -> Path | None:
+    """Where compiled kernels are kept: beside JAX's compiled programs, if these are kept in a folder."""
+    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    return Path(folder) / "cuda" if folder and "://" not in folder else None
+
+
 def kernels(static: Static, geometry: Geometry) -> Kernels:
     """The kernels for lanes of some shapes, compiled if they have not been before.
 
@@ -77,7 +84,7 @@ def kernels(static: Static, geometry: Geometry) -> Kernels:
         MachineError: if they cannot be.
     """
     try:
-        made = nvrtc.program(geometry.on.name, macros_of(geometry, static))
+        made = nvrtc.program(geometry.on.name, macros_of(geometry, static), kept_in())
     except nvrtc.CompilerError as error:
         raise MachineError(f"the kernels for {geometry.on.name} cannot be compiled: {error}; "
                            f"with {SWITCH}=off they are done without") from None  # fmt: skip

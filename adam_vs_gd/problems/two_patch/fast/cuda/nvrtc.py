@@ -7,14 +7,14 @@ import ctypes
 import functools
 import hashlib
 import importlib.util
-import os
 import re
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import platformdirs
+import numpy as np
+
+from adam_vs_gd.store.files import publish, sealed, unsealed
 
 HERE = Path(__file__).parent
 SOURCE = HERE / "kernels.cu"
@@ -54,13 +54,13 @@ def sources() -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.cu*"))}
 
 
-def program(architecture: str, macros: Mapping[str, Any], folder: Path | None = None) -> Program:
-    """The kernels of some shapes, from a cache of the user's if they have been compiled before.
+def program(architecture: str, macros: Mapping[str, Any], folder: Path | None) -> Program:
+    """The kernels of some shapes, from where compiled ones are kept if they have been compiled before.
 
     Args:
         architecture: "sm_90".
         macros: {SHAPE_…: number}.
-        folder: of the cache; the user's by default.
+        folder: where they are kept; None for nowhere.
 
     Raises:
         CompilerError: if there is no NVRTC, or it refuses.
@@ -68,29 +68,16 @@ def program(architecture: str, macros: Mapping[str, Any], folder: Path | None = 
     nvrtc = compiler()
     parts = [*sources().items(), architecture, sorted(macros.items()), OPTIONS, nvrtc.version]
     name = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
-    folder = folder or Path(platformdirs.user_cache_dir("adam-vs-gd", appauthor=False)) / "cuda"
-    path = folder / f"{name}.cubin"
-    with contextlib.suppress(OSError, ValueError):
-        return Program(name, checked(path.read_bytes()))
+    path = folder and folder / f"{name}.npz"
+    with contextlib.suppress(OSError):
+        if path and (kept := unsealed(path.read_bytes())):
+            return Program(name, kept["cubin"].tobytes())
     binary, _ = nvrtc.compile(architecture, macros)
     with contextlib.suppress(OSError):  # a full disk, or a folder that is not ours: compiled again next time
-        folder.mkdir(parents=True, exist_ok=True)
-        # a name of its own, then the one: others may do the same now, on another machine too
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=name, delete=False) as file:
-            file.write(hashlib.sha256(binary).digest() + binary)
-        os.replace(file.name, path)
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            publish(path, sealed({"cubin": np.frombuffer(binary, np.uint8)}), replace=True)
     return Program(name, binary)
-
-
-def checked(data: bytes) -> bytes:
-    """What a file of the cache holds.
-
-    Raises:
-        ValueError: if it is damaged.
-    """
-    if hashlib.sha256(data[32:]).digest() != data[:32]:
-        raise ValueError("damaged")
-    return data[32:]
 
 
 class Compiler:

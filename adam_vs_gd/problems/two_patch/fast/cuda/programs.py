@@ -12,15 +12,29 @@ import jax.numpy as jnp
 
 from adam_vs_gd.engine.chunk import batched
 from adam_vs_gd.problem import Batch
-from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.learning.steps import window
 from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
 from adam_vs_gd.problems.two_patch.fast.cuda.launching import IDLE_BLOCKS, TEST_PARTS, Kernels, kernels
 from adam_vs_gd.problems.two_patch.fast.dense import unit_noise
 from adam_vs_gd.problems.two_patch.fast.gram import share
 from adam_vs_gd.problems.two_patch.fast.native import ALL_LOOKS, looks_of
-from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, from_order, in_order, start
-from adam_vs_gd.problems.two_patch.fast.sparse import Eye, as_arrays, by_filter, from_arrays, seen_by, weights_of
+from adam_vs_gd.problems.two_patch.fast.span import (
+    Coefficients,
+    SpanState,
+    from_order,
+    in_order,
+    seen_in_span,
+    unit_weights,
+)
+from adam_vs_gd.problems.two_patch.fast.sparse import (
+    Eye,
+    as_arrays,
+    from_arrays,
+    kept_by,
+    numbers_of,
+    seen_by,
+    weights_of,
+)
 from adam_vs_gd.problems.two_patch.geometry import SUMS, Architecture, Geometry, in_span, of_coordinates
 from adam_vs_gd.problems.two_patch.problem import two_patch
 from adam_vs_gd.problems.two_patch.ways import BEST_EVERY, sizes_of
@@ -33,10 +47,9 @@ if TYPE_CHECKING:
 PLACE = 4  # where lists say which row a coordinate is (lists.cuh)
 
 
-def numbers_of(hyper: Hyper) -> Array:
+def numbers(hyper: Hyper) -> Array:
     """[L, 7] numbers of the lanes, as `Lane` reads them."""
-    names = ("alpha", "sigma_p", "lam", "eta", "beta1", "beta2", "eps")
-    return jnp.stack([jnp.asarray(getattr(hyper, name), jnp.float32) for name in names], 1)
+    return jnp.stack(numbers_of(hyper), 1)
 
 
 def lists(made: Kernels, hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> Array:
@@ -63,7 +76,7 @@ def eye(made: Kernels, static: Static) -> Eye:
 
     def look(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> dict[str, Array]:
         blocks, told, arrivals = room(made, len(w))
-        operands = (numbers_of(hyper), labels, lists(made, hyper, slot, draws), w)
+        operands = (numbers(hyper), labels, lists(made, hyper, slot, draws), w)
         *_, found, _ = made(
             "measure", blocks, operands, [*told, (len(w), ALL_LOOKS)], [arrivals],
             shared=layout.shared_seen, team=layout.blocks,
@@ -71,7 +84,7 @@ def eye(made: Kernels, static: Static) -> Eye:
         return looks_of(found, jnp.asarray(hyper.lam, jnp.float32))
 
     def errors(hyper: Hyper, slot: Array, draws: TwoPatchDraws, w: Array) -> Array:
-        operands = (numbers_of(hyper), slot, jnp.asarray(hyper.s, jnp.int32), *draws.test, test_labels, w)
+        operands = (numbers(hyper), slot, jnp.asarray(hyper.s, jnp.int32), *draws.test, test_labels, w)
         (wrong,) = made("errors", len(w) * TEST_PARTS, operands, [(len(w), TEST_PARTS)], shared=layout.shared_tested)
         return jnp.where(jnp.isfinite(w).all((1, 2, 3)), wrong.sum(1) / static.test_size, jnp.nan)
 
@@ -92,15 +105,15 @@ def coordinates(static: Static, ranks: int, on: Architecture, sharers: int) -> B
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array
     ) -> TrainState:
         (w, best, *beside), kept = as_arrays(static, state)
-        noise, numbers, lanes = lists(made, hyper, slot, draws), numbers_of(hyper), len(slot)
+        noise, of, lanes = lists(made, hyper, slot, draws), numbers(hyper), len(slot)
         idle = [(lanes, IDLE_BLOCKS, length) for length in norms]
         of_norms, of_objective, w, *moments = made(
-            "idle", lanes * IDLE_BLOCKS, (numbers, noise, start, stop), idle, [w, *beside], shared=layout.shared_idle
+            "idle", lanes * IDLE_BLOCKS, (of, noise, start, stop), idle, [w, *beside], shared=layout.shared_idle
         )
         blocks, told, arrivals = room(made, lanes)
         candidates = (blocks, 2, layout.of.rows, layout.quads, 4)
         found = made(
-            "advance", blocks, (numbers, labels, noise, of_norms, of_objective, start, stop), [*told, candidates],
+            "advance", blocks, (of, labels, noise, of_norms, of_objective, start, stop), [*told, candidates],
             [arrivals, *kept, best, w, *moments], shared=layout.shared, team=layout.blocks,
         )[4:]  # fmt: skip
         record, (best, w, *moments) = found[: len(kept)], found[len(kept) :]
@@ -108,16 +121,14 @@ def coordinates(static: Static, ranks: int, on: Architecture, sharers: int) -> B
 
     def best_of(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState) -> Array:
         began = weights_of(static, plain.start(hyper, slot, draws).params)
-        operands = (numbers_of(hyper), lists(made, hyper, slot, draws), state.best.step, began)
+        operands = (numbers(hyper), lists(made, hyper, slot, draws), state.best.step, began)
         best = weights_of(static, state.best.params)
         (best,) = made("complete", len(slot) * IDLE_BLOCKS, operands, [], [best], shared=layout.shared_idle)
         return best
 
     return seen_by(
         eye(made, static), plain.draw, static, plain.start, advance,
-        now=lambda hyper, slot, draws, state: weights_of(static, state.params),
-        best=best_of,
-        kept=lambda state: (state.fit_step, state.best.grad_norm, state.best.step, state.windows),
+        now=lambda hyper, slot, draws, state: weights_of(static, state.params), best=best_of, kept=kept_by,
     )  # fmt: skip
 
 
@@ -126,13 +137,10 @@ def in_the_span(static: Static, ranks: int, on: Architecture, sharers: int) -> B
     of = sizes_of(static, ranks, sharers)
     layout = expected(in_span(of, on))
     made, looking = kernels(static, layout), kernels(static, expected(of_coordinates(of._replace(trained=False), on)))
-    rule, labels = rule_of(static.optimizer), balanced_labels(static.n)
+    labels = balanced_labels(static.n)
 
     def unit(draws: TwoPatchDraws) -> Array:
-        return by_filter(static, draws.weights["w"])
-
-    def begin(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> SpanState:
-        return jax.vmap(lambda hyper, slot: start(rule, hyper, unit(draws)[slot], static.n))(hyper, slot)
+        return unit_weights(static, draws)
 
     def shared_by(hyper: Hyper, slot: Array, draws: TwoPatchDraws, noise: Array) -> tuple[Array, Array, Array]:
         """Of each group the Gram matrix of its noise, its products with V, and V's squares: all, and on idle ones."""
@@ -152,7 +160,7 @@ def in_the_span(static: Static, ranks: int, on: Architecture, sharers: int) -> B
         noise, v = lists(made, hyper, slot, draws), unit(draws)
         packed = (len(noise), of.rows, layout.lane_quads, 4)
         (rows,) = made("pack", len(noise), (v, slot, noise), [packed])
-        operands = (numbers_of(hyper), labels, rows, *shared_by(hyper, slot, draws, noise), noise, first, stop)
+        operands = (numbers(hyper), labels, rows, *shared_by(hyper, slot, draws, noise), noise, first, stop)
         arrays, tree = jax.tree.flatten(in_order(state))
         blocks, told, arrivals = room(made, len(slot))
         _, _, _, *found = made(
@@ -166,12 +174,7 @@ def in_the_span(static: Static, ranks: int, on: Architecture, sharers: int) -> B
         (w,) = made("weights", len(slot), operands, [shape], shared=layout.shared_weights)
         return w
 
-    return seen_by(
-        eye(looking, static), two_patch(static, ranks).draw, static, begin, advance,
-        now=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.at),
-        best=lambda hyper, slot, draws, state: weights(hyper, slot, draws, state.best),
-        kept=lambda state: (state.fit_step, state.best_norm, state.best_step, state.windows),
-    )  # fmt: skip
+    return seen_in_span(eye(looking, static), static, ranks, advance, weights)
 
 
 def expected(layout: Geometry | None) -> Geometry:
