@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "cuda.h"
+#include "call.h"
 #include "training.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -353,37 +353,17 @@ TARGET(errors_target, errors);
 TARGET(project_target, product<false>);
 TARGET(project_back_target, product<true>);
 
-// A launch of a kernel on a GPU: the operands and results of the call are its arguments, after how many teams there are.
-ffi::Error launch(void *stream, ffi::RemainingArgs args, ffi::RemainingRets rets, std::string_view program,
-                  std::string_view kernel, int64_t grid, int64_t team, int64_t threads, int64_t shared, int64_t cluster,
-                  int64_t operands) {
+ffi::Error launch(void *stream, ffi::RemainingArgs args, ffi::RemainingRets rets, ffi::Dictionary attributes) {
   try {
-    std::vector<void *> buffers;
-    for (int64_t k = 0; k < operands; k++) buffers.push_back(args.get<ffi::AnyBuffer>(k).value().untyped_data());
-    for (size_t k = 0; k < rets.size(); k++) buffers.push_back(rets.get<ffi::AnyBuffer>(k).value()->untyped_data());
-    int teams = (int)(grid / team);
-    std::vector<void *> arguments{&teams};
-    for (void *&buffer : buffers) arguments.push_back(&buffer);
-    cuda::Launch all{std::string(program), std::string(kernel), grid, team, threads, shared, cluster};
-    cuda::programs().launch(all, stream, arguments.data());
+    cuda::Call call(args, rets, attributes);
+    cuda::programs().launch(call.launch, stream, call.arguments.data());
     return ffi::Error::Success();
   } catch (const std::exception &error) {
     return ffi::Error::Internal(std::string("adam_vs_gd: ") + error.what());
   }
 }
 XLA_FFI_DEFINE_HANDLER(launch_target, launch,
-                       ffi::Ffi::Bind()
-                           .Ctx<ffi::PlatformStream<void *>>()
-                           .RemainingArgs()
-                           .RemainingRets()
-                           .Attr<std::string_view>("program")
-                           .Attr<std::string_view>("kernel")
-                           .Attr<int64_t>("grid")
-                           .Attr<int64_t>("team")
-                           .Attr<int64_t>("threads")
-                           .Attr<int64_t>("shared")
-                           .Attr<int64_t>("cluster")
-                           .Attr<int64_t>("operands"));
+                       ffi::Ffi::Bind().Ctx<ffi::PlatformStream<void *>>().RemainingArgs().RemainingRets().Attrs());
 
 PyObject *cuda_target(PyObject *, PyObject *) {
   try {

@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from adam_vs_gd.problems.two_patch.fast.cuda import launching, nvrtc, programs
 
 HERE = Path(__file__).parent / "emulation"
+NATIVE = HERE.parent.parent / "native"
 FLAGS = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w"]
 
 
@@ -31,7 +31,8 @@ def folder():
 
 def built(source, *flags):
     """A library of a source of this folder; kept, as others' processes use it too."""
-    texts = [path.read_text() for path in sorted(HERE.iterdir())] + sorted(nvrtc.sources().items())
+    headers = [*sorted(HERE.iterdir()), *sorted(NATIVE.glob("*.h"))]
+    texts = [path.read_text() for path in headers] + sorted(nvrtc.sources().items())
     name = hashlib.sha256(repr([source, flags, texts]).encode()).hexdigest()[:24]
     path = folder() / f"{name}.so"
     if not path.exists():
@@ -42,12 +43,17 @@ def built(source, *flags):
     return ctypes.CDLL(str(path))
 
 
+def need_sources():
+    """Skip what compiles, where there is no compiler, or nothing to compile."""
+    if not shutil.which("g++") or not NATIVE.is_dir():
+        pytest.skip("there is no g++ here, or no source of the native code")
+
+
 @functools.cache
 def launcher():
     """The target that stands in for the GPU's."""
-    if not shutil.which("g++"):
-        pytest.skip("there is no g++ here")
-    library = built("launcher.cc", f"-I{jax.ffi.include_dir()}", f"-I{sysconfig.get_path('include')}")
+    need_sources()
+    library = built("launcher.cc", f"-I{jax.ffi.include_dir()}", f"-I{NATIVE}")
     jax.ffi.register_ffi_target(launching.TARGET, jax.ffi.pycapsule(library.emulated), platform="cpu")
     library.add_program.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     return library

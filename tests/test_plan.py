@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from small import FAMILY, make_plan
 
 import adam_vs_gd as ag
+from adam_vs_gd.cli.grammar import parser
 from adam_vs_gd.engine.packing import BLOCK, halved, laid_out
 from adam_vs_gd.engine.plan import Limits, describe
-from adam_vs_gd.engine.settings import PATHS
+from adam_vs_gd.engine.settings import PATHS, PRODUCTS
 from adam_vs_gd.problem import MIN_WIDTH, Machine
 from adam_vs_gd.problems.two_patch.fast import make_batch
+from adam_vs_gd.problems.two_patch.fast.dense import PRODUCTS as TAKEN
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.problems.two_patch.ways import way_of, way_on
 from adam_vs_gd.spec.cells import cells
@@ -172,6 +174,11 @@ def test_steps_alone_are_taken_with_other_products(optimizer, method):
     measured = str(jax.make_jaxpr(batch.measure)(*lanes, state))
     assert "HIGHEST" in measured
     assert "BF16_BF16_F32_X3" not in measured
+
+
+def test_products_are_named_alike_wherever_they_are_named():
+    typed = [parser().parse_args(["sweep", "a.toml", "--products", word]).products for word in PRODUCTS]
+    assert typed == list(PRODUCTS) == list(TAKEN)
 
 
 def test_a_cpu_is_asked_for_no_products_of_parts(tmp_path):

@@ -7,8 +7,8 @@
 #pragma once
 #include "shape.cuh"
 
-constexpr int EXAMPLE_GROUPS = (N + MEMBERS - 1) / MEMBERS, EXAMPLE_CHUNKS = (RANKS + 3) / 4;
-constexpr int ROW_GROUPS = (ROWS + MEMBERS - 1) / MEMBERS;
+DEVICE constexpr int groups_of(int rows) { return (rows + MEMBERS - 1) / MEMBERS; }
+constexpr int EXAMPLE_GROUPS = groups_of(N), ROW_GROUPS = groups_of(ROWS), EXAMPLE_CHUNKS = (RANKS + 3) / 4;
 // groups are ordered: but for the first two, whose rows have at most N entries, none is longer than all rows before it
 constexpr int ROW_CHUNKS = (N * RANKS / MEMBERS + 2 * N) / 4 + ROW_GROUPS + 1;
 constexpr int MASKS = (N + 31) / 32;
@@ -79,7 +79,8 @@ DEVICE void clear(const Entries &of, int64 count, int zeros) {
   for (int64 k = thread(); k < count; k += THREADS) of.index[k] = {none, none, none, none}, of.value[k] = four(0);
 }
 
-// The lists of each group of SHARERS lanes, a block each, from the ranks [K, N, RANKS] of their seed. A coordinate that is not there makes its value NaN.
+// The lists of each group of SHARERS lanes, a block each, from the ranks [K, N, RANKS] of their seed. The value at a
+// coordinate that is not there is NaN.
 KERNEL(THREADS)
 void prepare(int, const int *coordinates, const float *units, const int *slot, const int *s_of, unsigned int *all) {
   int *sums = (int *)shared_memory(), group = block(), lane = group * SHARERS, count = 0, rows = 0;
@@ -87,14 +88,13 @@ void prepare(int, const int *coordinates, const float *units, const int *slot, c
   const int s = at_most(at_least(s_of[lane], 0), RANKS);
   const int *coordinate = coordinates + (int64)slot[lane] * N * RANKS;
   const float *unit = units + (int64)slot[lane] * N * RANKS;
-  auto row_of = [&](int i, int k) {
-    unsigned int at = coordinate[(int64)i * RANKS + k];
-    return lists.place[at < D ? at : 0];
-  };
+  auto coordinate_of = [&](int i, int k) { return (unsigned int)coordinate[(int64)i * RANKS + k]; };
+  auto row_of = [&](int i, int k) { return lists.place[coordinate_of(i, k) < D ? coordinate_of(i, k) : 0]; };
+  auto value_of = [&](int i, int k) { return coordinate_of(i, k) < D ? unit[(int64)i * RANKS + k] : not_a_number(); };
   for (int k = thread(); k < D; k += THREADS) lists.place[k] = k == 0;
   barrier();
   for (int e = thread(); e < N * s; e += THREADS) {
-    unsigned int at = coordinate[(int64)(e / s) * RANKS + e % s];
+    unsigned int at = coordinate_of(e / s, e % s);
     if (at < D) lists.place[at] = 1;
   }
   barrier();
@@ -119,13 +119,11 @@ void prepare(int, const int *coordinates, const float *units, const int *slot, c
   for (int e = thread(); e < N * s; e += THREADS)
     set_bits(&lists.touching[row_of(e / s, e % s) * MASKS + e / s / 32], 1u << e / s % 32);
   barrier();
-  auto entries_of = [&](int row) {
-    int found = 0;
-    for (int w = 0; w < MASKS; w++) found += count_bits(lists.touching[row * MASKS + w]);
-    return found;
-  };
   int *lengths = sums + WARPS;
-  for (int r = thread(); r < rows; r += THREADS) lengths[r] = entries_of(r);
+  for (int r = thread(); r < rows; r += THREADS) {
+    lengths[r] = 0;
+    for (int w = 0; w < MASKS; w++) lengths[r] += count_bits(lists.touching[r * MASKS + w]);
+  }
   barrier();
   for (int r = thread(); r < rows; r += THREADS) {
     int to = r != 0, mine = lengths[r];
@@ -156,9 +154,7 @@ void prepare(int, const int *coordinates, const float *units, const int *slot, c
       unsigned int below = w < i / 32 ? ~0u : (1u << i % 32) - 1;
       before += count_bits(mask[w] & of_class(i % CLASSES) & below);
     }
-    int64 at = (int64)i * RANKS + e % s;
-    bool there = (unsigned int)coordinate[at] < D;
-    put(lists.rows, lists.begin[to / MEMBERS], to % MEMBERS, before, i, there ? unit[at] : not_a_number());
+    put(lists.rows, lists.begin[to / MEMBERS], to % MEMBERS, before, i, value_of(i, e % s));
   }
   for (int i = warp(); i < N; i += WARPS)
     for (int k = 0, before = 0; k < CLASSES; k++)
@@ -168,8 +164,7 @@ void prepare(int, const int *coordinates, const float *units, const int *slot, c
         unsigned int found = ballot(mine);
         int at = before + count_bits(found & ((1u << thread() % 32) - 1));
         before += count_bits(found);
-        if (mine) put(lists.examples, (int64)(i / MEMBERS) * EXAMPLE_CHUNKS, i % MEMBERS, at, row,
-                      (unsigned int)coordinate[(int64)i * RANKS + rank] < D ? unit[(int64)i * RANKS + rank] : not_a_number());
+        if (mine) put(lists.examples, (int64)(i / MEMBERS) * EXAMPLE_CHUNKS, i % MEMBERS, at, row, value_of(i, rank));
       }
   barrier();
   for (int k = thread(); k < D; k += THREADS)
@@ -200,4 +195,14 @@ DEVICE float4 gather(const Entries &list, int64 chunk, int member, int longest, 
     if (e - longest < 2) add(at.z, by.z);
   }
   return acc;
+}
+
+// f(row, acc) for each of the rows, acc being the sum over its entries of what `from` has of their examples, of quad `quad`.
+template <typename F>
+DEVICE void over_rows(const Lists &lists, int rows, const float4 *from, int quad, F f) {
+  for (int group = warp(); group < groups_of(rows); group += WARPS) {
+    int row = group * MEMBERS + member();
+    float4 acc = gather(lists.rows, lists.begin[group], member(), lists.longest[group], from, quad, four(0));
+    if (row < rows) f(row, acc);
+  }
 }

@@ -89,15 +89,12 @@ void measure(int teams, const float *numbers, const float *labels, unsigned int 
     for (int pass = 0; pass * ACROSS < QUADS; pass++) {
       const int quad = pass * ACROSS + column();
       float size = 0, weight = 0, square = 0;
-      for (int group = warp(); group < (rows + MEMBERS - 1) / MEMBERS; group += WARPS) {
-        int row = group * MEMBERS + member();
-        float4 g = gather(lists.rows, lists.begin[group], member(), lists.longest[group], common.products, quad, four(0));
-        if (row >= rows) continue;
+      over_rows(lists, rows, common.products, quad, [&](int row, float4 g) {
         float4 x = memory.w[row * QUADS + quad];
         if (row == 0) g += team.first_gradient(quad);
         g += team.lane(quad).lam * x;
         size += total(sizes(g)), weight += total(x * x), square += total(g * g);
-      }
+      });
       team.keep_sums(quad, size, weight, square);
     }
     team.share_sums(sums, memory.beside);
@@ -151,14 +148,13 @@ void errors(int, const float *numbers, const int *slot, const int *s_of, const i
   const float *unit = units + (int64)slot[l] * TESTS * TEST_RANKS, *w = ws + (int64)l * C * D;
   Lane lane;
   lane.read(numbers, l);
-  auto from_far = [&](int quad, int k) {
-    auto of = [&](int c) { return c < C ? fixed(w + (int64)c * D + k) : 0.0f; };
-    return float4{of(quad * 4), of(quad * 4 + 1), of(quad * 4 + 2), of(quad * 4 + 3)};
-  };
   if (IN_SHARED)
-    for (int k = thread(); k < D * LANE_QUADS; k += THREADS) memory.w[k % D * LANE_QUADS + k / D] = from_far(k / D, k % D);
+    for (int k = thread(); k < D * LANE_QUADS; k += THREADS) 
+      memory.w[k % D * LANE_QUADS + k / D] = filters_at(w, k / D * 4, D, k % D);
   barrier();
-  auto at = [&](int quad, int k) { return IN_SHARED ? memory.w[k * LANE_QUADS + quad] : from_far(quad, k); };
+  auto at = [&](int quad, int k) {
+    return IN_SHARED ? memory.w[k * LANE_QUADS + quad] : filters_at(w, quad * 4, D, k);
+  };
 
   const int mine = thread() / LANE_QUADS, quad = thread() % LANE_QUADS;
   const float4 signs = signs_of(quad * 4), feature = at(quad, 0);

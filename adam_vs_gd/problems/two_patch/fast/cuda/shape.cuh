@@ -45,6 +45,12 @@ DEVICE float4 &operator+=(float4 &a, float4 b) { return a = a + b; }
 DEVICE float4 along(float by, float4 x, float4 from) {  // from + by * x
   return {fmaf(by, x.x, from.x), fmaf(by, x.y, from.y), fmaf(by, x.z, from.z), fmaf(by, x.w, from.w)};
 }
+// x += step, what is lost in rounding kept in rest for the next.
+DEVICE void add(float &x, float &rest, float step) {
+  float whole = step + rest, sum = x + whole;
+  rest = whole - (sum - x);
+  x = sum;
+}
 DEVICE float total(float4 a) { return (a.x + a.y) + (a.z + a.w); }
 template <typename F>
 DEVICE float4 each(float4 a, F f) {
@@ -69,6 +75,20 @@ DEVICE float4 activated(float4 x, int count) {
 // The sign of a lane's filter in its output; 0 of what fills a quad.
 DEVICE float sign_of(int c) { return c >= C ? 0.0f : LINEAR || c >= WIDTH ? 1.0f : -1.0f; }
 DEVICE float4 signs_of(int c) { return {sign_of(c), sign_of(c + 1), sign_of(c + 2), sign_of(c + 3)}; }
+
+// Four filters from c on of a lane's [C, length] at k, 0 where there are none; and into it.
+DEVICE float4 filters_at(const float *of_lane, int c, int64 length, int64 k) {
+  const float *row = of_lane + c * length + k;
+  return {c < C ? row[0] : 0, c + 1 < C ? row[length] : 0, c + 2 < C ? row[2 * length] : 0,
+          c + 3 < C ? row[3 * length] : 0};
+}
+DEVICE void put_filters_at(float *of_lane, int c, int64 length, int64 k, float4 x) {
+  float *row = of_lane + c * length + k;
+  if (c < C) row[0] = x.x;
+  if (c + 1 < C) row[length] = x.y;
+  if (c + 2 < C) row[2 * length] = x.z;
+  if (c + 3 < C) row[3 * length] = x.w;
+}
 
 DEVICE float larger(float a, float b) { return a > b || isnan(a) ? a : b; }  // NaN is largest
 DEVICE bool is_right(float margin) { return margin > 0 && isfinite(margin); }

@@ -17,12 +17,6 @@ struct Coefficients {
 };
 static_assert(sizeof(Coefficients) == SHAPE_SHARED, "as geometry.py counts it");
 
-// x += step, what is lost in rounding kept in rest for the next.
-DEVICE void add(float &x, float &rest, float step) {
-  float whole = step + rest, sum = x + whole;
-  rest = whole - (sum - x);
-  x = sum;
-}
 DEVICE void add(float4 &x, float4 &rest, float4 step) {
   add(x.x, rest.x, step.x), add(x.y, rest.y, step.y), add(x.z, rest.z, step.z), add(x.w, rest.w, step.w);
 }
@@ -34,9 +28,8 @@ void pack(int, const float *unit, const int *slot, unsigned int *all_lists, floa
   Lists lists(all_lists, group);
   const float *v = unit + (int64)slot[group * SHARERS] * C * D;
   for (int k = thread(); k < lists.size[0] * LANE_QUADS; k += THREADS) {
-    int row = k % lists.size[0], quad = k / lists.size[0], c = quad * 4, at = lists.live[row];
-    auto of = [&](int c) { return c < C ? v[(int64)c * D + at] : 0.0f; };
-    to[((int64)group * ROWS + row) * LANE_QUADS + quad] = {of(c), of(c + 1), of(c + 2), of(c + 3)};
+    int row = k % lists.size[0], quad = k / lists.size[0];
+    to[((int64)group * ROWS + row) * LANE_QUADS + quad] = filters_at(v, quad * 4, D, lists.live[row]);
   }
 }
 
@@ -49,9 +42,8 @@ void weights(int, const float *unit, const int *slot, unsigned int *all_lists, c
   Lists lists(all_lists, l / SHARERS);
   const float *v = unit + (int64)slot[l] * C * D, scale = scales[l];
   for (int k = thread(); k < (N + 1) * LANE_QUADS; k += THREADS) {
-    int i = k % (N + 1), c = k / (N + 1) * 4;
-    auto of = [&](int c) { return c < C && i < N ? a[((int64)l * C + c) * N + i] : 0.0f; };
-    shared[i * LANE_QUADS + c / 4] = {of(c), of(c + 1), of(c + 2), of(c + 3)};
+    int i = k % (N + 1), quad = k / (N + 1);
+    shared[i * LANE_QUADS + quad] = i < N ? filters_at(a + (int64)l * C * N, quad * 4, N, i) : four(0);
   }
   barrier();
   for (int quad = 0; quad < LANE_QUADS; quad++)
@@ -59,11 +51,8 @@ void weights(int, const float *unit, const int *slot, unsigned int *all_lists, c
       int row = lists.place[k], group = row / MEMBERS;
       float4 noise = row < 0 ? four(0) : gather<LANE_QUADS>(lists.rows, lists.begin[group], row % MEMBERS,
                                                            lists.longest[group], shared, quad, four(0));
-      float x[4] = {noise.x, noise.y, noise.z, noise.w};
-      for (int e = 0, c = quad * 4; e < 4 && c < C; e++, c++) {
-        int64 at = ((int64)l * C + c) * D + k;
-        to[at] = k ? scale * v[(int64)c * D + k] + x[e] : feature[(int64)l * C + c];
-      }
+      float4 x = k ? scale * filters_at(v, quad * 4, D, k) + noise : filters_at(feature + (int64)l * C, quad * 4, 1, 0);
+      put_filters_at(to + (int64)l * C * D, quad * 4, D, k, x);
     }
 }
 
@@ -92,11 +81,9 @@ DEVICE void find_products(Team &team, Coefficients &memory, const float *gram, c
     }
 #pragma unroll
     for (int q = 0; q < TILE; q++) {
-      int quad = quad0 + q, c = team.filter(quad);
-      auto of = [&](int c) {
-        return c < C && i < N && team.is_there(quad) ? fixed(products + (int64)c * N + i) : 0.0f;
-      };
-      float4 start = memory.scale[team.local(quad)] * float4{of(c), of(c + 1), of(c + 2), of(c + 3)};
+      int quad = quad0 + q;
+      float4 of_v = i < N && team.is_there(quad) ? filters_at(products, team.filter(quad), N, i) : four(0);
+      float4 start = memory.scale[team.local(quad)] * of_v;
       if (i < N) team.keep_products(t, i, quad, acc[q] + start);
       if (!late(t)) continue;
       float square = i < N ? total(memory.a[i * QUADS + quad] * (acc[q] + 2.0f * start)) : 0;
@@ -166,14 +153,11 @@ void advance_span(int teams, const float *numbers, const float *labels, const fl
           const bool there = quad < QUADS && team.is_there(quad);
           const float decay = there ? team.lane(quad).lam * memory.scale[team.local(quad)] : 0;
           float norm = 0;
-          for (int g = warp(); considered(t) && g < (rows + MEMBERS - 1) / MEMBERS; g += WARPS) {
-            int row = g * MEMBERS + member();
-            float4 x = gather(lists.rows, lists.begin[g], member(), lists.longest[g], common.products, there ? quad : 0,
-                              four(0));
-            if (!there || row >= rows) continue;
+          over_rows(lists, considered(t) ? rows : 0, common.products, there ? quad : 0, [&](int row, float4 x) {
+            if (!there) return;
             x += row ? decay * unit[row * LANE_QUADS + team.filter(quad) / 4] : memory.first[quad];
             norm += total(x * x);
-          }
+          });
           team.keep_sums(quad, norm, 0);
         }
         for (int quad = thread(); quad < QUADS; quad += THREADS) {

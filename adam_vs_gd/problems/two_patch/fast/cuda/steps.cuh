@@ -7,9 +7,7 @@
 // is what rounding has kept from w; signGD has neither.
 DEVICE void update(const Lane &lane, Rate rate, float g, float &w, float &mu, float &nu) {
   if (KIND == GD) {
-    float whole = -lane.eta * g + mu, sum = w + whole;
-    mu = whole - (sum - w);
-    w = sum;
+    add(w, mu, -lane.eta * g);
   } else if (KIND == SIGNGD) {
     w -= lane.eta * (g > 0 ? 1.0f : g < 0 ? -1.0f : g);  // 0 and NaN are their own sign
   } else {
@@ -59,8 +57,9 @@ DEVICE int first_norm(int start) { return (start + BEST_EVERY - 1) / BEST_EVERY;
 DEVICE int first_late(int start) { return at_least(start, STEPS - 2 * WINDOW); }
 
 // Steps start .. stop-1 of a lane's weights [C, D] on coordinates that no example touches, and what they add to norms: of the
-// gradient at steps that are considered [NORMS], of the weights at late ones [LATES]; null where nobody asks.
-DEVICE void advance_idle(Idle &memory, const int *place, float *w, float *mu, float *nu, bool fresh, int start, int stop,
+// gradient at steps that are considered [NORMS], of the weights at late ones [LATES]; null where nobody asks. Moments begin at
+// 0, and are not kept, where there is no room for them.
+DEVICE void advance_idle(Idle &memory, const int *place, float *w, float *mu, float *nu, int start, int stop,
                          float *norms, float *squares) {
   const Lane &lane = memory.lane;
   if (norms) {
@@ -78,8 +77,8 @@ DEVICE void advance_idle(Idle &memory, const int *place, float *w, float *mu, fl
       is_idle[e] = at < (int64)C * D && place[at % D] < 0;
       any |= is_idle[e];
       x[e] = is_idle[e] ? w[at] : 0;
-      m[e] = is_idle[e] && mu && !fresh ? mu[at] : 0;
-      v[e] = is_idle[e] && nu && !fresh ? nu[at] : 0;
+      m[e] = is_idle[e] && mu ? mu[at] : 0;
+      v[e] = is_idle[e] && nu ? nu[at] : 0;
     }
     if (sum_of_block(any, memory.sums) == 0) continue;
     for (int t = start; t < stop; t++) {
@@ -109,8 +108,8 @@ DEVICE void advance_idle(Idle &memory, const int *place, float *w, float *mu, fl
       int64 at = base + e * THREADS + thread();
       if (!is_idle[e]) continue;
       w[at] = x[e];
-      if (mu && !fresh) mu[at] = m[e];
-      if (nu && !fresh) nu[at] = v[e];
+      if (mu) mu[at] = m[e];
+      if (nu) nu[at] = v[e];
     }
   }
 }
@@ -126,7 +125,7 @@ void idle(int, const float *numbers, unsigned int *all_lists, const int *start, 
   if (lists.size[0] == D) return;
   if (thread() == 0) memory.lane.read(numbers, l);
   barrier();
-  advance_idle(memory, lists.place, w + at, mus ? mus + at : nullptr, nus ? nus + at : nullptr, false, *start, *stop,
+  advance_idle(memory, lists.place, w + at, mus ? mus + at : nullptr, nus ? nus + at : nullptr, *start, *stop,
                norms + (int64)block() * NORMS, squares + (int64)block() * LATES);
 }
 
@@ -147,7 +146,7 @@ void complete(int, const float *numbers, unsigned int *all_lists, const int *bes
       if (at < (int64)C * D && lists.place[at % D] < 0) best[base + at] = began[base + at];
     }
   barrier();
-  advance_idle(memory, lists.place, best + base, nullptr, nullptr, true, 0, stop, nullptr, nullptr);
+  advance_idle(memory, lists.place, best + base, nullptr, nullptr, 0, stop, nullptr, nullptr);
 }
 
 // [L, C, D] weights, or moments, on the coordinates that are rows.
@@ -217,10 +216,8 @@ void advance(int teams, const float *numbers, const float *labels, unsigned int 
         const bool keeps = considered(t) && lane.fit_step >= 0;
         float4 *candidate = candidates + (lane.current ^ 1) * ROWS * QUADS;
         float norm = 0, square = 0;
-        for (int group = warp(); group < (rows + MEMBERS - 1) / MEMBERS; group += WARPS) {
-          int row = group * MEMBERS + member(), at = row * QUADS + at_quad;
-          float4 acc = gather(lists.rows, lists.begin[group], member(), lists.longest[group], common.products, at_quad, four(0));
-          if (row >= rows) continue;
+        over_rows(lists, rows, common.products, at_quad, [&](int row, float4 acc) {
+          int at = row * QUADS + at_quad;
           if (row == 0) acc += team.first_gradient(at_quad);
           float4 x = w[at], g = acc + lane.lam * x, none = four(0);
           if (asked) {
@@ -230,7 +227,7 @@ void advance(int teams, const float *numbers, const float *labels, unsigned int 
           if (keeps) candidate[at] = x;
           update(lane, rate, g, x, MOMENTS > 0 ? mu[at] : none, MOMENTS > 1 ? nu[at] : none);
           w[at] = team.only_filters(at_quad, x);
-        }
+        });
         if (asked) team.keep_sums(at_quad, norm, square);
       }
       if (asked) {

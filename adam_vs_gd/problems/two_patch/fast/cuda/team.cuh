@@ -141,26 +141,13 @@ struct Team {
     kept.reference[l] = lane.reference, kept.previous[l] = lane.previous, kept.last[l] = lane.last;
   }
 
-  // Of [L, C, length] at k, a quad's four filters; 0 where there are none. And into it.
+  // Of [L, C, length] at k, a quad's four filters; and into it.
   METHOD float4 filters_of(const float *from, int quad, int64 length, int64 k) const {
-    int c = filter(quad);
-    float4 x = four(0);
-    if (!is_there(quad)) return x;
-    const float *row = from + ((int64)lane(quad).index * C + c) * length + k;
-    x.x = row[0];
-    if (c + 1 < C) x.y = row[length];
-    if (c + 2 < C) x.z = row[2 * length];
-    if (c + 3 < C) x.w = row[3 * length];
-    return x;
+    if (!is_there(quad)) return four(0);
+    return filters_at(from + (int64)lane(quad).index * C * length, filter(quad), length, k);
   }
   METHOD void put_filters(float *to, int quad, int64 length, int64 k, float4 x) const {
-    int c = filter(quad);
-    if (!is_there(quad)) return;
-    float *row = to + ((int64)lane(quad).index * C + c) * length + k;
-    row[0] = x.x;
-    if (c + 1 < C) row[length] = x.y;
-    if (c + 2 < C) row[2 * length] = x.z;
-    if (c + 3 < C) row[3 * length] = x.w;
+    if (is_there(quad)) put_filters_at(to + (int64)lane(quad).index * C * length, filter(quad), length, k, x);
   }
 
   METHOD void find_rates(int start, int t, int stop) {
