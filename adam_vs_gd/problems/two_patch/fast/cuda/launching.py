@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -71,12 +70,6 @@ class Kernels(NamedTuple):
         return list(target(*operands, *in_place, program=self.name, kernel=kernel, **attributes))
 
 
-def kept_in() -> Path | None:
-    """Where compiled kernels are kept: beside JAX's compiled programs, if these are kept in a folder."""
-    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    return Path(folder) / "cuda" if folder and "://" not in folder else None
-
-
 def kernels(static: Static, geometry: Geometry) -> Kernels:
     """The kernels for lanes of some shapes, compiled if they have not been before.
 
@@ -84,7 +77,8 @@ def kernels(static: Static, geometry: Geometry) -> Kernels:
         MachineError: if they cannot be.
     """
     try:
-        made = nvrtc.program(geometry.on.name, macros_of(geometry, static), kept_in())
+        cache = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+        made = nvrtc.program(geometry.on.name, macros_of(geometry, static), cache)
     except nvrtc.CompilerError as error:
         raise MachineError(f"the kernels for {geometry.on.name} cannot be compiled: {error}; "
                            f"with {SWITCH}=off they are done without") from None  # fmt: skip

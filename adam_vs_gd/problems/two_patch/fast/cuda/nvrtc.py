@@ -54,13 +54,13 @@ def sources() -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.cu*"))}
 
 
-def program(architecture: str, macros: Mapping[str, Any], folder: Path | None) -> Program:
+def program(architecture: str, macros: Mapping[str, Any], cache: str | None) -> Program:
     """The kernels of some shapes, from where compiled ones are kept if they have been compiled before.
 
     Args:
         architecture: "sm_90".
         macros: {SHAPE_…: number}.
-        folder: where they are kept; None for nowhere.
+        cache: the folder of JAX's compiled programs, beside which they are kept; if it is one, and not a bucket.
 
     Raises:
         CompilerError: if there is no NVRTC, or it refuses.
@@ -68,7 +68,7 @@ def program(architecture: str, macros: Mapping[str, Any], folder: Path | None) -
     nvrtc = compiler()
     parts = [*sources().items(), architecture, sorted(macros.items()), OPTIONS, nvrtc.version]
     name = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
-    path = folder and folder / f"{name}.npz"
+    path = Path(cache) / "cuda" / f"{name}.npz" if cache and "://" not in cache else None
     with contextlib.suppress(OSError):
         if path and (kept := unsealed(path.read_bytes())):
             return Program(name, kept["cubin"].tobytes())
