@@ -13,7 +13,7 @@ constexpr int EXAMPLE_GROUPS = groups_of(N), ROW_GROUPS = groups_of(ROWS), EXAMP
 constexpr int ROW_CHUNKS = (N * RANKS / MEMBERS + 2 * N) / 4 + ROW_GROUPS + 1;
 constexpr int MASKS = (N + 31) / 32;
 
-// A list of rows: of group g, chunks begin[g] to begin[g + 1] - 1 of MEMBERS times four entries; `longest` of its rows.
+// Entries in chunks, each of four for every member of a group: what they name, and the value of each.
 struct Entries {
   ushort4 *index;
   float4 *value;
@@ -30,7 +30,7 @@ struct Lists {
   int *size;               // how many rows there are, and s
   int *place;              // [D] the row of a coordinate; -1 of one that is idle
   int *live;               // [rows] the coordinate of a row
-  int *begin, *longest;    // of groups of rows
+  int *begin, *longest;    // [groups] of rows: the first chunk, and the most entries of one
   int *order;              // [rows] where a coordinate of ascending order goes
   unsigned int *touching;  // [rows, MASKS] the examples that touch it, bit by bit
   Entries rows, examples;
