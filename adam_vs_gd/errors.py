@@ -11,6 +11,9 @@ class SpecError(ValueError):
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         super().__init__(f"{source}: {count}\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
 
+    def __reduce__(self) -> tuple[type, tuple[str, Sequence[str]]]:
+        return type(self), (self.source, self.mistakes)
+
 
 class FolderError(ValueError):
     """An output folder that cannot be used for this sweep, and why."""
@@ -40,6 +43,10 @@ class DiskError(RuntimeError):
     """What has been computed cannot be written; what was committed stays."""
 
 
+class ExecutorError(RuntimeError):
+    """There is nobody left to train chunks; what was committed stays."""
+
+
 class UnfitError(RuntimeError):
     """A compiled program that needs more memory than there is."""
 
@@ -54,3 +61,6 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signal: int) -> None:
         self.signal = signal
         super().__init__(f"interrupted by signal {signal}")
+
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        return type(self), (self.signal,)

@@ -74,7 +74,7 @@ def rows_of(group, **hooks):
     need_kernel(group.way.name)
     found = {}
 
-    def keep(meter, group, chunk, values, seconds):
+    def keep(group, chunk, values, seconds):
         for i, one in enumerate(chunk.lanes):
             found[one] = {name: value[i] for name, value in values.items()}
 

@@ -15,8 +15,7 @@ import small
 from small import make_plan
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine import machine, placing, runner
-from adam_vs_gd.engine import sweep as engine
+from adam_vs_gd.engine import machine, placing, runner, worker
 from adam_vs_gd.engine.chunk import compile_draw, program_bytes
 from adam_vs_gd.engine.interruption import Interruption
 from adam_vs_gd.engine.plan import Limits, Plan
@@ -125,7 +124,7 @@ def test_a_chunk_cut_anywhere_gives_the_same_bits():
     whole, kept = {}, []
 
     def collect(into):
-        def keep(meter, group, chunk, rows, seconds):
+        def keep(group, chunk, rows, seconds):
             for i, lane in enumerate(chunk.lanes):
                 into[lane.digest] = {name: values[i].tobytes() for name, values in rows.items()}
 
@@ -253,7 +252,7 @@ def test_a_program_that_needs_too_much_is_made_narrower():
     with ag.numerics("float32"):
         need = placing.programs_of(batch, group, tuple(jax.devices("cpu")[:1])).bytes
     told, widths = [], []
-    hooks = runner.Hooks(tell=told.append, keep=lambda meter, group, *rest: widths.append(group.width))
+    hooks = runner.Hooks(tell=told.append, keep=lambda group, *rest: widths.append(group.width))
     failed = runner.run_plan(Plan((group,)), jax.devices("cpu"), lambda devices: need * 3 // 4, hooks, make_batch)
     assert failed == []
     assert widths == [8, 8]
@@ -290,8 +289,9 @@ def test_the_furthest_checkpoint_is_gone_on_with(tmp_path):
     with Checkpoints(tmp_path, 0, {}, print) as checkpoints:
         for part, step in ((names, 100), (names[:4], 9000), (names[2:6], 500)):
             checkpoints.save(Snapshot(tuple(part), step, (np.zeros((len(part), 2)),), {}), wait=True)
-        assert checkpoints.find([lane.digest for lane in lanes[:4]]).step == 9000
-        assert checkpoints.find([lane.digest for lane in lanes[:6]]).step == 100
+        kept = [path.name for path in tmp_path.iterdir()]
+        assert checkpoints.find([lane.digest for lane in lanes[:4]], kept).step == 9000
+        assert checkpoints.find([lane.digest for lane in lanes[:6]], kept).step == 100
 
 
 def test_a_checkpoint_of_another_layout_is_left_out():
@@ -344,13 +344,13 @@ def test_a_folder_does_not_mix_platforms_or_paths_unless_told_to(tmp_path, key, 
 
 
 def test_the_log_has_versions_devices_plan_timings_and_warnings(tmp_path, monkeypatch):
-    real = engine.run_plan
+    real = worker.run_plan
 
     def warning(*arguments):
         warnings.warn("the sky is falling", stacklevel=1)
         return real(*arguments)
 
-    monkeypatch.setattr(engine, "run_plan", warning)
+    monkeypatch.setattr(worker, "run_plan", warning)
     with pytest.warns(UserWarning, match="sky"):
         ag.run_sweep(small.spec(steps=4, record=2, seeds=1), tmp_path / "sweep", quiet=True)
     log = (tmp_path / "sweep" / "log.txt").read_text()

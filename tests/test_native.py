@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adam_vs_gd.engine import estimate
-from adam_vs_gd.engine.run import start
 from adam_vs_gd.engine.settings import Settings, describe_machine
+from adam_vs_gd.engine.site import start
 from adam_vs_gd.problems.two_patch.data import NoiseRanks
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.lane import Static

@@ -265,7 +265,7 @@ def rows_of(chosen, **hooks):
     chunks = tuple(Chunk((lane,)) for lane in mine)
     group = Group(FAMILY, mine[0].static, None, NETWORK, mine[0].record, 1, 1, 1, chunks)
 
-    def keep(meter, group, chunk, rows, seconds):
+    def keep(group, chunk, rows, seconds):
         found.update({lane: {name: v[i] for name, v in rows.items()} for i, lane in enumerate(chunk.lanes)})
 
     make = FAMILY.make(spec, {}).batch

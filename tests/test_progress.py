@@ -1,6 +1,5 @@
 """What a run tells of how far it is."""
 
-import dataclasses
 import io
 import itertools
 
@@ -8,9 +7,8 @@ import pytest
 import small
 from small import make_plan
 
-from adam_vs_gd.engine.packing import halved
 from adam_vs_gd.engine.plan import Limits
-from adam_vs_gd.engine.progress import Bar, Lines, Meter, Silent, duration, progress_on
+from adam_vs_gd.engine.progress import Bar, Far, Lines, Meter, Pulse, Silent, duration, progress_on
 from adam_vs_gd.spec.cells import cells
 
 PLAN = make_plan(
@@ -20,39 +18,59 @@ PLAN = make_plan(
 
 
 def test_time_left_is_the_work_left_at_the_speed_of_the_last_half_minute():
-    meter = Meter(PLAN)
+    meter, pulse = Meter(PLAN), Pulse()
     assert meter.left is None
     assert meter.position() == "0/16 lanes, 0 lane-steps/s, ? left"
     group, work = PLAN.groups[0], 200 * PLAN.groups[0].cost.step
-    meter.advance(group, 50, 50, 4, 1.0)
+    pulse.advance(group, 50, 50, 4, 1.0)
+    meter.hear("one", pulse.far())
     assert meter.speed == 200
     assert meter.left == pytest.approx((PLAN.work - work) / work), "a step of gradient descent is less work"
     assert meter.position() == "0/16 lanes, chunk 1/4 at step 50/100, 200 lane-steps/s, 8.7 s left"
     for _ in range(100):
-        meter.advance(group, 50, 1, 4, 1.0)
+        pulse.advance(group, 50, 1, 4, 1.0)
+    meter.hear("one", pulse.far())
     assert meter.speed == pytest.approx(4), "the past is forgotten"
 
 
 def test_what_has_been_passed_over_needs_no_time():
-    meter = Meter(PLAN)
+    meter, pulse = Meter(PLAN), Pulse()
     for group in PLAN.groups:
-        meter.pass_over(group, group.static.steps, group.lanes)
-    meter.advance(PLAN.groups[0], 1, 0, 4, 1.0)
-    assert meter.work_begun == pytest.approx(meter.work)
+        pulse.pass_over(group, group.static.steps, group.lanes)
+    pulse.advance(PLAN.groups[0], 1, 0, 4, 1.0)
+    meter.hear("all", pulse.far())
+    assert meter.left == pytest.approx(0) or meter.left is None
+    assert meter.work_done == pytest.approx(meter.work)
 
 
 def test_a_chunk_that_is_begun_again_counts_once():
-    meter = Meter(PLAN)
+    meter, pulse = Meter(PLAN), Pulse()
     group, *others = PLAN.groups
-    rate = 200 * group.cost.step
-    meter.advance(group, 50, 50, 4, 1.0)
-    meter.replan(group, halved(group) or group)
+    rate, chunk = 200 * group.cost.step, 4 * group.static.steps * group.cost.step
+    pulse.advance(group, 50, 50, 4, 1.0)
+    pulse.begin_again()
+    meter.hear("one", pulse.far())
     assert meter.left == pytest.approx(PLAN.work / rate)
-    meter.advance(group, 100, 100, 4, 2.0)
-    meter.finish(4)
+    pulse.advance(group, 100, 100, 4, 2.0)
+    pulse.finish(4)
+    meter.hear("one", pulse.far())
+    assert meter.lanes_done == 4
     assert meter.left == pytest.approx(PLAN.work / rate - 2)
-    meter.replan(dataclasses.replace(group, chunks=group.chunks[1:]), None)
-    assert meter.left == pytest.approx(sum(g.lanes * g.static.steps * g.cost.step for g in others) / rate), "given up"
+    meter.drop("one")
+    meter.end(4, chunk)
+    assert meter.lanes_done == 4, "heard of while it ran, and counted at its end"
+    assert meter.left == pytest.approx(PLAN.work / rate - 2)
+    meter.end(0, sum(g.lanes * g.static.steps * g.cost.step for g in others))
+    assert meter.left == pytest.approx((group.lanes - 4) / 4 * 2), "given up"
+
+
+def test_several_chunks_at_once():
+    meter = Meter(PLAN)
+    for name, speed in (("one", 100.0), ("other", 50.0)):
+        meter.hear(name, Far(0, 50, 100, PLAN.work / 4, speed, PLAN.work / 8))
+    assert meter.position() == "0/16 lanes, 0/4 chunks, 2 running, 150 lane-steps/s, 2.0 s left"
+    meter.drop("other")
+    assert meter.left == pytest.approx(6), "what it had done is to do again"
 
 
 def test_statuses_and_running_means():
@@ -70,7 +88,7 @@ def test_lines_come_every_few_seconds_and_at_the_end(monkeypatch):
     for _ in range(6):
         lines.update(meter)
     assert len(stream.getvalue().splitlines()) == 2
-    meter.finish(meter.lanes)
+    meter.end(meter.lanes, meter.work)
     lines.update(meter)
     assert stream.getvalue().splitlines()[-1].startswith("16/16 lanes")
 
@@ -84,7 +102,7 @@ def test_a_bar_in_a_terminal():
     progress = progress_on(stream)
     assert isinstance(progress, Bar)
     meter = Meter(PLAN)
-    meter.advance(PLAN.groups[0], 50, 50, 4, 1.0)
+    meter.hear("one", Far(0, 50, 100, 1.0, 200.0, 1.0))
     meter.count("fitted", "adam", 0.5)
     with progress:
         progress.note("out of [memory]")

@@ -18,7 +18,7 @@ from adam_vs_gd.engine import rest as engine
 from adam_vs_gd.engine import runner
 from adam_vs_gd.engine.packing import widths
 from adam_vs_gd.engine.plan import Limits, Plan, describe
-from adam_vs_gd.engine.progress import Meter
+from adam_vs_gd.engine.progress import Far, Meter
 from adam_vs_gd.experiments import rest as experiment
 from adam_vs_gd.problems.learning import rest
 from adam_vs_gd.problems.learning.curvature import smallest_eigenvalue
@@ -60,7 +60,7 @@ def snapshot_rows(lanes, group, **hooks):
     """The rows of lanes by digest, trained in a group."""
     found = {}
 
-    def keep(meter, group, chunk, values, seconds):
+    def keep(group, chunk, values, seconds):
         for i, lane in enumerate(chunk.lanes):
             assert lane.digest not in found
             found[lane.digest] = {name: value[i] for name, value in values.items()}
@@ -356,7 +356,7 @@ def test_the_plan_of_a_sweep_to_rest_is_the_most():
     assert plan.lane_steps == sum(lane.static.steps for lane in lanes)
     assert "lane-steps at most" in describe(plan, Limits(1, 2**40, 2**40, 16))
     meter = Meter(plan)
-    meter.advance(plan.groups[0], 10, 10, 2, 1.0)
+    meter.hear("one", Far(0, 10, 10, 1.0, 20.0, 1.0))
     assert meter.position().endswith("left at most")
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter, deque
 from types import TracebackType
-from typing import Protocol, TextIO, cast
+from typing import NamedTuple, Protocol, TextIO, cast
 
 from adam_vs_gd.engine.plan import Group, Plan
 from adam_vs_gd.engine.terminal import Lasting
@@ -15,17 +15,12 @@ SECONDS_BETWEEN_LINES = 5.0
 SPEED_SECONDS = 30.0  # of stepping that the speed is averaged over
 
 
-class Meter:
-    """How far a run is. The time left is judged by the operations left, at the speed of the last half minute."""
+class Pulse:
+    """How far the lanes of a plan are, to whoever trains them, and how fast they were in the last half minute."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.main = next((group.family.main for group in plan.groups), "").replace("_", " ")
-        self.lanes, self.work, self.at_most = plan.lanes, plan.work, plan.at_most
-        self.chunks = sum(len(group.chunks) for group in plan.groups)
-        self.lanes_done = self.chunks_done = self.step = self.steps = 0
+    def __init__(self) -> None:
+        self.lanes_done = self.step = self.steps = 0
         self.work_done = self.work_begun = 0.0
-        self.statuses: Counter[str] = Counter()
-        self.values: dict[str, tuple[float, int]] = {}
         self.recent: deque[tuple[float, int, float]] = deque()
 
     def pass_over(self, group: Group, steps: int, lanes: int) -> None:
@@ -40,23 +35,71 @@ class Meter:
         while sum(seconds for seconds, _, _ in self.recent) - self.recent[0][0] > SPEED_SECONDS:
             self.recent.popleft()
 
-    def end_chunk(self) -> None:
-        """A chunk is done."""
-        self.chunks_done += 1
-
     def finish(self, lanes: int) -> None:
         """So many lanes are done."""
         self.lanes_done += lanes
         self.work_done, self.work_begun = self.work_done + self.work_begun, 0.0
 
-    def replan(self, before: Group, after: Group | None) -> None:
-        """What is left of a group is cut anew, the chunk in the making with it; or is given up."""
+    def begin_again(self) -> None:
+        """What is not done is begun again."""
         self.work_begun = 0.0
-        self.chunks -= len(before.chunks)
-        if after is None:
-            self.work -= before.lanes * before.static.steps * before.cost.step
-        else:
-            self.chunks += len(after.chunks)
+
+    def far(self) -> Far:
+        """How far they are, in numbers."""
+        seconds = sum(seconds for seconds, _, _ in self.recent)
+        per = (sum(done[k] for done in self.recent) / seconds if seconds else 0.0 for k in (1, 2))
+        return Far(self.lanes_done, self.step, self.steps, self.work_done + self.work_begun, *per)
+
+
+class Far(NamedTuple):
+    """How far some lanes are.
+
+    Attributes:
+        lanes: those that are done.
+        step: of those that run, of
+        steps: their last.
+        work: operations that are done, or not needed.
+        speed: lane-steps per second; 0 where nothing has been measured.
+        rate: operations per second.
+    """
+
+    lanes: int = 0
+    step: int = 0
+    steps: int = 0
+    work: float = 0.0
+    speed: float = 0.0
+    rate: float = 0.0
+
+
+class Meter:
+    """How far a run is. The time left is judged by the operations left, at the speed of the last half minute."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.main = next((group.family.main for group in plan.groups), "").replace("_", " ")
+        self.lanes, self.work, self.at_most = plan.lanes, plan.work, plan.at_most
+        self.chunks = sum(len(group.chunks) for group in plan.groups)
+        self.lanes_ended = self.chunks_done = 0
+        self.work_ended = 0.0
+        self.statuses: Counter[str] = Counter()
+        self.values: dict[str, tuple[float, int]] = {}
+        self.running: dict[str, Far] = {}
+        self.last = Far()
+
+    def hear(self, name: str, far: Far) -> None:
+        """A chunk that runs under a name is so far."""
+        self.running[name] = far
+        if far.speed:
+            self.last = far
+
+    def drop(self, name: str) -> None:
+        """A chunk runs no more, whatever became of it."""
+        self.running.pop(name, None)
+
+    def end(self, lanes: int, work: float) -> None:
+        """A chunk needs no more work: so many of its lanes are done."""
+        self.chunks_done += 1
+        self.lanes_ended += lanes
+        self.work_ended += work
 
     def count(self, status: str, label: str, value: float | None) -> None:
         """A lane's status, its variant's label, and its main variable; None where that counts in no mean."""
@@ -66,22 +109,34 @@ class Meter:
             self.values[label] = (total + value, count + 1)
 
     @property
+    def lanes_done(self) -> int:
+        """Lanes that are done, of chunks that run too."""
+        return self.lanes_ended + sum(far.lanes for far in self.running.values())
+
+    @property
+    def work_done(self) -> float:
+        """Operations that are done."""
+        return self.work_ended + sum(far.work for far in self.running.values())
+
+    @property
     def speed(self) -> float:
-        """Lane-steps per second; 0 when nothing has been measured."""
-        seconds = sum(seconds for seconds, _, _ in self.recent)
-        return sum(steps for _, steps, _ in self.recent) / seconds if seconds else 0.0
+        """Lane-steps per second of all that run; 0 when nothing has been measured."""
+        return sum(far.speed for far in self.running.values()) or self.last.speed
 
     @property
     def left(self) -> float | None:
         """Seconds left, compilation not counted; None when nothing has been measured."""
-        seconds, work = sum(s for s, _, _ in self.recent), sum(w for _, _, w in self.recent)
-        return (self.work - self.work_done - self.work_begun) * seconds / work if work else None
+        rate = sum(far.rate for far in self.running.values()) or self.last.rate
+        return max(0.0, self.work - self.work_done) / rate if rate else None
 
     def position(self) -> str:
-        """Lanes, chunk and step, speed, time left."""
+        """Lanes, chunk and step (or how many chunks run), speed, time left."""
         parts = [f"{self.lanes_done}/{self.lanes} lanes"]
-        if self.chunks_done < self.chunks and self.steps:
-            parts.append(f"chunk {self.chunks_done + 1}/{self.chunks} at step {self.step}/{self.steps}")
+        stepped = [far for far in self.running.values() if far.steps]
+        if len(self.running) > 1:
+            parts.append(f"{self.chunks_done}/{self.chunks} chunks, {len(self.running)} running")
+        elif stepped:
+            parts.append(f"chunk {self.chunks_done + 1}/{self.chunks} at step {stepped[0].step}/{stepped[0].steps}")
         parts.append(f"{self.speed:,.0f} lane-steps/s")
         parts.append("? left" if self.left is None else f"{duration(self.left)} left{self.at_most}")
         return ", ".join(parts)

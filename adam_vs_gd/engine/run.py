@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping, Sequence, Set
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
-from adam_vs_gd.engine.chunk import Programs
+from adam_vs_gd.engine.executors import Pool, pool_of
 from adam_vs_gd.engine.interruption import Interruption
-from adam_vs_gd.engine.machine import expect_products, keep_compiled, kernel_of, use_devices
 from adam_vs_gd.engine.packing import make_plan
-from adam_vs_gd.engine.plan import Group, Limits
+from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.engine.progress import Progress, progress_on
-from adam_vs_gd.engine.settings import Settings, describe_machine
-from adam_vs_gd.errors import DiskError, SpecError
-from adam_vs_gd.problem import Family, Maker, until_of
+from adam_vs_gd.engine.settings import Settings
+from adam_vs_gd.engine.task import Job, pickled
+from adam_vs_gd.engine.worker import Bench, bench_for, look
+from adam_vs_gd.errors import DiskError, MachineError
+from adam_vs_gd.problem import Family, nothing
 from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store import lock
-from adam_vs_gd.store.folder import Folder
-from adam_vs_gd.store.provenance import provenance
+from adam_vs_gd.store.folder import WORKERS, Folder
+from adam_vs_gd.store.words import Words
 from adam_vs_gd.surroundings import refuse_settings
-from adam_vs_gd.types import AT_FIT, AT_REST, FIT_STEP, REST, REST_STEP
 
 
 class Run(NamedTuple):
@@ -32,21 +34,27 @@ class Run(NamedTuple):
 
     Attributes:
         spec: the sweep, complete.
-        maker: its functions.
         cells: of its result.
         settings: how it is run.
-        devices: where.
         progress: what is told of it.
         interruption: whether it has to stop.
+        job: what all of its chunks have in common.
+        about: what computes it.
+        limits: gives what a chunk may take now, where it is trained.
+        bench: what this process trains with; None where others do.
+        pool: those others.
     """
 
     spec: SweepSpec
-    maker: Maker
     cells: Sequence[Cell]
     settings: Settings
-    devices: tuple[jax.Device, ...]
     progress: Progress
     interruption: Interruption
+    job: Job
+    about: Mapping[str, str]
+    limits: Callable[[], Limits]
+    bench: Bench | None = None
+    pool: Pool | None = None
 
     @property
     def family(self) -> Family:
@@ -61,73 +69,71 @@ class Run(NamedTuple):
         return {lane.digest: labels[position[0] if first else 0] for position, lane in self.cells}
 
     @property
-    def about(self) -> dict[str, str]:
-        """What computes it."""
-        machine = describe_machine(self.family, self.devices, self.settings.path, self.settings.products)
-        return provenance() | machine | dict(self.maker.about)
+    def where(self) -> str:
+        """Where it is trained, for the log."""
+        return f"on {len(self.bench.devices)} devices" if self.bench else "on workers"
 
-    def limits(self) -> Limits:
-        """What a chunk may take now."""
-        return self.settings.limits(self.family, self.devices)
-
-    def memory(self, devices: int) -> int:
-        """Of so many of the devices, the bytes that a chunk may take on each now."""
-        return self.limits().each(devices)
-
-    def compiled(self, group: Group, programs: Programs) -> None:
-        """See that programs give the variables that the family declares, and no others.
-
-        Raises:
-            SpecError: naming those that do not agree.
-        """
-        declared = self.family.variables(self.spec)
-        final = set(programs.gives["finish"])
-        if until_of(group.static) == REST:
-            measured = {*programs.gives["measure"], *programs.gives["test"]}
-            final |= {FIT_STEP, REST_STEP, *(name + end for name in measured for end in (AT_FIT, AT_REST))}
-        paths = {name: grid for grid, which in GRIDS.items() for name in programs.gives[which]}
-        said = {name: variable.grid for name, variable in declared.items() if variable.grid}
-        wrong = [f"{name}: is measured, but no variable of the family {self.family.name}" for name in
-                 sorted(final - declared.keys() - {"status"})]  # fmt: skip
-        wrong += [f"{name}: is a variable of the family {self.family.name}, but not measured" for name in
-                  sorted((declared.keys() | {"status"}) - final)]  # fmt: skip
-        if self.spec.record:
-            wrong += [
-                f"{name}: has a trajectory on the grid {grid or 'none'}, and {said.get(name) or 'none'} was declared"
-                for name in sorted(paths.keys() | said.keys())
-                if (grid := paths.get(name, "")) != said.get(name, "") and name in final
-            ]
-        if wrong:
-            raise SpecError(f"the functions of {group.name}", wrong)
-
-
-GRIDS = {"record": "measure", "test_record": "test"}
-"""{grid of a trajectory: the program that gives it}."""
+    @property
+    def here(self) -> Bench:
+        """What this process trains with."""
+        assert self.bench is not None
+        return self.bench
 
 
 @contextlib.contextmanager
-def running(spec: SweepSpec, given: Mapping[str, Any], settings: Settings) -> Iterator[Run]:
-    """What a sweep is run with; JAX's backend is started, unless it is set to what would change results."""
+def running(
+    spec: SweepSpec,
+    given: Mapping[str, Any],
+    settings: Settings,
+    folder: Path | None = None,
+    executor: Any = None,
+) -> Iterator[Run]:
+    """What a sweep is run with; JAX's backend is started where it is trained, unless set to what would change results.
+
+    Args:
+        spec: the sweep.
+        given: objects that it names.
+        settings: how it is run.
+        folder: of the sweep; None keeps it in memory.
+        executor: who trains it; this process by default.
+    """
     refuse_settings()
     maker = spec.family.make(spec, given)
     spec = maker.spec
+    job = Job(uuid.uuid4().hex, spec.to_dict(), b"", settings, None if folder is None else folder.absolute())
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
-        devices = start(spec, settings, progress)
-        yield Run(spec, maker, list(cells(spec)), settings, devices, progress, interruption)
+        if executor is None:
+            bench = bench_for(job, maker, progress.note)
+            yield Run(spec, list(cells(spec)), settings, progress, interruption, job, bench.about, bench.limits, bench)
+            return
+        with words_of(job) as words:
+            job = replace(job, given=pickled(given), words=words.path)
+            pool = pool_of(executor, words)
+            try:
+                progress.note(f"{spec.name}: waiting for a worker")
+                site = pool.ask(look, job)
+                for line in site.lines:
+                    progress.note(f"{site.worker}: {line}")
+                if site.spec != spec.to_dict():
+                    raise MachineError(f"{site.worker}: makes another sweep of this spec; it must have the same code")
+                job = replace(job, token=f"{job.token}-1", made=site.about)
+                everything = list(cells(spec))
+                yield Run(spec, everything, settings, progress, interruption, job, site.about, lambda: site.limits,
+                          pool=pool)  # fmt: skip
+            finally:
+                pool.close()
 
 
-def start(spec: SweepSpec, settings: Settings, progress: Progress) -> tuple[jax.Device, ...]:
-    """Start JAX's backend."""
-    if settings.compile_cache:
-        keep_compiled()
-    found = use_devices(settings.devices)
-    expect_products(settings.products, found)
-    count = f"{len(found)} devices" if len(found) > 1 else "1 device"
-    progress.note(f"{spec.name}: JAX runs on {count}, {found[0].platform} ({found[0].device_kind})")
-    if kernel := kernel_of(spec.family, found, settings.path):
-        without = f"without the native kernel, several times slower: {kernel.why_not}"
-        progress.note(f"native kernel: {kernel.simd}" if kernel.simd else without)
-    return found
+@contextlib.contextmanager
+def words_of(job: Job) -> Iterator[Words]:
+    """Where workers leave word of a run: in its folder, or in one of this machine's where it has none."""
+    if job.folder is not None:
+        yield Words(job.folder / WORKERS / job.token)
+        return
+    with tempfile.TemporaryDirectory(prefix="adam-vs-gd-") as folder:
+        words = Words(Path(folder) / job.token)
+        words.make()
+        yield words
 
 
 def refuse_unfit(run: Run, done: Set[str]) -> None:
@@ -136,10 +142,12 @@ def refuse_unfit(run: Run, done: Set[str]) -> None:
     Raises:
         MachineError: naming what they take.
     """
+    if run.bench is None or run.bench.maker.refuse is nothing:
+        return
     limits = run.limits()
     for group in make_plan(run.family, (lane for _, lane in run.cells), limits, done).groups:
         if group.bytes > limits.each(group.devices):
-            run.maker.refuse(group.static, limits.each(1))
+            run.bench.maker.refuse(group.static, limits.each(1))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,10 @@ import numpy as np
 
 from adam_vs_gd.engine.chunk import Programs, SeedDraws, compile_draw, program_bytes
 from adam_vs_gd.engine.pace import SEGMENT_SECONDS, Pace
-from adam_vs_gd.engine.packing import halved, places_of
+from adam_vs_gd.engine.packing import cut, halved, places_of
 from adam_vs_gd.engine.placing import Make, Ready, batch_of, fits, placed, programs_of, state_from
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, size
-from adam_vs_gd.engine.progress import Meter, duration
+from adam_vs_gd.engine.progress import Pulse, duration
 from adam_vs_gd.engine.rest import ToRest
 from adam_vs_gd.errors import UnfitError
 from adam_vs_gd.spec.cells import Lane
@@ -39,20 +39,48 @@ class Hooks:
     Attributes:
         tell: something worth a line has happened.
         check: called between whatever takes long; may raise to stop.
-        advanced: a segment or a chunk is done; called with the `Meter` of the run.
+        advanced: a segment or a chunk is done; called with the `Pulse` of what runs.
         between: called after every segment but a chunk's last, with what makes a `Snapshot`; may raise to stop.
         compiled: a group's programs are there; may raise to refuse them.
         find: digests of lanes -> a snapshot with all of them, or None.
-        keep: a chunk is done: (meter, group, chunk, rows, seconds).
+        keep: a chunk, or a part of one, is done: (group, chunk, rows, seconds).
     """
 
     tell: Callable[[str], None] = nothing
     check: Callable[[], None] = nothing
-    advanced: Callable[[Meter], None] = nothing
+    advanced: Callable[[Pulse], None] = nothing
     between: Callable[[Callable[[], Snapshot]], None] = nothing
     compiled: Callable[[Group, Programs], None] = nothing
     find: Callable[[Sequence[str]], Snapshot | None] = nothing
-    keep: Callable[[Meter, Group, Chunk, Rows, float], None] = nothing
+    keep: Callable[[Group, Chunk, Rows, float], None] = nothing
+
+
+class Shop:
+    """What a process keeps from one chunk to the next: draws, and how wide chunks may be where memory was short.
+
+    Attributes:
+        draws: of the seeds in use.
+        met: groups that have been compiled here.
+        fitting: {group that was too wide: (devices, width) that fit}.
+    """
+
+    def __init__(self) -> None:
+        self.draws = SeedDraws()
+        self.met: set[Hashable] = set()
+        self.fitting: dict[Hashable, tuple[int, int, int]] = {}
+
+    def fit(self, group: Group) -> Group:
+        """A group as wide as is known to fit."""
+        devices, width, block = self.fitting.get(kind_of(group), (group.devices, group.width, group.block))
+        if width >= group.width:
+            return group
+        narrower = replace(group, block=block)
+        return cut(narrower, [chunk.lanes for chunk in group.chunks], devices, width)
+
+
+def kind_of(group: Group) -> Hashable:
+    """What chunks have in common that need the same memory a lane."""
+    return group.static, group.extent, group.way, group.record
 
 
 def run_plan(
@@ -61,6 +89,7 @@ def run_plan(
     memory: Callable[[int], int],
     hooks: Hooks,
     make: Make,
+    shop: Shop | None = None,
 ) -> list[Lane]:
     """Run every chunk.
 
@@ -73,63 +102,83 @@ def run_plan(
         memory: of so many devices, bytes that a chunk may take on each now.
         hooks: what is called on the way.
         make: (static, extent, way, block) -> the functions of a group.
+        shop: what is kept between plans that share it.
 
     Returns:
         Lanes that could not be computed, because not even the narrowest chunk had memory enough.
     """
-    seed_draws, failed = SeedDraws(), []
-    meter = Meter(plan)
-    queue = deque(plan.groups)
+    shop, failed = shop or Shop(), []
+    pulse = Pulse()
+    queue = deque(map(shop.fit, plan.groups))
     while queue:
         group = queue.popleft()
         kept: set[str] = set()
         try:
             with numerics(group.static.precision):
-                here = tuple(devices[: group.devices])
-                hooks.tell(f"{group.name}: compiling")
-                started = time.monotonic()
-                batch = batch_of(group, make)
-                check_fit("draws", program_bytes(compile_draw(batch.draw, here)), memory(len(here)))
-                seed_draws.begin(batch.draw, group.chunks[0].seeds, here)  # while the programs compile
-                programs = programs_of(batch, group, here)
-                if (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
-                    hooks.tell(f"{group.name}: compiled in {duration(seconds)}")
-                hooks.compiled(group, programs)
-                copies = 0 if batch.rest is None else state_bytes(programs, len(here))
-                check_fit("training", programs.bytes + copies, memory(len(here)))
-                hooks.check()
-                ready = Ready(batch, programs, group, here, seed_draws)
+                ready = prepared(group, devices, memory, hooks, make, shop)
                 for chunk in group.chunks:
-                    keep = functools.partial(keep_part, meter, hooks, group, kept, time.monotonic())
-                    if batch.rest is None:
-                        keep(chunk, run_chunk(ready, chunk, meter, hooks))
+                    keep = functools.partial(keep_part, pulse, hooks, group, kept, time.monotonic())
+                    if ready.batch.rest is None:
+                        keep(chunk, run_chunk(ready, chunk, pulse, hooks))
                     else:
-                        run_to_rest(ready, chunk, meter, hooks, keep)
-                    meter.end_chunk()
-                    hooks.advanced(meter)
+                        run_to_rest(ready, chunk, pulse, hooks, keep)
+                    hooks.advanced(pulse)
                     hooks.check()
         except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             left = without(group, kept)
             narrower = halved(left)
-            meter.replan(left, narrower)
+            pulse.begin_again()
             reason = str(error).strip().splitlines()[0][:200]
             if narrower is None:
                 failed += [lane for chunk in left.chunks for lane in chunk.lanes]
                 hooks.tell(f"out of memory at the narrowest width, {group.width}: {left.lanes} lanes fail ({reason})")
             else:
                 queue.appendleft(narrower)
+                shop.fitting[kind_of(group)] = narrower.devices, narrower.width, narrower.block
                 where = "" if narrower.devices == group.devices else f" on {narrower.devices} of the devices"
                 hooks.tell(f"out of memory at width {group.width}: going on with {narrower.width}{where} ({reason})")
     return failed
 
 
-def keep_part(meter: Meter, hooks: Hooks, group: Group, kept: set[str], began: float, part: Chunk, rows: Rows) -> None:
+def prepared(
+    group: Group,
+    devices: Sequence[jax.Device],
+    memory: Callable[[int], int],
+    hooks: Hooks,
+    make: Make,
+    shop: Shop,
+) -> Ready:
+    """A group's programs, compiled, if they fit; its first draws are begun.
+
+    Raises:
+        UnfitError: if they do not.
+    """
+    here = tuple(devices[: group.devices])
+    kind = kind_of(group), group.block, group.width, group.seed_slots, here
+    if kind not in shop.met:
+        hooks.tell(f"{group.name}: compiling")
+    started = time.monotonic()
+    batch = batch_of(group, make)
+    check_fit("draws", program_bytes(compile_draw(batch.draw, here)), memory(len(here)))
+    shop.draws.begin(batch.draw, group.chunks[0].seeds, here)  # while the programs compile
+    programs = programs_of(batch, group, here)
+    if kind not in shop.met and (seconds := time.monotonic() - started) > SEGMENT_SECONDS:
+        hooks.tell(f"{group.name}: compiled in {duration(seconds)}")
+    hooks.compiled(group, programs)
+    copies = 0 if batch.rest is None else state_bytes(programs, len(here))
+    check_fit("training", programs.bytes + copies, memory(len(here)))
+    hooks.check()
+    shop.met.add(kind)
+    return Ready(batch, programs, group, here, shop.draws)
+
+
+def keep_part(pulse: Pulse, hooks: Hooks, group: Group, kept: set[str], began: float, part: Chunk, rows: Rows) -> None:
     """Hand on the rows of lanes that are done, of a chunk that was begun at a time."""
     kept.update(lane.digest for lane in part.lanes)
-    meter.finish(len(part.lanes))
-    hooks.keep(meter, group, part, rows, time.monotonic() - began)
+    pulse.finish(len(part.lanes))
+    hooks.keep(group, part, rows, time.monotonic() - began)
 
 
 def without(group: Group, done: Set[str]) -> Group:
@@ -159,7 +208,7 @@ def check_fit(name: str, need: int, memory: int) -> None:
         raise UnfitError(f"the compiled program of the {name} takes {size(need)}, of {size(memory)} on each device")
 
 
-def run_chunk(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks) -> Rows:
+def run_chunk(ready: Ready, chunk: Chunk, pulse: Pulse, hooks: Hooks) -> Rows:
     """Train the lanes of a chunk from their start, or from a snapshot of them, to the end.
 
     Returns:
@@ -199,7 +248,7 @@ def run_chunk(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks) -> Rows:
         look(0)
     else:
         state, reached, paths = resumed
-        meter.pass_over(group, reached, lanes)
+        pulse.pass_over(group, reached, lanes)
         hooks.tell(f"{lanes} lanes go on at step {reached} of {steps}")
     pace, measured = Pace(sorted({*grids["measure"], steps} - {0})), dict[str, Any]()
     while reached < steps:
@@ -210,8 +259,8 @@ def run_chunk(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks) -> Rows:
         jax.block_until_ready(state)
         seconds, advanced, reached = time.monotonic() - began, stop - reached, stop
         pace.took(advanced, seconds)
-        meter.advance(group, reached, advanced, lanes, seconds)
-        hooks.advanced(meter)
+        pulse.advance(group, reached, advanced, lanes, seconds)
+        hooks.advanced(pulse)
         if reached < steps:
             hooks.between(snapshot)
     final = programs.finish(*inputs, state, measured)
@@ -219,13 +268,13 @@ def run_chunk(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks) -> Rows:
     return rows | {f"{name}_path": values for name, values in recorded(paths, where).items()}
 
 
-def run_to_rest(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks, keep: Callable[[Chunk, Rows], None]) -> None:
+def run_to_rest(ready: Ready, chunk: Chunk, pulse: Pulse, hooks: Hooks, keep: Callable[[Chunk, Rows], None]) -> None:
     """Train the lanes of a chunk from their start, or from a snapshot of them, until each is at rest.
 
     Args:
         ready: their group.
         chunk: the lanes.
-        meter: of the run.
+        pulse: of the run.
         hooks: what is called on the way.
         keep: called with lanes that are done, and their rows.
     """
@@ -234,7 +283,7 @@ def run_to_rest(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks, keep: Ca
     found = hooks.find([lane.digest for lane in chunk.lanes])
     if found is not None and fits(found, ready.programs) and lanes.knows(found):
         lanes.restore(found)
-        meter.pass_over(group, lanes.reached, lanes.running)
+        pulse.pass_over(group, lanes.reached, lanes.running)
         hooks.tell(f"{lanes.running} lanes go on at step {lanes.reached} of {lanes.steps} at most")
     else:
         lanes.start()
@@ -244,9 +293,9 @@ def run_to_rest(ready: Ready, chunk: Chunk, meter: Meter, hooks: Hooks, keep: Ca
         gone = lanes.advance(pace.stop(reached))
         seconds, advanced = time.monotonic() - began, lanes.reached - reached
         pace.took(advanced, seconds)
-        meter.advance(group, lanes.reached, advanced, running, seconds)
-        meter.pass_over(group, lanes.steps - lanes.reached, gone)
-        hooks.advanced(meter)
+        pulse.advance(group, lanes.reached, advanced, running, seconds)
+        pulse.pass_over(group, lanes.steps - lanes.reached, gone)
+        hooks.advanced(pulse)
         if lanes.running:
             hooks.between(lanes.snapshot)
             wasted += seconds * lanes.idle

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from adam_vs_gd.engine.dispatch import DEATHS, GivenUp, Reports, dispatch
+from adam_vs_gd.engine.executors import InProcess
 from adam_vs_gd.engine.interruption import Interruption
 from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.placing import Make
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
-from adam_vs_gd.engine.progress import Meter, duration, progress_on
+from adam_vs_gd.engine.progress import Far, Meter, Pulse, duration, progress_on
 from adam_vs_gd.engine.run import Run, holding, locked, refuse_unfit, running, writing
 from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.settings import Settings
-from adam_vs_gd.problem import Family, nothing
+from adam_vs_gd.engine.task import Kept
+from adam_vs_gd.engine.worker import made_with
+from adam_vs_gd.problem import Family
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.spec.cells import Lane, cells
+from adam_vs_gd.spec.cells import Lane, cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec, expect_spec
 from adam_vs_gd.store import lock
-from adam_vs_gd.store.checkpoint import Checkpoints, Snapshot
+from adam_vs_gd.store.checkpoint import Checkpoints
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.journal import Damage, Survey
 from adam_vs_gd.store.log import Log
-from adam_vs_gd.store.mixture import UNMIXED, refuse_mixture
+from adam_vs_gd.store.mixture import refuse_mixture
+from adam_vs_gd.store.words import Words
 from adam_vs_gd.types import Rows
 
 
@@ -40,6 +47,7 @@ def run_sweep(
     optimizers: Mapping[str, Any] | None = None,
     model: Any = None,
     data: Any = None,
+    executor: Any = None,
     **settings: Any,
 ) -> xr.Dataset:
     """Train every lane of a sweep that is not there yet, and return all results.
@@ -52,6 +60,8 @@ def run_sweep(
             labels of the spec; see docs/your-own.md, as for
         model: your own, and
         data: a sampler of your own.
+        executor: who trains the lanes instead of this process: anything with the interface of
+            `concurrent.futures.Executor` whose workers are spawned, Dask's client, or a function that makes one.
         settings: those of `Settings` by name: `devices`, `memory`, `path`, `products`, `checkpoint_every`,
             `wait`, `compile_cache`, `allow_mixed`, `quiet`.
 
@@ -64,11 +74,12 @@ def run_sweep(
             computed.
         MachineError: if there are not so many devices, or a setting is impossible.
         DiskError: if results cannot be written; what was committed stays.
+        ExecutorError: if the executor takes no more chunks; what was committed stays.
         Interrupted: a KeyboardInterrupt, after SIGINT or SIGTERM: the same call goes on from there.
     """
     named = {f"optimizers.{label}": factory for label, factory in (optimizers or {}).items()}
     given = {key: thing for key, thing in {**named, "model": model, "data": data}.items() if thing is not None}
-    return sweep(expect_spec(spec), out, given, Settings(**settings), overwrite=overwrite)
+    return sweep(expect_spec(spec), out, given, Settings(**settings), overwrite=overwrite, executor=executor)
 
 
 def sweep(
@@ -78,16 +89,16 @@ def sweep(
     settings: Settings,
     *,
     overwrite: bool = False,
+    executor: Any = None,
 ) -> xr.Dataset:
     """`run_sweep`, with the objects that a spec names."""
-    with running(spec, given, settings) as run:
-        if out is None:
+    folder = None if out is None else Folder(out)
+    with running(spec, given, settings, folder.path if folder else None, executor) as run:
+        if folder is None:
             return in_memory(run)
-        folder = Folder(out)
         if not overwrite:
             folder.check(run.spec)
-        if run.maker.refuse is not nothing:
-            refuse_unfit(run, set() if overwrite else folder.journal.survey().done)
+        refuse_unfit(run, set() if overwrite else folder.journal.survey().done)
         with holding(folder, run, overwrite=overwrite):
             folder.check(run.spec)
             return compute(folder, run)
@@ -115,7 +126,7 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
         ):
             folder.consolidate(results := folder.dataset(spec, everything))
         return results
-    with running(spec, given or {}, settings) as run, holding(folder, run):
+    with running(spec, given or {}, settings, folder.path) as run, holding(folder, run):
         lost = folder.journal.lost(wanted, folder.journal.survey())
         return compute(folder, run, only=lost)
 
@@ -128,7 +139,7 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
         run.progress.note(text)
         log.add(text)
 
-    spec, settings, interruption, about, labels = run.spec, run.settings, run.interruption, run.about, run.labels
+    spec, settings, about, labels = run.spec, run.settings, run.about, run.labels
     survey = folder.journal.survey()
     wanted = labels.keys()
     limits, lanes = run.limits(), [lane for _, lane in run.cells if only is None or lane.digest in only]
@@ -136,11 +147,11 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
         refuse_mixture(folder.path, survey.about, about, settings.allow_mixed, run.family.unmixed)
     with writing(folder), log.warnings():
         folder.open(spec)
-        log.add(f"start on {len(run.devices)} devices: {about}, {settings}")
+        log.add(f"start {run.where}: {about}, {settings}")
         for damage in survey.damaged:
             aside = folder.journal.set_aside(damage.path)
             tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
-        made = {key: about[key] for key in (*UNMIXED, *run.family.unmixed, "versions") if key in about}
+        made = made_with(about, run.family.unmixed)
         with Checkpoints(folder.checkpoints, settings.checkpoint_every, made, tell) as checkpoints:
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
@@ -150,73 +161,133 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
             tell_what_is_there(wanted, survey, plan, tell)
             word = lock.Word(folder.path)
 
-            def between(snapshot: Callable[[], Snapshot]) -> None:
-                if interruption.signal is not None:
-                    checkpoints.save(snapshot(), wait=True)
-                    interruption.check()
-                checkpoints.between(snapshot)
-
             def advanced(meter: Meter) -> None:
                 word.say(meter.position())
                 run.progress.update(meter)
 
-            def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
-                digests = [lane.digest for lane in chunk.lanes]
-                how = {"width": group.width, "devices": group.devices, "seconds": seconds}
-                folder.journal.commit(digests, rows, about | how)
-                done.update(digests)
+            def kept(part: Kept) -> None:
+                if part.rows is not None:
+                    folder.journal.commit(part.lanes, part.rows, part.how)
+                done.update(part.lanes)
                 checkpoints.prune(done)
-                log.add(f"chunk {chunk.digest}: {len(digests)} lanes in {seconds:.1f} s")
-                count(meter, run.family, chunk, rows, labels)
+                log.add(f"chunk {digest_of(part.lanes)}: {len(part.lanes)} lanes in {part.how['seconds']:.1f} s")
+
+            def ended(chunk: Chunk) -> None:
+                checkpoints.remove(chunk.digest)
 
             began = time.monotonic()
-            hooks = Hooks(tell, interruption.check, advanced, between, run.compiled, checkpoints.find, keep)
-            failed = run_plan(plan, run.devices, run.memory, hooks, run.maker.batch)
+            gone = train_all(run, plan, tell, kept, ended, advanced, checkpoints.having)
         folder.journal.settle(wanted, done)
         results = folder.dataset(spec, run.cells)
         folder.consolidate(results)
-        log.add(f"done: {plan.lanes - len(failed)} lanes in {duration(time.monotonic() - began)}")
-        interruption.check()
-    warn_of(failed)
+        log.add(f"done: {plan.lanes - gone.lanes} lanes in {duration(time.monotonic() - began)}")
+        run.interruption.check()
+    warn_of(gone)
     return results
+
+
+def train_all(
+    run: Run,
+    plan: Plan,
+    tell: Callable[[str], None],
+    kept: Callable[[Kept], None],
+    ended: Callable[[Chunk], None],
+    advanced: Callable[[Meter], None],
+    begun: Callable[[Collection[str]], tuple[str, ...]] = lambda lanes: (),
+) -> GivenUp:
+    """Have the chunks of a plan trained by whoever does that for a run."""
+    meter, labels, counted = Meter(plan), run.labels, set[str]()
+
+    def heard(lanes: Iterable[tuple[str, int, float]]) -> None:
+        for lane, status, value in lanes:
+            if lane not in counted and lane in labels:
+                counted.add(lane)
+                count(meter, run.family, labels[lane], status, value)
+
+    def keep(part: Kept) -> None:
+        heard(zip(part.lanes, part.statuses, part.values, strict=True))
+        kept(part)
+
+    reports = Reports(tell, run.interruption.check, keep, heard, ended, advanced)
+    if run.pool is None:
+        post = functools.partial(Direct, run.interruption.check, meter, reports)
+        return dispatch(run.job, plan, InProcess(run.here, post), reports, meter, begun)
+    words = Words(run.pool.places.path)
+    words.make()
+    try:
+        return dispatch(run.job, plan, run.pool, reports, meter, begun)
+    finally:
+        words.remove()
+
+
+class Direct:
+    """What a chunk that is trained here tells: at once, to the run's own.
+
+    Args:
+        check: raises to stop.
+        meter: of the run.
+        reports: of it.
+        attempt: what the chunk runs under.
+    """
+
+    def __init__(self, check: Callable[[], None], meter: Meter, reports: Reports, attempt: str) -> None:
+        self.check, self.meter, self.reports, self.attempt = check, meter, reports, attempt
+        self.tell = reports.tell
+
+    def far(self, far: Far) -> None:
+        """The chunk has got on."""
+        self.meter.hear(self.attempt, far)
+        self.reports.advanced(self.meter)
+
+    def kept(self, kept: Kept) -> None:
+        """Some of its lanes are done."""
+        self.reports.heard(zip(kept.lanes, kept.statuses, kept.values, strict=True))
 
 
 def in_memory(run: Run) -> xr.Dataset:
     """A sweep without a folder."""
     refuse_unfit(run, set())
-    rows, failed = train(run)
-    warn_of(failed)
+    plan = make_plan(run.family, (lane for _, lane in run.cells), run.limits())
+    rows: list[Rows] = []
+
+    def kept(part: Kept) -> None:
+        rows.append({"lane": np.array(part.lanes), **(part.rows or {})})
+
+    gone = train_all(run, plan, run.progress.note, kept, lambda chunk: None, run.progress.update)
+    warn_of(gone)
     return to_dataset(run.spec, rows, run.about, run.cells)
 
 
 def train(
-    run: Run, batch: Make | None = None, adjust: Callable[[Group], Group] = lambda group: group
+    run: Run, batch: Make, adjust: Callable[[Group], Group] = lambda group: group
 ) -> tuple[list[Rows], list[Lane]]:
-    """Train the lanes of a run, and keep nothing on disk.
+    """Train the lanes of a run here, measure more than the family does, and keep nothing on disk.
 
     Args:
         run: whose lanes are trained.
-        batch: what gives the functions of a group, to measure more than the family does; the family's by default.
+        batch: what gives the functions of a group.
         adjust: changes a group of the plan.
 
     Returns:
         The rows of every chunk, with the lanes' digests under "lane"; and the lanes that memory was too small for.
     """
     plan = make_plan(run.family, (lane for _, lane in run.cells), run.limits())
+    plan = Plan(tuple(adjust(group) for group in plan.groups))
     rows_kept: list[Rows] = []
-    labels = run.labels
+    meter, bench = Meter(plan), run.here
 
-    def keep(meter: Meter, group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
+    def keep(group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
         rows_kept.append({"lane": np.array([lane.digest for lane in chunk.lanes]), **rows})
-        count(meter, run.family, chunk, rows, labels)
+
+    def advanced(pulse: Pulse) -> None:
+        meter.hear("all", pulse.far())
+        run.progress.update(meter)
 
     hooks = Hooks(
-        tell=run.progress.note, check=run.interruption.check, advanced=run.progress.update,
+        tell=run.progress.note, check=run.interruption.check, advanced=advanced,
         between=lambda snapshot: run.interruption.check(), keep=keep,
-        compiled=Hooks.compiled if batch else run.compiled,
     )  # fmt: skip
-    plan = Plan(tuple(adjust(group) for group in plan.groups))
-    failed = run_plan(plan, run.devices, run.memory, hooks, batch or run.maker.batch)
+    failed = run_plan(plan, bench.devices, bench.memory, hooks, batch)
     return rows_kept, failed
 
 
@@ -238,17 +309,18 @@ def tell_what_is_there(wanted: Set[str], survey: Survey, plan: Plan, tell: Calla
         tell(f"{beside} lanes of the journal are not in this spec; they are kept, and shown again when it names them")
 
 
-def count(meter: Meter, family: Family, chunk: Chunk, rows: Rows, labels: Mapping[str, str]) -> None:
-    """Count a chunk's statuses, and the main variable of the lanes that count in its mean."""
-    main = rows.get(family.main, np.full(len(chunk.lanes), np.nan))
-    for lane, status, value in zip(chunk.lanes, rows["status"], main, strict=True):
-        outcome = family.statuses[int(status)]
-        told = outcome.counts and outcome.in_rates and np.isfinite(value)
-        meter.count(outcome.name, labels[lane.digest], float(value) if told else None)
+def count(meter: Meter, family: Family, label: str, status: int, value: float) -> None:
+    """Count a lane's status, and its main variable if it counts in the mean."""
+    outcome = family.statuses[status]
+    told = outcome.counts and outcome.in_rates and math.isfinite(value)
+    meter.count(outcome.name, label, value if told else None)
 
 
-def warn_of(failed: Sequence[Lane]) -> None:
+def warn_of(gone: GivenUp) -> None:
     """Warn of lanes that were not computed."""
-    if failed:
-        text = f"{len(failed)} lanes are not computed: memory is too small for them; --memory allows more"
+    if gone.failed:
+        text = f"{len(gone.failed)} lanes are not computed: memory is too small for them; --memory allows more"
+        warnings.warn(text, stacklevel=3)
+    for chunk in gone.killers:
+        text = f"{len(chunk.lanes)} lanes are not computed: {DEATHS} workers died in their chunk, {chunk.digest}"
         warnings.warn(text, stacklevel=3)

@@ -98,7 +98,7 @@ def trained_on(spec: SweepSpec, results: xr.Dataset, *, quiet: bool) -> pd.DataF
     longer = [replaced(lane, step) for _, lane, step, _ in rested]
     everything: Sequence[Cell] = [((0, k), lane) for k, lane in enumerate(longer)]
     with running(spec, {}, Settings(quiet=quiet)) as run:
-        chunks, _ = train(run._replace(cells=everything), run.maker.batch)
+        chunks, _ = train(run._replace(cells=everything), run.here.maker.batch)
     row_of = {str(digest): (rows, i) for rows in chunks for i, digest in enumerate(rows["lane"])}
     lines = []
     for (label, _, step, error), lane in zip(rested, longer, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -142,10 +143,23 @@ class Checkpoints:
                 self.tell(f"{folder / str(step)}: this checkpoint is damaged and left out: {first_line(error)}")
         return None
 
-    def find(self, lanes: Collection[str]) -> Snapshot | None:
-        """The checkpoint with all of some lanes that has come furthest."""
-        found = [snapshot for snapshot in self.load() if set(lanes) <= set(snapshot.lanes)]
+    def find(self, lanes: Collection[str], names: Collection[str]) -> Snapshot | None:
+        """The checkpoint with all of some lanes that has come furthest, of those of these names."""
+        self.close()
+        found = []
+        for folder in (self.path / name for name in sorted(names)):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                if (snapshot := self.newest(folder)) and set(lanes) <= set(snapshot.lanes):
+                    found.append(snapshot)
         return max(found, key=lambda snapshot: snapshot.step, default=None)
+
+    def having(self, lanes: Collection[str]) -> tuple[str, ...]:
+        """The names of those that have been loaded, and have some of these lanes."""
+        return tuple(name for name, held in self.lanes.items() if not set(lanes).isdisjoint(held))
+
+    def remove(self, name: str) -> None:
+        """Remove one that nobody needs any more."""
+        shutil.rmtree(self.path / name, ignore_errors=True)
 
     def prune(self, done: Set[str]) -> None:
         """Remove the checkpoints of which every lane is done."""

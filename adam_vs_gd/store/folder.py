@@ -26,6 +26,8 @@ from adam_vs_gd.store.journal import Journal, combined
 from adam_vs_gd.store.lock import HOLDER, LOCK
 
 COMPRESSION = 3
+WORKERS = ".workers"
+"""Where workers leave word while they train."""
 ZARR_CHUNK_BYTES = 2**24
 
 

@@ -49,7 +49,7 @@ def train(spec: SweepSpec, devices: Sequence[jax.Device], make: Make = make_batc
     rows: dict[int, dict[str, float]] = {}
     ran: list[float] = []
 
-    def keep(meter: Any, group: Any, chunk: Any, found: Mapping[str, np.ndarray], seconds: float) -> None:
+    def keep(group: Any, chunk: Any, found: Mapping[str, np.ndarray], seconds: float) -> None:
         ran.append(seconds)
         for i, lane in enumerate(chunk.lanes):
             rows[lane.seed] = {name: float(found[name][i]) for name in RESULTS}

@@ -29,6 +29,7 @@ def sweep_function(
     record: int | None = None,
     precision: str = "float32",
     overwrite: bool = False,
+    executor: Any = None,
     **settings: Any,
 ) -> xr.Dataset:
     """Evaluate a function, or run a training, at every point of some axes and for every seed.
@@ -57,6 +58,7 @@ def sweep_function(
         record: a training is measured at `record` + 1 steps; 0 for its end only, at most 100 by default.
         precision: "float32" or "float64".
         overwrite: move a folder that is there aside first.
+        executor: who evaluates it instead of this process, as for `run_sweep`.
         settings: those of `run_sweep`: `devices`, `memory`, `checkpoint_every`, `quiet` and so on.
 
     Returns:
@@ -74,7 +76,7 @@ def sweep_function(
         name=name or fit_for_a_folder(named.rpartition(":")[2]), seeds=seeds, steps=steps, record=record,
         problem=problem, axes=dict(axes), fixed=dict(fixed or {}), static=dict(static or {}),
     )  # fmt: skip
-    return sweep(spec, out, {"problem": fn}, Settings(**settings), overwrite=overwrite)
+    return sweep(spec, out, {"problem": fn}, Settings(**settings), overwrite=overwrite, executor=executor)
 
 
 def dims_of(dims: Mapping[str, Any] | None) -> dict[str, Any] | None:
