@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -137,9 +138,11 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
     with writing(folder), log.warnings():
         folder.open(spec)
         log.add(f"start on {len(run.devices)} devices: {about}, {settings}")
-        for damage in survey.damaged:
-            aside = folder.journal.set_aside(damage.path)
-            tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
+        for path, damages in itertools.groupby(survey.damaged, lambda damage: damage.path):
+            aside = folder.journal.set_aside(path)
+            for damage in damages:
+                where = f"{'in' if aside.is_dir() else 'as'} {aside}"
+                tell(f"{damage.place}: is damaged; set aside {where}: {what_it_held(damage, wanted)}")
         made = {key: about[key] for key in (*UNMIXED, *run.family.unmixed, "versions") if key in about}
         with Checkpoints(folder.checkpoints, settings.checkpoint_every, made, tell) as checkpoints:
             done = set(survey.done)

@@ -40,9 +40,14 @@ def suffixes() -> Iterator[str]:
     return itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
 
 
+def free(names: Iterable[Path]) -> Path:
+    """The first of these names that nothing has."""
+    return next(name for name in names if not name.exists())
+
+
 def move(path: Path, names: Iterable[Path]) -> Path:
     """Rename a file or folder to the first of these names that is free."""
-    target = next(name for name in names if not name.exists())
+    target = free(names)
     path.rename(target)
     return target
 

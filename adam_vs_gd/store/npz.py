@@ -10,6 +10,7 @@ import io
 import math
 import struct
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def members(content: bytes) -> Iterator[tuple[str, np.ndarray]]:
 
 
 @functools.lru_cache(maxsize=4096)
-def described(header: bytes) -> tuple[tuple[int, ...], str, np.dtype]:
+def described(header: bytes) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype]:
     """Shape, order and dtype that the header of an array's file tells; the few that there are come again and again.
 
     Raises:
