@@ -1,8 +1,8 @@
 """A pack: many sealed chunks in one immutable file, named by a digest of their names.
 
 Each chunk is a header (magic, the chunk's name, its length, the SHA-256 of these), and then its bytes, which end in
-their own SHA-256. There is no table to lose: where a header is damaged, its chunk reaches to the next header that is
-whole, and tells its name itself; and a pack that has lost a chunk without a trace is not what its name says.
+their own SHA-256. There is no table to lose: where headers are damaged, their chunks reach to the next header that is
+whole, and tell their names themselves; and a pack that has lost a chunk without a trace is not what its name says.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import IO, NamedTuple
 
 from adam_vs_gd.spec.cells import DIGITS, digest_of
 from adam_vs_gd.store.files import DIGEST_BYTES, unsealed
+from adam_vs_gd.store.npz import MEMBER
 
 SUFFIX = ".pack"
 CHUNKS = 1024  # of a pack
 MAGIC = b"\x93CHUNK\r\n"
 HEADER = struct.Struct(f"<{len(MAGIC)}s{DIGITS}sQ{DIGEST_BYTES}s")
+BEGIN = b"lane.npy"  # the name of what is first in a chunk
 BLOCK = 2**20  # bytes that are looked through at once for a header
 
 
@@ -72,16 +74,26 @@ def pieces(path: Path) -> Iterator[Piece]:
     with path.open("rb") as file:
         while found := file.read(HEADER.size):
             if told := understood(found):
-                piece = Piece(told[0], file.read(told[1]), marked=True)
+                here = [Piece(told[0], file.read(told[1]), marked=True)]
             else:
                 file.seek(1 - len(found), os.SEEK_CUR)
-                content = (found[:1] + up_to_a_header(file))[HEADER.size :]
-                rows = unsealed(content, 1)
-                piece = Piece(digest_of(rows["lane"]) if rows else "", content, marked=False)
-            names.append(piece.name)
-            yield piece
+                here = unmarked(found[:1] + up_to_a_header(file))
+            names += [piece.name for piece in here]
+            yield from here
     if "" not in names and digest_of(names) != path.stem:  # something is missing, and nothing tells what
         yield Piece("", b"", marked=False)
+
+
+def unmarked(content: bytes) -> list[Piece]:
+    """The chunks in what stands before the next header, found from its end; what is before them may be anything."""
+    found: list[Piece] = []
+    end = at = len(content)
+    while (at := content.rfind(BEGIN, 0, at) - MEMBER.size) >= 0:
+        if rows := unsealed(content[at:end], 1):
+            found.insert(0, Piece(digest_of(rows["lane"].tolist()), content[at:end], marked=False))
+            end = at = max(0, at - HEADER.size)
+    rest = content[HEADER.size : end]
+    return found if found and not rest else [Piece("", rest, marked=False), *found]
 
 
 def up_to_a_header(file: IO[bytes]) -> bytes:
