@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from adam_vs_gd.problem import Outcome
 from adam_vs_gd.problems import family_of_results
-from adam_vs_gd.results.columns import columns, number
+from adam_vs_gd.results.columns import columns, told
 from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, complete, swept
 from adam_vs_gd.results.statistics import census, over_seeds
@@ -138,19 +137,23 @@ def table(results: xr.Dataset) -> str:
     known = outcomes(results)
     axes = swept(results)
     heads = [dim.removesuffix("_index") for dim in axes]
-    rows = [["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), f"not {wanted(results)}"]]
-    sizes = (range(results.sizes[dim]) for dim in ("optimizer", *axes))
-    for index in itertools.product(*sizes):
-        at = dict(zip(("optimizer", *axes), index, strict=True))
-        here = results.isel(at)
-        values = [f"{here[name].item():.4g}" for name in heads]
-        cells = [number(summary.isel(at)) for summary in summaries.values()]
-        found = here.status.values
-        odd = {one.name: int((found == k).sum()) for k, one in enumerate(known) if not one.good}
-        odd |= {"not at rest": int(np.isin(found, moving(known)).sum())} if to_rest(results) else {}
-        note = ", ".join(f"{count} {name}" for name, count in odd.items() if count)
-        counted = max((int(summary["seeds"].isel(at)) for summary in summaries.values()), default=0)
-        rows.append([str(here.optimizer.item()), *values, str(counted), *cells, note])
+    dims = ("optimizer", *axes)
+    points = results.status.isel(seed=0, drop=True)
+    listed = lambda values: values.broadcast_like(points).transpose(*dims).values.ravel().tolist()  # noqa: E731
+
+    found = results.status.transpose(*dims, "seed").values
+    odd = {one.name: found == k for k, one in enumerate(known) if not one.good}
+    odd |= {"not at rest": np.isin(found, moving(known))} if to_rest(results) else {}
+    counts = np.array([lanes.sum(-1) for lanes in odd.values()], int).reshape(len(odd), points.size).T.tolist()
+    notes = [", ".join(f"{n} {name}" for name, n in zip(odd, here, strict=True) if n) for here in counts]
+
+    seeds = [listed(summary["seeds"]) for summary in summaries.values()]
+    counted = [str(max(here)) for here in zip(*seeds, strict=True)] or ["0"] * points.size
+    cells = [map(told, *(listed(summary[name]) for name in ("mean", "low", "high"))) for summary in summaries.values()]
+    values = [[f"{value:.4g}" for value in listed(results[name])] for name in heads]
+    head = ["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), f"not {wanted(results)}"]
+    labels = map(str, listed(results.optimizer))
+    rows = [head, *map(list, zip(labels, *values, counted, *cells, notes, strict=True))]
     return columns(rows) + f"\n(mean over seeds, 95 % interval in brackets{not_counted(known)})"
 
 

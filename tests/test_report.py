@@ -182,7 +182,7 @@ def test_what_made_it_and_how_to_make_it_again():
     results = made.results()
     assert "Computing time</dt><dd>not told" in page(results)
     results.attrs |= {"commit": "0123abc-dirty", "path": "reference", "digest": "d1d2"}
-    survey = Survey(frozenset("abc"), [{"seconds": 70.0}, {}], [])
+    survey = Survey(frozenset("abc"), [{}], [], [70.0, None])
     text = page(results, survey)
     assert "1 min 10 s for 3 lanes in 2 chunks, without compiling" in text
     assert "; not told by 1 of the chunks" in text

@@ -152,13 +152,24 @@ def refuse_unfit(run: Run, done: Set[str]) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Folder, settings: Settings, progress: Progress, interruption: Interruption) -> Iterator[None]:
-    """Hold the lock of a folder; what is half done in it is removed."""
+    """Hold the lock of a folder; what is half done in it is removed, and many chunks are packed, before and after."""
     folder.make()
     with lock.held(folder.path, wait=settings.wait, say=progress.note, check=interruption.check) as alone:
         if alone:
             with writing(folder):
                 folder.clean()
+            pack(folder, progress, interruption)
         yield
+        if alone:
+            pack(folder, progress, interruption)
+
+
+def pack(folder: Folder, progress: Progress, interruption: Interruption) -> None:
+    """Bundle the chunks of a folder, if there are many. Where that cannot be done, they stay files of their own."""
+    try:
+        folder.journal.pack(check=interruption.check)
+    except OSError as error:
+        progress.note(f"{folder.journal.path}: its chunks are not packed: {error.strerror or error}")
 
 
 @contextlib.contextmanager

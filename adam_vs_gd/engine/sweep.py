@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import time
 import warnings
@@ -148,9 +149,11 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
     with writing(folder), log.warnings():
         folder.open(spec)
         log.add(f"start {run.where}: {about}, {settings}")
-        for damage in survey.damaged:
-            aside = folder.journal.set_aside(damage.path)
-            tell(f"{damage.path}: is damaged; set aside as {aside}: {what_it_held(damage, wanted)}")
+        for path, damages in itertools.groupby(survey.damaged, lambda damage: damage.path):
+            aside = folder.journal.set_aside(path)
+            for damage in damages:
+                where = f"{'in' if aside.is_dir() else 'as'} {aside}"
+                tell(f"{damage.place}: is damaged; set aside {where}: {what_it_held(damage, wanted)}")
         made = made_with(about, run.family.unmixed)
         with Checkpoints(folder.checkpoints, settings.checkpoint_every, made, tell) as checkpoints:
             done = set(survey.done)

@@ -96,10 +96,10 @@ def machine(results: xr.Dataset, survey: Survey | None) -> str:
 
 def timings(survey: Survey | None) -> str:
     """How long the chunks of a journal took, as far as it tells."""
-    if survey is None or not survey.about:
+    if survey is None or not survey.seconds:
         return UNTOLD
-    told = [float(about["seconds"]) for about in survey.about if "seconds" in about]
-    lanes, chunks = len(survey.done), len(survey.about)
+    told = [seconds for seconds in survey.seconds if seconds is not None]
+    lanes, chunks = len(survey.done), len(survey.seconds)
     what = f"{lanes} lanes in {chunks} {'chunk' if chunks == 1 else 'chunks'}"
     if not told:
         return f"{UNTOLD} ({what})"

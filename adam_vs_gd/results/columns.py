@@ -1,16 +1,21 @@
 """Numbers and rows of text, aligned."""
 
-import numpy as np
+import math
+
 import xarray as xr
 
 
 def number(interval: xr.Dataset) -> str:
     """Mean and interval of one cell."""
-    found = [float(interval[name]) for name in ("mean", "low", "high")]
-    if np.isnan(found[0]):
+    return told(*(float(interval[name]) for name in ("mean", "low", "high")))
+
+
+def told(mean: float, low: float, high: float) -> str:
+    """A mean and its interval; "-" where there is none."""
+    if math.isnan(mean):
         return "-"
-    mean, low, high = (f"{x:.0f}" if 1000 <= abs(x) < np.inf else f"{x:.3g}" for x in found)
-    return f"{mean} [{low}, {high}]"
+    a, b, c = (f"{x:.0f}" if 1000 <= abs(x) < math.inf else f"{x:.3g}" for x in (mean, low, high))
+    return f"{a} [{b}, {c}]"
 
 
 def columns(rows: list[list[str]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -40,41 +40,19 @@ def to_dataset(
     Raises:
         FolderError: if a chunk lacks a variable.
     """
-    chunks = list(chunks)
-    row_of = {str(digest): (c, r) for c, rows in enumerate(chunks) for r, digest in enumerate(rows["lane"])}
     everything = list(cells(spec)) if everything is None else everything
-    shape = tuple(1 + max(position[i] for position, _ in everything) for i in range(len(everything[0][0])))
+    shape = tuple(i + 1 for i in everything[-1][0])
     dims = (*(("optimizer",) if spec.variants else ()), *(name for name, _ in axes(spec)), "seed")
-
-    filled: list[tuple[int, ...]] = []
-    source: list[tuple[int, int]] = []
-    for position, lane in everything:
-        if lane.digest in row_of:
-            filled.append(position)
-            source.append(row_of[lane.digest])
-    at, at_rows = tuple(np.array(filled, int).reshape(-1, len(shape)).T), np.array(source, int).reshape(-1, 2)
-
-    precision = everything[0][1].static.precision
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]] = {}
-    for name, tail, variable in layout(spec):
-        tail_dims, tail_shape = tuple(tail), tuple(tail.values())
-        values = (
-            np.zeros(shape + tail_shape, np.int8)
-            if name == STATUS
-            else np.full(shape + tail_shape, np.nan, variable.dtype or precision)
-        )
-        for c, rows in enumerate(chunks):
-            mine = at_rows[:, 0] == c
-            if not mine.any():
-                continue
-            if name not in rows:
-                raise FolderError(
-                    f"a chunk of this sweep has no {name}: another version of adam-vs-gd has computed it; go on with "
-                    "that version, or choose another folder with --out"
-                )
-            values[tuple(a[mine] for a in at)] = rows[name][at_rows[mine, 1]]
-        variables[name] = (dims + tail_dims, values, attributes(name, variable, spec.family.statuses))
-    tell_of_others(spec, chunks)
+    columns = {
+        name: (tuple(tail), variable, column(name, (len(everything), *tail.values()), variable, everything))
+        for name, tail, variable in layout(spec)
+    }
+    found = fill({name: values for name, (_, _, values) in columns.items()}, chunks, everything)
+    tell_of_others(spec, found)
+    variables = {
+        name: (dims + tail, values.reshape(shape + values.shape[1:]), attributes(name, variable, spec.family.statuses))
+        for name, (tail, variable, values) in columns.items()
+    }
     dataset = xr.Dataset(variables, coordinates(spec))
     known = family_key(spec.family, spec.problem)
     return dataset.assign_attrs(
@@ -84,11 +62,60 @@ def to_dataset(
     )  # fmt: skip
 
 
-def tell_of_others(spec: SweepSpec, chunks: Iterable[Rows]) -> None:
+def column(name: str, shape: Sequence[int], variable: Variable, everything: Sequence[Cell]) -> np.ndarray:
+    """[cells, ...] a variable of which nothing is known yet."""
+    if name == STATUS:
+        return np.zeros(shape, np.int8)
+    return np.full(shape, np.nan, variable.dtype or everything[0][1].static.precision)
+
+
+def fill(columns: Mapping[str, np.ndarray], chunks: Iterable[Rows], everything: Sequence[Cell]) -> set[str]:
+    """Write the rows of chunks where their lanes' cells are, and give the names of all that the chunks hold.
+
+    Of several chunks with a lane, that counts whose name comes last, in whatever order they are read.
+
+    Args:
+        columns: {variable: [cells, ...]}.
+        chunks: rows with the lanes' digests under "lane"; each is read once, and not kept.
+        everything: the cells.
+
+    Raises:
+        FolderError: if a chunk lacks a variable.
+    """
+    first: dict[str, int] = {}
+    alike = [(cell, known) for cell, (_, lane) in enumerate(everything)
+             if (known := first.setdefault(lane.digest, cell)) != cell]  # fmt: skip
+    names: set[str] = set()
+    source = [""] * len(everything)
+    for rows in chunks:
+        names.update(rows)
+        digests = rows["lane"].tolist()
+        chunk = digest_of(digests)
+        here = [(row, first[digest]) for row, digest in enumerate(digests) if digest in first]
+        here = [(row, cell) for row, cell in here if source[cell] <= chunk]
+        if not here:
+            continue
+        at_rows, at = np.array(here).T
+        for cell in at:
+            source[cell] = chunk
+        for name, values in columns.items():
+            if name not in rows:
+                raise FolderError(
+                    f"a chunk of this sweep has no {name}: another version of adam-vs-gd has computed it; go on with "
+                    "that version, or choose another folder with --out"
+                )
+            values[at] = rows[name][at_rows]
+    if alike:
+        to, of = np.array(alike).T
+        for values in columns.values():
+            values[to] = values[of]
+    return names
+
+
+def tell_of_others(spec: SweepSpec, names: Set[str]) -> None:
     """Warn of variables in chunks that the family does not declare, which are left out."""
     known = {name for own in spec.family.variables(spec) for name in (own, f"{own}{PATH}")} | {STATUS, *KEPT}
-    others = sorted({name for rows in chunks for name in rows} - known)
-    if others:
+    if others := sorted(names - known):
         warnings.warn(
             f"chunks of this sweep hold {', '.join(others)}, which this version of adam-vs-gd does not know and leaves "
             "out",

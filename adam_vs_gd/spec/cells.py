@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +25,34 @@ class Lane:
         hyper: its numbers, a pytree of Python floats and ints.
         seed: its seed.
         record: its trajectory's record.
+        known: `identity_of` its static and hyper, where that has been found before.
     """
 
     static: Any
     hyper: Any
     seed: int
     record: int
+    known: InitVar[str | None] = None
+
+    def __post_init__(self, known: str | None) -> None:
+        if known is not None:
+            self.__dict__["identity"] = known
+
+    @cached_property
+    def identity(self) -> str:
+        """`identity_of` its static and hyper."""
+        return identity_of(self.static, self.hyper)
 
     @cached_property
     def digest(self) -> str:
         """A name made of all that determines the lane's result, its numbers in full precision."""
-        parts = [*self.static.identity(self.hyper), self.seed, self.record]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return hashlib.sha256(f"{self.identity}{json.dumps([self.seed, self.record])[1:]}".encode()).hexdigest()
+
+
+def identity_of(static: Any, hyper: Any) -> str:
+    """The list that names a lane, as JSON, as far as lanes that differ in their seed alone share it."""
+    parts = static.identity(hyper)
+    return f"{json.dumps(parts)[:-1]}, " if parts else "["
 
 
 Cell = tuple[tuple[int, ...], Lane]
@@ -83,5 +99,6 @@ def cells(spec: SweepSpec) -> Iterator[Cell]:
         for index in itertools.product(*map(range, sizes)):
             here = {key: swept[key][i] for key, i in zip(keys, index, strict=True) if key in swept}
             static, hyper = spec.family.lane(spec, label, fixed | here)
+            identity = identity_of(static, hyper)
             for k, seed in enumerate(spec.seeds):
-                yield (*first, *index, k), Lane(static, hyper, seed, spec.record)
+                yield (*first, *index, k), Lane(static, hyper, seed, spec.record, identity)

@@ -8,11 +8,14 @@ import hashlib
 import io
 import itertools
 import os
+import struct
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+
+from adam_vs_gd.store.npz import members
 
 STAGING = ".tmp-"
 """How the name of a file that is not complete begins; a process that is alone removes those that others left."""
@@ -37,9 +40,14 @@ def suffixes() -> Iterator[str]:
     return itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
 
 
+def free(names: Iterable[Path]) -> Path:
+    """The first of these names that nothing has."""
+    return next(name for name in names if not name.exists())
+
+
 def move(path: Path, names: Iterable[Path]) -> Path:
     """Rename a file or folder to the first of these names that is free."""
-    target = next(name for name in names if not name.exists())
+    target = free(names)
     path.rename(target)
     return target
 
@@ -88,10 +96,13 @@ def sealed(arrays: Mapping[str, np.ndarray]) -> bytes:
     return content + hashlib.sha256(content).digest()
 
 
-def unsealed(content: bytes) -> dict[str, np.ndarray] | None:
-    """The arrays of what `sealed` made; None where it is not that any more."""
+def unsealed(content: bytes, first: int | None = None) -> dict[str, np.ndarray] | None:
+    """The arrays of what `sealed` made, or only the first few; None where it is not that any more."""
     stored, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if hashlib.sha256(stored).digest() != digest:
         return None
-    with np.load(io.BytesIO(stored)) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    try:
+        return {name: array.copy() for name, array in itertools.islice(members(stored), first)}
+    except (ValueError, struct.error):
+        with np.load(io.BytesIO(stored)) as arrays:
+            return {name: arrays[name] for name in arrays.files[:first]}

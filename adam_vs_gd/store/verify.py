@@ -22,7 +22,7 @@ def verify(folder: Folder) -> tuple[str, bool]:
     lines = []
     for damage in survey.damaged:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
-        lines.append(f"{damage.path}: damaged (its SHA-256 is wrong); {held}")
+        lines.append(f"{damage.place}: damaged (its SHA-256 is wrong); {held}")
     complete = wanted <= survey.done
     lost = folder.journal.lost(wanted, survey)
     if lost and not survey.damaged:
@@ -40,7 +40,7 @@ def verify(folder: Folder) -> tuple[str, bool]:
             else "older than the journal; it is written again when the sweep ends, or by --repair",
         }
         lines.append(f"{folder.zarr}: {says[found]}")
-    chunks = len(survey.about) + len(survey.damaged)
+    chunks = len(survey.seconds) + len(survey.damaged)
     there = f"{len(wanted & survey.done)} of {len(wanted)} lanes are there"
     lines.append(f"{chunks} chunks checked, {len(survey.damaged)} damaged; {there}")
     return "\n".join(lines), whole
