@@ -330,12 +330,9 @@ def test_doing_without_it_is_said_with_the_reason(monkeypatch, want):
     assert reason in load().why_not
     assert load().simd == ""
 
-    class Told(list):
-        note = list.append
-
-    told = Told()
+    told: list[str] = []
     settings = Settings(compile_cache=False, devices=1)
-    start(small.spec(), settings, told)
+    start(small.spec(), settings, told.append)
     assert any("without the native kernel" in text and reason in text and how in text for text in told)
     plan, _ = estimate.plan_sweep(small.spec(), settings=settings)
     assert {group.way.name for group in plan.groups} == {"dense", "gram"}

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -138,7 +139,8 @@ def test_a_kill_at_any_change_of_files_loses_nothing(tmp_path):
     folders = [tmp_path / f"killed-{k}" for k in range(20)]
     for folder in folders:
         shutil.copytree(tmp_path / "journal", folder / "journal")
-    done = subprocess.run([sys.executable, "-c", KILLED, *folders], capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", KILLED, *folders], capture_output=True, text=True, env=environment)
     killed = [int(line) == signal.SIGKILL for line in done.stdout.split()]
     assert killed == sorted(killed, reverse=True), done.stderr
     assert 10 < sum(killed) < len(folders), "some are not killed, because there are no more changes"
