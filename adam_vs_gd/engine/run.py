@@ -6,7 +6,7 @@ import contextlib
 import functools
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.folder import WORKERS, Folder
+from adam_vs_gd.store.journal import Journal
 from adam_vs_gd.store.words import Words
 from adam_vs_gd.surroundings import refuse_settings
 
@@ -136,14 +137,15 @@ def words_of(job: Job) -> Iterator[Words]:
         yield words
 
 
-def refuse_unfit(run: Run, done: Set[str]) -> None:
-    """Refuse lanes that are not done and do not fit alone, as far as their family knows.
+def refuse_unfit(run: Run, journal: Journal | None = None) -> None:
+    """Refuse lanes that a journal lacks and that do not fit alone, as far as their family knows.
 
     Raises:
         MachineError: naming what they take.
     """
     if run.bench is None or run.bench.maker.refuse is nothing:
         return
+    done = journal.survey().done if journal else frozenset[str]()
     limits = run.limits()
     for group in make_plan(run.family, (lane for _, lane in run.cells), limits, done).groups:
         if group.bytes > limits.each(group.devices):

@@ -99,7 +99,7 @@ def sweep(
             return in_memory(run)
         if not overwrite:
             folder.check(run.spec)
-        refuse_unfit(run, set() if overwrite else folder.journal.survey().done)
+        refuse_unfit(run, None if overwrite else folder.journal)
         with holding(folder, run, overwrite=overwrite):
             folder.check(run.spec)
             return compute(folder, run)
@@ -249,7 +249,7 @@ class Direct:
 
 def in_memory(run: Run) -> xr.Dataset:
     """A sweep without a folder."""
-    refuse_unfit(run, set())
+    refuse_unfit(run)
     plan = make_plan(run.family, (lane for _, lane in run.cells), run.limits())
     rows: list[Rows] = []
 
