@@ -15,6 +15,7 @@ from adam_vs_gd.errors import (
     DamageError,
     DataError,
     DiskError,
+    ExecutorError,
     FolderError,
     Interrupted,
     MachineError,
@@ -61,7 +62,7 @@ def carry_out(arguments: Sequence[str]) -> int:
     except (SpecError, FolderError, MachineError, PlotError, TheoryError, DataError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return BAD_INPUT
-    except (DamageError, DiskError) as error:
+    except (DamageError, DiskError, ExecutorError) as error:
         print(f"adam-vs-gd: {error}", file=sys.stderr)
         return FAILED
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Chunks to whoever trains them: handed out, listened to, handed out again where a worker is lost. No JAX."""
+"""Chunks to whoever trains them: handed out, listened to, handed out again where a worker is lost."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from adam_vs_gd.spec.cells import Lane
 
 POLL_SECONDS = 0.5  # between two looks at what workers say
 DEATHS = 3  # of workers in a chunk that came no further in between, before it is given up
+STOP_SECONDS = 30.0  # that workers are waited for who have to stop: a segment and a checkpoint
 REFUSALS = 3  # in a row, by workers that are another than they must be, before a run is given up
 
 
@@ -217,8 +218,11 @@ def dispatch(
             reports.advanced(meter)
     except BaseException:
         crew.stop()
-        for future in running:
-            future.cancel()
+        still, _ = wait([future for future in running if not future.cancel()], timeout=STOP_SECONDS)
+        for future in still:
+            answer, _ = outcome(future)
+            for kept in answer.kept if answer else ():
+                reports.kept(kept)
         raise
     return gone
 

@@ -117,7 +117,7 @@ def running(
                     progress.note(f"{site.worker}: {line}")
                 if site.spec != spec.to_dict():
                     raise MachineError(f"{site.worker}: makes another sweep of this spec; it must have the same code")
-                job = replace(job, token=f"{job.token}-1", made=site.about)
+                job = replace(job, made=site.about)
                 everything = list(cells(spec))
                 yield Run(spec, everything, settings, progress, interruption, job, site.about, lambda: site.limits,
                           pool=pool)  # fmt: skip

@@ -129,7 +129,6 @@ class Answer(NamedTuple):
         stopped: whether it was stopped before its end.
         refused: why it was not begun: the worker is another than it must be.
         error: what went wrong, if something did.
-        trace: where.
         said: what was told on the way.
         worker: who answers.
     """
@@ -139,7 +138,6 @@ class Answer(NamedTuple):
     stopped: bool = False
     refused: str = ""
     error: BaseException | None = None
-    trace: str = ""
     said: Sequence[str] = ()
     worker: str = ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import pickle
 import threading
 import time
 import traceback
@@ -60,7 +61,6 @@ class Bench(NamedTuple):
     """What a process has to train the chunks of a run with.
 
     Attributes:
-        job: the run.
         maker: of its lanes' functions.
         settings: how it is run.
         devices: where.
@@ -69,7 +69,6 @@ class Bench(NamedTuple):
         name: of this worker.
     """
 
-    job: Job
     maker: Maker
     settings: Settings
     devices: tuple[jax.Device, ...]
@@ -94,7 +93,7 @@ def bench_for(job: Job, maker: Maker, note: Callable[[str], None]) -> Bench:
     """Start JAX for a run."""
     devices = start(maker.spec, job.settings, note)
     about = describe_site(maker, devices, job.settings)
-    return Bench(job, maker, job.settings, devices, about, Shop(), f"{host()}, process {os.getpid()}")
+    return Bench(maker, job.settings, devices, about, Shop(), f"{host()}, process {os.getpid()}")
 
 
 @functools.lru_cache(maxsize=1)
@@ -118,9 +117,24 @@ def work(task: Task) -> Answer:
     try:
         bench, _ = bench_of(task.job)
     except Exception as error:
-        return Answer(error=error, trace=traceback.format_exc(), worker=f"{host()}, process {os.getpid()}")
+        name = f"{host()}, process {os.getpid()}"
+        return Answer(error=portable(error, name), worker=name)
     with posted(task, bench.name) as post:
-        return carry_out(bench, task, post)._replace(said=tuple(post.said))
+        answer = carry_out(bench, task, post)
+    wrong = None if answer.error is None else portable(answer.error, bench.name)
+    return answer._replace(said=tuple(post.said), error=wrong)
+
+
+def portable(error: BaseException, worker: str) -> BaseException:
+    """An error that can be pickled, with a note of where it happened."""
+    where = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))
+        told = error
+    except Exception as reason:  # somebody's exception may be anything
+        told = RuntimeError(f"{type(error).__name__}: {error} ({reason})")
+    told.add_note(f"in {worker}:\n{where}")
+    return told
 
 
 class Posted:
@@ -208,7 +222,7 @@ def carry_out(bench: Bench, task: Task, post: Post) -> Answer:
         post.kept(part)
 
     failed: Sequence[Any] = ()
-    stopped, error, trace = False, None, ""
+    stopped, error = False, None
     try:
         with checkpoints_of(bench, folder, post) as checkpoints:
 
@@ -233,11 +247,13 @@ def carry_out(bench: Bench, task: Task, post: Post) -> Answer:
             hooks = Hooks(post.tell, post.check, advanced, between, bench.compiled, find, keep)
             plan = Plan((task.group(family),))
             failed = run_plan(plan, bench.devices, bench.memory, hooks, bench.maker.batch, bench.shop)
+            if checkpoints:
+                checkpoints.prune({lane for part in parts for lane in part.lanes})
     except StoppedError:
         stopped = True
     except (Exception, Interrupted) as caught:
-        error, trace = caught, traceback.format_exc()
-    return Answer(parts, failed, stopped, error=error, trace=trace, worker=bench.name)
+        error = caught
+    return Answer(parts, failed, stopped, error=error, worker=bench.name)
 
 
 def published(folder: Folder | None, digests: Sequence[str], rows: Rows, how: Mapping[str, Any], post: Post) -> bool:
