@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -41,10 +42,9 @@ def imported(where: str, key: str) -> Any:
     module, colon, name = where.partition(":")
     if not (colon and module and name):
         raise SpecError("spec", [f'{key} = "{where}": must be "package.module:name"'])
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, "")
     try:
-        found: Any = importlib.import_module(module)
+        with current_folder_first():
+            found: Any = importlib.import_module(module)
     except Exception as error:  # whatever somebody's module raises
         said = (str(error).strip().splitlines() or [""])[0]
         raise SpecError(
@@ -58,6 +58,25 @@ def imported(where: str, key: str) -> Any:
             raise SpecError("spec", [f'{key} = "{where}": there is no {part} in {module}; there are {known}'])
         found = getattr(found, part)
     return found
+
+
+@contextlib.contextmanager
+def current_folder_first() -> Iterator[None]:
+    """Look for modules in the current folder before all else; afterwards behind all else, for what is imported late.
+
+    A process started later has the same places in the same order, and must find there the packages that this one has.
+    """
+    here = os.getcwd()
+    if "" in sys.path or here in sys.path[:1]:
+        yield
+        return
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+        if here not in sys.path:
+            sys.path.append(here)
 
 
 def name_of(thing: Any) -> str:

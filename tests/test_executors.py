@@ -14,14 +14,16 @@ import small
 
 import adam_vs_gd as ag
 from adam_vs_gd.engine import dispatch as dispatching
-from adam_vs_gd.engine import worker
-from adam_vs_gd.engine.dispatch import DEATHS, Reports, dispatch
+from adam_vs_gd.engine import errand, worker
+from adam_vs_gd.engine.crew import Reports
+from adam_vs_gd.engine.dispatch import DEATHS, dispatch
 from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.engine.progress import Far, Meter
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Answer, Job, Kept
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.store.folder import WORKERS, Folder
+from adam_vs_gd.store.words import Words
 
 SPEC = small.spec(steps=40, record=2, seeds=2, optimizers={"adam": {}, "gd": {}}, data={"alpha": [0.0, 0.2, 0.4, 0.6]})
 NARROW = {"memory": 100_000, "devices": 1, "quiet": True}
@@ -48,7 +50,7 @@ def test_threads_are_workers_too(alone, tmp_path):
 
 
 def test_workers_that_do_not_see_the_folder_hand_their_rows_back(alone, tmp_path, monkeypatch):
-    monkeypatch.setattr(worker.Words, "seen", lambda words: False)
+    monkeypatch.setattr(Words, "seen", lambda words: False)
     handed = []
     real = Folder(tmp_path).journal.commit.__func__
     main = threading.get_ident()
@@ -179,9 +181,9 @@ FIRST = PLAN.groups[0].chunks[0].digest
 def test_a_chunk_that_kills_its_workers_is_given_up_and_the_others_are_not():
     crew = Crew(lambda task, k: (LOST if task.chunk.digest == FIRST else well(task), Far(0, 5, 40, 1.0)))
     gone, lanes, told = by(crew)
-    assert [chunk.digest for chunk in gone.killers] == [FIRST]
+    assert [chunk.digest for chunk, _ in gone.killers] == [FIRST]
     assert sum(task.chunk.digest == FIRST for task in crew.taken) == DEATHS
-    assert sorted([*lanes, *(lane.digest for lane in gone.killers[0].lanes)]) == EVERY
+    assert sorted([*lanes, *(lane.digest for lane in gone.killers[0][0].lanes)]) == EVERY
     assert any("given up" in line and FIRST in line for line in told)
 
 
@@ -263,6 +265,6 @@ def test_an_error_travels_with_where_it_was():
             super().__init__(one)
 
     for error in (ag.SpecError("fn", ["a", "b"]), OwnError(1, 2)):
-        told = worker.portable(error, "host, process 7")
+        told = errand.portable(error, "host, process 7")
         assert "host, process 7" in told.__notes__[0]
         assert str(error) in str(told)

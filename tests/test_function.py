@@ -391,6 +391,19 @@ def test_imports_that_fail_are_told(where, project):
     assert not (project / "runs").exists()
 
 
+def test_the_current_folder_is_first_while_a_module_is_looked_for_and_last_afterwards(tmp_path, monkeypatch):
+    """A process that is started later has the same places, and must find the same packages."""
+    from adam_vs_gd.objects import imported
+
+    (tmp_path / "early.py").write_text("def late():\n    import later\n    return later.X\n")
+    (tmp_path / "later.py").write_text("X = 3")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = list(sys.path)
+    assert imported("early:late", "key")() == 3
+    assert sys.path == [*before, str(tmp_path)]
+
+
 def test_what_a_digest_is_made_of(tmp_path):
     from adam_vs_gd.objects import code_digest
 

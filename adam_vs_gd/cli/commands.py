@@ -40,7 +40,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     if not (options.overwrite or spec.names_code):
         folder.check(spec)
 
-    load_jax()
+    load_jax(idle=options.executor is not None)
     from adam_vs_gd.engine import estimate, plan, sweep
 
     settings = settings_of(options)
@@ -50,7 +50,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         if options.measure:
             print(estimate.estimate(spec, todo, settings))
         return DONE
-    results = sweep.sweep(spec, out, {}, settings, overwrite=options.overwrite)
+    results = sweep.sweep(spec, out, {}, settings, overwrite=options.overwrite, executor=options.executor)
 
     from adam_vs_gd import plot, show
 
@@ -68,7 +68,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that `machine_options` names."""
     from adam_vs_gd.engine.settings import Settings
 
-    return Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
+    names = [field.name for field in dataclasses.fields(Settings)]
+    return Settings(**{name: getattr(options, name) for name in names if hasattr(options, name)})
 
 
 def run_show(options: argparse.Namespace) -> int:

@@ -32,6 +32,13 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
                        help="override a key of the spec, for instance data.alpha=0.3; several may follow")  # fmt: skip
     machine_options(sweep)
+    sweep.add_argument("--executor", metavar="WHERE",
+                       help="train on many: dask (one process for each device of this machine), dask:ADDRESS or "
+                       "dask:SCHEDULER.json (a cluster that is there), submitit:CONFIG.toml (jobs of Slurm); see "
+                       "docs/scaling-out.md")  # fmt: skip
+    sweep.add_argument("--silence", metavar="TIME", type=seconds_of, default=300.0,
+                       help="with --executor: time without a sign of life after which a worker counts as lost "
+                       "(default: 5m)")  # fmt: skip
     sweep.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     sweep.add_argument("--measure", action="store_true",
                        help="with --dry-run: run a second of each group, and estimate the time of all")  # fmt: skip

@@ -3,52 +3,49 @@
 from __future__ import annotations
 
 import concurrent.futures
+import math
+import time
 import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+from adam_vs_gd.engine.crew import Crew, GivenUp, Reports
 from adam_vs_gd.engine.plan import Chunk, Group, Plan
-from adam_vs_gd.engine.progress import Far, Meter
-from adam_vs_gd.engine.task import Answer, Job, Kept, Task, shape_of
+from adam_vs_gd.engine.progress import Far, Meter, duration
+from adam_vs_gd.engine.settings import SILENCE_SECONDS
+from adam_vs_gd.engine.task import Answer, Job, Task, shape_of
 from adam_vs_gd.errors import ExecutorError
-from adam_vs_gd.spec.cells import Lane
 
-POLL_SECONDS = 0.5  # between two looks at what workers say
+POLL_SECONDS = 0.5  # between two looks at what workers say; longer where a look takes long:
+LOOKING = 20  # times what the last one took
 DEATHS = 3  # of workers in a chunk that came no further in between, before it is given up
+VAIN = 30  # times that a chunk is lost before anybody has begun it, before it is given up
 STOP_SECONDS = 30.0  # that workers are waited for who have to stop: a segment and a checkpoint
 REFUSALS = 3  # in a row, by workers that are another than they must be, before a run is given up
 
 
-class Crew(Protocol):
-    """Who trains chunks."""
+@dataclass
+class Piece:
+    """A chunk on its way, and what has become of it so far.
 
-    def submit(self, task: Task) -> Future[Answer]:
-        """Hand a chunk to it."""
-
-    def room(self) -> int:
-        """How many chunks it may have at once."""
-
-    def words(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        """(attempt, last word) of all that run, or whose worker has died in the middle."""
-
-    def forget(self, attempt: str) -> None:
-        """Nobody wants to know of an attempt any more."""
-
-    def renew(self) -> bool:
-        """Make it anew after it broke; False where only its owner can."""
-
-    def stop(self) -> None:
-        """Ask all that run to stop soon."""
-
-
-class Piece(NamedTuple):
-    """A chunk, and what it takes."""
+    Attributes:
+        group: of the chunk.
+        chunk: the lanes that are not done.
+        begun: names of checkpoints that workers who were lost have left.
+        deaths: of workers in it, since it last came further.
+        furthest: how far it has come, in operations.
+        vain: how often it was lost before anybody had begun it.
+    """
 
     group: Group
     chunk: Chunk
+    begun: tuple[str, ...] = ()
+    deaths: int = 0
+    furthest: float = 0.0
+    vain: int = 0
 
     @property
     def work(self) -> float:
@@ -57,50 +54,224 @@ class Piece(NamedTuple):
 
 
 @dataclass
-class Fate:
-    """What has become of a chunk so far.
+class Try:
+    """A chunk in somebody's hands.
 
     Attributes:
-        deaths: of workers in it, since it last came further.
-        furthest: how far it has come, in operations.
+        attempt: its name.
+        piece: the chunk.
+        word: the last that was heard of it, and
+        at: when it last was another.
+        told: lines of it that have been told.
     """
 
-    deaths: int = 0
-    furthest: float = 0.0
+    attempt: str
+    piece: Piece
+    word: Mapping[str, Any] = field(default_factory=dict)
+    at: float = math.inf
+    told: int = 0
 
 
-@dataclass(frozen=True)
-class Reports:
-    """What is told of the chunks.
+class Loss(NamedTuple):
+    """A try whose worker was lost.
 
     Attributes:
-        tell: something worth a line.
-        check: called often; may raise to stop.
-        kept: lanes are done; called with every part once.
-        heard: (lane, status, value) of lanes that are done; may be called with one more than once.
-        ended: a chunk needs no more work.
-        advanced: called with the meter.
+        lost: the try.
+        why: for people.
+        died: whether the worker has died, or does as if; otherwise it is not known what became of it.
+        crash: whether all that an executor had broke with it.
     """
 
-    tell: Callable[[str], None]
-    check: Callable[[], None]
-    kept: Callable[[Kept], None]
-    heard: Callable[[Iterable[tuple[str, int, float]]], None]
-    ended: Callable[[Chunk], None]
-    advanced: Callable[[Meter], None]
+    lost: Try
+    why: str
+    died: bool = True
+    crash: bool = False
 
 
-@dataclass
-class GivenUp:
-    """What was not computed, and why."""
+class Dispatcher:
+    """Has the chunks of a plan trained; see `dispatch`."""
 
-    failed: list[Lane] = field(default_factory=list)
-    killers: list[Chunk] = field(default_factory=list)
+    def __init__(
+        self,
+        job: Job,
+        plan: Plan,
+        crew: Crew,
+        reports: Reports,
+        meter: Meter,
+        begun: Callable[[Collection[str]], tuple[str, ...]],
+        clock: Callable[[], float],
+        silence: float,
+    ) -> None:
+        self.job, self.crew, self.reports, self.meter = job, crew, reports, meter
+        self.begun, self.clock, self.silence = begun, clock, silence
+        self.waiting = deque(Piece(group, chunk) for group in plan.groups for chunk in group.chunks)
+        self.suspects: deque[Piece] = deque()
+        self.running: dict[Future[Answer], Try] = {}
+        self.gone, self.refused, self.next_look, self.talk = GivenUp(), 0, -math.inf, False
 
-    @property
-    def lanes(self) -> int:
-        """How many lanes."""
-        return len(self.failed) + sum(len(chunk.lanes) for chunk in self.killers)
+    def run(self, wait: Callable[..., Any]) -> GivenUp:
+        """Until every chunk is trained, or given up."""
+        try:
+            while self.waiting or self.suspects or self.running:
+                self.reports.check()
+                self.hand_out()
+                done, _ = wait(self.running, timeout=POLL_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED)
+                if self.clock() >= self.next_look:
+                    self.listen(self.running.values())
+                self.settle(done)
+                self.reports.advanced(self.meter)
+        except BaseException:
+            self.crew.stop()
+            at_it = [future for future, one in self.running.items() if one.word or not future.cancel()]
+            done, late = wait(at_it, timeout=STOP_SECONDS)
+            for future in late:
+                future.cancel()
+            for future in done:
+                answer, _ = outcome(future)
+                for kept in answer.kept if answer else ():
+                    self.reports.kept(kept)
+            raise
+        return self.gone
+
+    def hand_out(self) -> None:
+        """Give as many chunks away as there is room for; one that is suspected goes when nothing else runs."""
+        while len(self.running) < (1 if self.suspects else self.crew.room()):
+            queue = self.suspects or self.waiting
+            if not queue:
+                return
+            piece = queue.popleft()
+            names = self.begun([lane.digest for lane in piece.chunk.lanes])
+            names = tuple(dict.fromkeys((*piece.begun, *names)))
+            task = Task(self.job, uuid.uuid4().hex, shape_of(piece.group), piece.chunk, names)
+            try:
+                self.running[self.crew.submit(task)] = Try(task.attempt, piece)
+            except (RuntimeError, BrokenExecutor) as error:
+                queue.appendleft(piece)
+                if self.running:
+                    return
+                if not self.crew.renew():
+                    raise ExecutorError(
+                        f"the executor takes no more chunks ({error}); what is finished is kept, and the same call "
+                        "with another executor goes on from there"
+                    ) from error
+                self.reports.tell("the executor broke, and is made anew")
+
+    def listen(self, to: Iterable[Try]) -> None:
+        """Take down what workers say of some tries."""
+        began = self.clock()
+        tries = {one.attempt: one for one in to}
+        for attempt, word in self.crew.words():
+            self.talk = True
+            if (one := tries.get(attempt)) is None:
+                continue
+            if word.get("beat") != one.word.get("beat") or not one.word:
+                one.word, one.at = word, began
+            self.meter.hear(attempt, Far(*word["far"]) if "far" in word else Far())
+            self.reports.heard((str(lane), int(status), float(value)) for lane, status, value in word["kept"])
+            for line in word["said"][one.told :]:
+                self.reports.tell(line)
+            one.told = max(one.told, len(word["said"]))
+        now = self.clock()
+        self.next_look = now + max(POLL_SECONDS, LOOKING * (now - began))
+
+    def settle(self, done: Iterable[Future[Answer]]) -> None:
+        """Take in what has come back, and what never will."""
+        losses = []
+        for future in done:
+            one = self.running.pop(future)
+            answer, error = outcome(future)
+            if answer is None or answer.lost:
+                why = type(error).__name__ if answer is None else "another worker was given the chunk instead"
+                losses.append(Loss(one, why, not isinstance(error, CancelledError), isinstance(error, BrokenExecutor)))
+            else:
+                self.take(one, answer)
+        if losses:
+            self.listen([*self.running.values(), *(loss.lost for loss in losses)])  # what they said last
+        for future, one in list(self.running.items()):
+            if (quiet := self.clock() - one.at) > self.silence:
+                future.cancel()
+                del self.running[future]
+                losses.append(Loss(one, f"silent for {duration(quiet)}"))
+        crashed = sum(loss.crash and bool(loss.lost.word) for loss in losses) > 1
+        for loss in losses:
+            self.lose(loss, crashed and loss.crash)
+
+    def take(self, one: Try, answer: Answer) -> None:
+        """Take in an answer."""
+        piece = one.piece
+        self.meter.drop(one.attempt)
+        self.crew.forget(one.attempt)
+        for line in answer.said[one.told :]:
+            self.reports.tell(line)
+        for kept in answer.kept:
+            self.reports.kept(kept)
+        if answer.error is not None:
+            raise answer.error
+        if answer.refused:
+            self.refused += 1
+            self.reports.tell(f"{answer.worker}: is not fit for this run, and gets nothing of it: {answer.refused}")
+            if self.refused >= REFUSALS and not any(other.word for other in self.running.values()):
+                raise ExecutorError(f"{answer.worker}: {answer.refused}; start workers as this process was started")
+            self.waiting.append(piece)
+            return
+        self.refused = 0
+        if answer.stopped:
+            self.reports.tell(f"{answer.worker}: was stopped in the middle of a chunk; it is handed out again")
+            done = {lane for kept in answer.kept for lane in kept.lanes}
+            self.again(piece, done, answer.begun)
+            return
+        self.gone.failed += answer.failed
+        self.end(piece, len(piece.chunk.lanes) - len(answer.failed))
+
+    def lose(self, loss: Loss, crashed: bool) -> None:
+        """A try has come to nothing: hand its lanes out again, unless that was tried often enough.
+
+        Where everything broke at once it cannot be told who did it: the last try of each is made alone.
+        """
+        one, piece = loss.lost, loss.lost.piece
+        self.meter.drop(one.attempt)
+        self.crew.forget(one.attempt)
+        if not one.word and (self.talk or not loss.died):
+            piece.vain += 1  # it was merely in the queue of somebody who was lost
+            if piece.vain < VAIN:
+                self.waiting.append(piece)
+            else:
+                self.give_up(piece, loss.why, f"it was lost {VAIN} times before anybody had begun it")
+            return
+        who = str(one.word.get("worker", "a worker"))
+        if loss.died:
+            far = Far(*one.word["far"]).work if "far" in one.word else 0.0
+            piece.deaths = 1 if far > piece.furthest else piece.deaths + 1
+            piece.furthest = max(far, piece.furthest)
+        if piece.deaths >= DEATHS and not crashed:
+            self.give_up(piece, who, f"{DEATHS} workers have died in it, the last {who}")
+            return
+        self.reports.tell(f"{who}: was lost in the middle of a chunk ({loss.why}); it is handed out again")
+        done = {str(lane) for lane in one.word.get("published", ())}
+        self.again(piece, done, one.word.get("begun", ()), alone=crashed and piece.deaths >= DEATHS - 1)
+
+    def again(self, piece: Piece, done: Collection[str], begun: Iterable[str], alone: bool = False) -> None:
+        """Hand out what is left of a chunk."""
+        left = tuple(lane for lane in piece.chunk.lanes if lane.digest not in done)
+        if not left:
+            self.end(piece, len(piece.chunk.lanes))
+            return
+        names = tuple(dict.fromkeys((*piece.begun, *begun)))
+        rest = replace(piece, chunk=Chunk(left), begun=names)
+        self.meter.end(len(piece.chunk.lanes) - len(left), piece.work - rest.work, chunks=0)
+        (self.suspects if alone else self.waiting).append(rest)
+
+    def end(self, piece: Piece, lanes: int) -> None:
+        """A chunk needs no more work."""
+        self.meter.end(lanes, piece.work)
+        self.reports.ended(piece.chunk)
+
+    def give_up(self, piece: Piece, who: str, why: str) -> None:
+        """A chunk is not computed."""
+        self.gone.killers.append((piece.chunk, who))
+        self.meter.end(0, piece.work)
+        count = len(piece.chunk.lanes)
+        self.reports.tell(f"chunk {piece.chunk.digest}: given up, {why}; its {count} lanes stay pending")
 
 
 def dispatch(
@@ -111,6 +282,8 @@ def dispatch(
     meter: Meter,
     begun: Callable[[Collection[str]], tuple[str, ...]] = lambda lanes: (),
     wait: Callable[..., Any] = concurrent.futures.wait,
+    clock: Callable[[], float] = time.monotonic,
+    silence: float = SILENCE_SECONDS,
 ) -> GivenUp:
     """Have every chunk of a plan trained.
 
@@ -125,6 +298,8 @@ def dispatch(
         meter: of the run.
         begun: the names of checkpoints that may have a chunk's lanes.
         wait: as `concurrent.futures.wait`.
+        clock: seconds.
+        silence: seconds without another word of a worker who has left one, after which it counts as lost.
 
     Returns:
         What was not computed.
@@ -133,121 +308,12 @@ def dispatch(
         ExecutorError: if there is nobody left to train them.
         Exception: whatever went wrong in a chunk.
     """
-    waiting = deque(Piece(group, chunk) for group in plan.groups for chunk in group.chunks)
-    running: dict[Future[Answer], tuple[str, Piece]] = {}
-    fates: dict[str, Fate] = {}
-    gone, refused, told = GivenUp(), 0, Counter[str]()
-
-    def settle(future: Future[Answer], heard: Mapping[str, Mapping[str, Any]]) -> None:
-        nonlocal refused
-        attempt, piece = running.pop(future)
-        meter.drop(attempt)
-        answer, lost = outcome(future)
-        crew.forget(attempt)
-        if answer is None:
-            if not given_up(piece, attempt, heard, lost):
-                waiting.append(piece)
-            return
-        for line in answer.said[told.pop(attempt, 0) :]:
-            reports.tell(line)
-        for kept in answer.kept:
-            reports.kept(kept)
-        if answer.error is not None:
-            raise answer.error
-        if answer.refused:
-            refused += 1
-            reports.tell(f"{answer.worker}: is not fit for this run, and gets nothing of it: {answer.refused}")
-            if refused >= REFUSALS:
-                raise ExecutorError(f"{answer.worker}: {answer.refused}; start workers as this process was started")
-            waiting.append(piece)
-            return
-        refused = 0
-        if answer.stopped:
-            reports.tell(f"{answer.worker}: was stopped in the middle of a chunk; it is handed out again")
-            waiting.append(piece)
-            return
-        gone.failed += answer.failed
-        meter.end(len(piece.chunk.lanes) - len(answer.failed), piece.work)
-        reports.ended(piece.chunk)
-
-    def given_up(piece: Piece, attempt: str, heard: Mapping[str, Mapping[str, Any]], lost: BaseException) -> bool:
-        fate = fates.setdefault(piece.chunk.digest, Fate())
-        if (word := heard.get(attempt)) is None and heard:
-            return False  # it was merely in the queue of somebody who was lost
-        far = Far(*word["far"]).work if word and "far" in word else 0.0
-        fate.deaths = 1 if far > fate.furthest else fate.deaths + 1
-        fate.furthest = max(far, fate.furthest)
-        who = word["worker"] if word else "a worker"
-        reports.tell(f"{who}: was lost in the middle of a chunk ({type(lost).__name__}); it is handed out again")
-        if fate.deaths < DEATHS:
-            return False
-        gone.killers.append(piece.chunk)
-        meter.end(0, piece.work)
-        reports.tell(
-            f"chunk {piece.chunk.digest}: given up, {DEATHS} workers have died in it; its {len(piece.chunk.lanes)} "
-            "lanes stay pending"
-        )
-        return True
-
-    try:
-        while waiting or running:
-            reports.check()
-            while waiting and len(running) < crew.room():
-                piece = waiting.popleft()
-                attempt = uuid.uuid4().hex
-                names = begun([lane.digest for lane in piece.chunk.lanes])
-                task = Task(job, attempt, shape_of(piece.group), piece.chunk, names)
-                try:
-                    running[crew.submit(task)] = attempt, piece
-                except (RuntimeError, concurrent.futures.BrokenExecutor) as error:
-                    waiting.appendleft(piece)
-                    if running:
-                        break
-                    if not crew.renew():
-                        raise ExecutorError(
-                            f"the executor takes no more chunks ({error}); what is finished is kept, and the same "
-                            "call with another executor goes on from there"
-                        ) from error
-                    reports.tell("the executor broke, and is made anew")
-            done, _ = wait(running, timeout=POLL_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED)
-            heard = dict(crew.words())
-            for attempt, word in heard.items():
-                listen(attempt, word, running, meter, reports, told)
-            for future in done:
-                settle(future, heard)
-            reports.advanced(meter)
-    except BaseException:
-        crew.stop()
-        still, _ = wait([future for future in running if not future.cancel()], timeout=STOP_SECONDS)
-        for future in still:
-            answer, _ = outcome(future)
-            for kept in answer.kept if answer else ():
-                reports.kept(kept)
-        raise
-    return gone
+    return Dispatcher(job, plan, crew, reports, meter, begun, clock, silence).run(wait)
 
 
 def outcome(future: Future[Answer]) -> tuple[Answer | None, BaseException]:
     """A future's answer; or None and what an executor says where its worker was lost."""
     try:
         return future.result(), RuntimeError()
-    except (Exception, concurrent.futures.CancelledError) as error:
+    except (Exception, CancelledError) as error:
         return None, error
-
-
-def listen(
-    attempt: str,
-    word: Mapping[str, Any],
-    running: Mapping[Future[Answer], tuple[str, Piece]],
-    meter: Meter,
-    reports: Reports,
-    told: Counter[str],
-) -> None:
-    """Take down what a worker says of an attempt."""
-    if attempt not in {name for name, _ in running.values()}:
-        return
-    meter.hear(attempt, Far(*word["far"]) if "far" in word else Far())
-    reports.heard((str(lane), int(status), float(value)) for lane, status, value in word["kept"])
-    for line in word["said"][told[attempt] :]:
-        reports.tell(line)
-    told[attempt] = max(told[attempt], len(word["said"]))

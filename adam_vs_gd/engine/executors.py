@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
+from pathlib import Path
 from typing import Any
 
-from adam_vs_gd.engine.task import Answer, Task
-from adam_vs_gd.engine.worker import Bench, Post, carry_out, work
-from adam_vs_gd.errors import MachineError
+from adam_vs_gd.engine.errand import look, parcel, work
+from adam_vs_gd.engine.task import Answer, Job, Site, Task
+from adam_vs_gd.engine.worker import Bench, Post, carry_out
+from adam_vs_gd.errors import ExecutorError, MachineError
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.store.words import Words
 
 UNKNOWN = 4  # chunks handed to an executor that does not say how many workers it has, beside those that run
+SPARE = 1  # chunks handed out beyond one for each worker, so that none waits for its next
+POLL_SECONDS = 0.5
 
 
 class InProcess:
@@ -58,35 +62,63 @@ class Pool:
 
     Args:
         make: gives the executor; again where it broke.
-        owned: whether it may be made again, and is shut down in the end.
         words: where they leave word.
+        owned: whether it may be made again, and is shut down in the end.
     """
 
-    def __init__(self, make: Callable[[], Executor], owned: bool, words: Words) -> None:
+    def __init__(self, make: Callable[[], Executor], words: Words, *, owned: bool) -> None:
         self.make, self.owned, self.places = make, owned, words
         self.executor = make()
+        self.handed: set[Future[Any]] = set()
         refuse_fork(self.executor)
 
-    def ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
-        """What one of the workers answers to a question."""
-        return self.executor.submit(question, *arguments).result()
+    def ask(self, job: Job, check: Callable[[], None]) -> Site:
+        """What one of the workers says of itself; `check` is called while it is waited for, and may raise to stop.
+
+        Raises:
+            ExecutorError: if none says anything.
+        """
+        future = self.executor.submit(look, *parcel(job))
+        try:
+            while not wait([future], timeout=POLL_SECONDS).done:
+                check()
+            return future.result()
+        except (BrokenExecutor, CancelledError, ImportError) as error:
+            raise ExecutorError(
+                f"no worker could be asked what it computes with ({type(error).__name__}: {error}); see that workers "
+                "have this version of adam-vs-gd, and what else the spec names"
+            ) from error
+        finally:
+            future.cancel()
+
+    def workers(self) -> int | None:
+        """How many there are; None where that is not known."""
+        count = getattr(self.executor, "_max_workers", None)
+        return count if isinstance(count, int) else None
+
+    def sharing(self) -> int:
+        """How many of them share a machine's memory, as far as that is known."""
+        return self.workers() or 1
 
     def submit(self, task: Task) -> Future[Answer]:
         """Hand a chunk to the executor."""
-        return self.executor.submit(work, task)
+        future = self.executor.submit(work, *parcel(task))
+        self.handed.add(future)
+        future.add_done_callback(self.handed.discard)
+        return future
 
     def room(self) -> int:
         """One more than there are workers, so that none waits; where that is not known, some more than run."""
-        workers = getattr(self.executor, "_max_workers", None)
-        return workers + 1 if isinstance(workers, int) else UNKNOWN + sum(1 for _ in self.places.heard())
+        workers = self.workers()
+        return UNKNOWN + sum(1 for _ in self.places.heard()) if workers is None else workers + SPARE
 
     def words(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """What workers say."""
         return self.places.heard()
 
     def forget(self, attempt: str) -> None:
-        """Remove what a worker said that has died."""
-        self.places.end(attempt)
+        """Remove what a worker said, and let it stop if it is at it still."""
+        self.places.forget(attempt)
 
     def renew(self) -> bool:
         """Make the executor again, if it is ours."""
@@ -101,32 +133,64 @@ class Pool:
         self.places.stop()
 
     def close(self) -> None:
-        """Shut the executor down, if it is ours."""
-        if self.owned:
-            self.executor.shutdown(cancel_futures=True)
+        """Shut the executor down, if it is ours; processes that do not end are killed."""
+        if not self.owned:
+            return
+        if self.handed:  # somebody has not answered for long, and may be stopped: waiting would hang
+            for process in list((getattr(self.executor, "_processes", None) or {}).values()):
+                process.kill()
+        self.executor.shutdown(cancel_futures=True)
 
 
-def pool_of(executor: Any, words: Words) -> Pool:
+def pool_of(executor: Any, words: Words, folder: Path | None, devices: int | None) -> Pool:
     """Whoever `run_sweep(executor=...)` names.
 
     Args:
         executor: something with the interface of `concurrent.futures.Executor`; or a function that makes one, which
-            is called again where a worker's death breaks it; or Dask's client.
+            is called again where a worker's death breaks it; or Dask's client; or, as on the command line, "dask",
+            "dask:ADDRESS" or "submitit:CONFIG.toml".
         words: where workers leave word.
+        folder: of the sweep.
+        devices: how many of this machine's devices to use, where workers are started here.
 
     Raises:
-        MachineError: if it is none of these.
+        MachineError: if it is none of these, or what it needs is not installed.
     """
-    if callable(getattr(executor, "get_executor", None)):  # Dask's client, whose futures are its own
-        return Pool(lambda: executor.get_executor(pure=False, retries=0), False, words)
+    if isinstance(executor, str):
+        return named(executor, words, folder, devices)
+    if callable(getattr(executor, "get_executor", None)):
+        from adam_vs_gd.engine.dask_pool import DaskPool
+
+        return DaskPool(executor, words)
     if callable(getattr(executor, "submit", None)):
-        return Pool(lambda: executor, False, words)
+        return Pool(lambda: executor, words, owned=False)
     if callable(executor):
-        return Pool(executor, True, words)
+        return Pool(executor, words, owned=True)
     raise MachineError(
         f"executor = {typed(plain(executor))}: must have the interface of concurrent.futures.Executor, or be a "
-        "function that makes such a one"
+        'function that makes such a one, or "dask", "dask:ADDRESS" or "submitit:CONFIG.toml"'
     )
+
+
+def named(name: str, words: Words, folder: Path | None, devices: int | None) -> Pool:
+    """What a name on the command line stands for."""
+    kind, colon, rest = name.partition(":")
+    extra = {"dask": "dask", "submitit": "slurm"}.get(kind)
+    if extra is None or (not rest and (colon or kind == "submitit")):
+        raise MachineError(f'executor = "{name}": must be "dask", "dask:ADDRESS" or "submitit:CONFIG.toml"')
+    try:
+        if kind == "dask":
+            from adam_vs_gd.engine import dask_pool
+
+            return dask_pool.joined(rest, words) if rest else dask_pool.local(words, devices)
+        from adam_vs_gd.engine import jobs
+
+        return jobs.pool(Path(rest), words, folder)
+    except ImportError as error:
+        raise MachineError(
+            f'executor = "{name}": needs what is not installed here ({error}); '
+            f"python -m pip install 'adam-vs-gd[{extra}]'"
+        ) from None
 
 
 def refuse_fork(executor: Executor) -> None:

@@ -3,14 +3,20 @@
 from adam_vs_gd.errors import MachineError
 
 
-def load_jax() -> None:
+def load_jax(*, idle: bool = False) -> None:
     """Import JAX, which reads its environment variables then.
+
+    Args:
+        idle: whether others train; then this process takes no memory of an accelerator from them.
 
     Raises:
         MachineError: if it cannot, with what it says.
     """
     try:
-        import jax  # noqa: F401
+        import jax
+
+        if idle:
+            jax.config.update("jax_platforms", "cpu")
     except Exception as error:  # whatever it raises at a value that it does not know, or without its other half
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise MachineError(

@@ -122,6 +122,7 @@ class Limits:
         width: lanes on a device at most.
         shared: whether the devices share one memory, as those of a CPU do.
         machine: what there is to train lanes with.
+        workers: how many machines like this there are.
     """
 
     devices: int
@@ -130,6 +131,7 @@ class Limits:
     width: int
     shared: bool = False
     machine: Machine = field(default_factory=Machine)
+    workers: int = 1
 
     def each(self, devices: int) -> int:
         """Bytes that a chunk may take of each of so many devices."""

@@ -95,9 +95,9 @@ class Meter:
         """A chunk runs no more, whatever became of it."""
         self.running.pop(name, None)
 
-    def end(self, lanes: int, work: float) -> None:
-        """A chunk needs no more work: so many of its lanes are done."""
-        self.chunks_done += 1
+    def end(self, lanes: int, work: float, chunks: int = 1) -> None:
+        """A chunk, or a part of one, needs no more work: so many of its lanes are done."""
+        self.chunks_done += chunks
         self.lanes_ended += lanes
         self.work_ended += work
 

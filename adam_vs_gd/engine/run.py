@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from adam_vs_gd.engine.executors import Pool, pool_of
+from adam_vs_gd.engine.errand import BEAT_SECONDS
+from adam_vs_gd.engine.executors import POLL_SECONDS, Pool, pool_of
 from adam_vs_gd.engine.interruption import Interruption
 from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.engine.progress import Progress, progress_on
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Job, pickled
-from adam_vs_gd.engine.worker import Bench, bench_for, look
+from adam_vs_gd.engine.worker import Bench, bench_for
 from adam_vs_gd.errors import DiskError, MachineError
 from adam_vs_gd.problem import Family, nothing
 from adam_vs_gd.spec.cells import Cell, cells
@@ -26,8 +28,10 @@ from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.folder import WORKERS, Folder
 from adam_vs_gd.store.journal import Journal
-from adam_vs_gd.store.words import Words
+from adam_vs_gd.store.words import Words, left_behind
 from adam_vs_gd.surroundings import refuse_settings
+
+STALE_SECONDS = 90.0  # that a network's file system may show a folder as it was: its caches are kept for up to 60 s
 
 
 class Run(NamedTuple):
@@ -44,6 +48,7 @@ class Run(NamedTuple):
         limits: gives what a chunk may take now, where it is trained.
         bench: what this process trains with; None where others do.
         pool: those others.
+        refuse: refuses a lane that takes more memory than there is, as far as its family knows that.
     """
 
     spec: SweepSpec
@@ -56,6 +61,7 @@ class Run(NamedTuple):
     limits: Callable[[], Limits]
     bench: Bench | None = None
     pool: Pool | None = None
+    refuse: Callable[..., None] = nothing
 
     @property
     def family(self) -> Family:
@@ -105,24 +111,34 @@ def running(
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         if executor is None:
             bench = bench_for(job, maker, progress.note)
-            yield Run(spec, list(cells(spec)), settings, progress, interruption, job, bench.about, bench.limits, bench)
+            yield Run(spec, list(cells(spec)), settings, progress, interruption, job, bench.about, bench.limits, bench,
+                      refuse=maker.refuse)  # fmt: skip
             return
-        with words_of(job) as words:
-            job = replace(job, given=pickled(given), words=words.path)
-            pool = pool_of(executor, words)
-            try:
-                progress.note(f"{spec.name}: waiting for a worker")
-                site = pool.ask(look, job)
-                for line in site.lines:
-                    progress.note(f"{site.worker}: {line}")
-                if site.spec != spec.to_dict():
-                    raise MachineError(f"{site.worker}: makes another sweep of this spec; it must have the same code")
-                job = replace(job, made=site.about)
-                everything = list(cells(spec))
-                yield Run(spec, everything, settings, progress, interruption, job, site.about, lambda: site.limits,
-                          pool=pool)  # fmt: skip
-            finally:
-                pool.close()
+        everything, job = list(cells(spec)), replace(job, given=pickled(given))
+        if executor == "dask":  # `devices` is how many workers there are
+            job = replace(job, settings=replace(settings, devices=None))
+        with words_of(job) as words, pool_on(executor, words, job, settings.devices) as pool:
+            job = replace(job, words=words.path, sharing=pool.sharing())
+            progress.note(f"{spec.name}: waiting for a worker")
+            site = pool.ask(job, interruption.check)
+            for line in site.lines:
+                progress.note(f"{site.worker}: {line}")
+            if site.spec != spec.to_dict():
+                raise MachineError(f"{site.worker}: makes another sweep of this spec; it must have the same code")
+            job = replace(job, made=site.about)
+            yield Run(spec, everything, settings, progress, interruption, job, site.about, pool=pool,
+                      limits=lambda: replace(site.limits, workers=pool.workers() or 1),
+                      refuse=maker.refuse)  # fmt: skip
+
+
+@contextlib.contextmanager
+def pool_on(executor: Any, words: Words, job: Job, devices: int | None) -> Iterator[Pool]:
+    """Whoever an executor is, until the end of a run."""
+    pool = pool_of(executor, words, job.folder, devices)
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 
 @contextlib.contextmanager
@@ -143,13 +159,13 @@ def refuse_unfit(run: Run, journal: Journal | None = None) -> None:
     Raises:
         MachineError: naming what they take.
     """
-    if run.bench is None or run.bench.maker.refuse is nothing:
+    if run.refuse is nothing:
         return
     done = journal.survey().done if journal else frozenset[str]()
     limits = run.limits()
     for group in make_plan(run.family, (lane for _, lane in run.cells), limits, done).groups:
         if group.bytes > limits.each(group.devices):
-            run.bench.maker.refuse(group.static, limits.each(1))
+            run.refuse(group.static, limits.each(1))
 
 
 @contextlib.contextmanager
@@ -159,11 +175,30 @@ def locked(folder: Folder, settings: Settings, progress: Progress, interruption:
     with lock.held(folder.path, wait=settings.wait, say=progress.note, check=interruption.check) as alone:
         if alone:
             with writing(folder):
+                take_over(folder, progress, interruption)
                 folder.clean()
             pack(folder, progress, interruption)
         yield
         if alone:
             pack(folder, progress, interruption)
+
+
+def take_over(folder: Folder, progress: Progress, interruption: Interruption) -> None:
+    """Have the workers of a run stop whose driver is gone: they leave checkpoints, from which this run goes on."""
+    for words in left_behind(folder.path / WORKERS):
+        words.stop()
+        before, deadline = dict[str, Any](), 0.0
+        while alive := words.alive():
+            if alive != before:
+                before, deadline = alive, time.monotonic() + 2.5 * BEAT_SECONDS
+            elif time.monotonic() > deadline:
+                break
+            else:
+                interruption.check()
+                time.sleep(POLL_SECONDS)
+        if before:
+            progress.note(f"{folder.path}: the workers of a run whose driver was lost have been told to stop")
+        words.remove()
 
 
 def pack(folder: Folder, progress: Progress, interruption: Interruption) -> None:
@@ -203,3 +238,20 @@ def writing(folder: Folder) -> Iterator[None]:
             f"{folder.path}: cannot be written to: {error.strerror or error}{gone}; what was committed stays. "
             "Mend it and run the same command again: it goes on from there"
         ) from error
+
+
+def wait_for(folder: Folder, chunks: Collection[str], check: Callable[[], None]) -> None:
+    """See that the chunks are in a folder that workers have published: a network's file system may show them late.
+
+    Raises:
+        DiskError: if they are not there after a while.
+    """
+    deadline = time.monotonic() + STALE_SECONDS
+    while unseen := folder.journal.unseen(chunks):
+        if time.monotonic() > deadline:
+            raise DiskError(
+                f"{folder.journal.path}: {len(unseen)} chunks that workers have published are not seen from here after "
+                f"{STALE_SECONDS:.0f} s, {min(unseen)} among them; run the same command again once they are"
+            )
+        check()
+        time.sleep(1.0)

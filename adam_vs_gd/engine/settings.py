@@ -21,6 +21,7 @@ PATHS = ("fast", "reference")
 PRODUCTS = ("float32", "tf32x3", "bf16x3")
 """How an accelerator may take the products of steps: in float32, or as three products of parts on tensor cores."""
 CHECKPOINT_SECONDS = 120.0
+SILENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Settings:
         path: "fast", exact reformulations that are chosen lane by lane; or "reference", the plain step of the problem.
         products: how an accelerator takes the matrix products of XLA's steps; the family's kernels have none.
         checkpoint_every: seconds between checkpoints within a chunk.
+        silence: seconds without a sign of life, of which a worker gives one every ten, after which it counts as lost.
         wait: wait while another process runs a sweep in the folder, and do not give up.
         compile_cache: keep compiled programs in the user's cache folder (or wherever JAX is told to keep them).
         allow_mixed: let a folder hold chunks that round differently: of other platforms, paths, kernels or settings.
@@ -49,6 +51,7 @@ class Settings:
     path: str = PATHS[0]
     products: str = PRODUCTS[0]
     checkpoint_every: float = CHECKPOINT_SECONDS
+    silence: float = SILENCE_SECONDS
     wait: bool = False
     compile_cache: bool = True
     allow_mixed: bool = False
@@ -58,7 +61,8 @@ class Settings:
         for key, words in (("path", PATHS), ("products", PRODUCTS)):
             if plain(word := getattr(self, key)) not in words:
                 raise MachineError(f"{key} = {about(word)}: must be one of {', '.join(words)}")
-        for key, least, integral in (("devices", 1, True), ("memory", 1, False), ("checkpoint_every", 0, False)):
+        numbers = (("devices", 1, True), ("memory", 1, False), ("checkpoint_every", 0, False), ("silence", 1, False))
+        for key, least, integral in numbers:
             value = plain(getattr(self, key))
             if value is None:
                 continue

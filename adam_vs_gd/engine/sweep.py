@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from adam_vs_gd.engine.dispatch import DEATHS, GivenUp, Reports, dispatch
+from adam_vs_gd.engine.crew import GivenUp, Reports
+from adam_vs_gd.engine.dispatch import dispatch
 from adam_vs_gd.engine.executors import InProcess
 from adam_vs_gd.engine.interruption import Interruption
 from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.placing import Make
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
 from adam_vs_gd.engine.progress import Far, Meter, Pulse, duration, progress_on
-from adam_vs_gd.engine.run import Run, holding, locked, refuse_unfit, running, writing
+from adam_vs_gd.engine.run import Run, holding, locked, refuse_unfit, running, wait_for, writing
 from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Kept
@@ -62,12 +63,14 @@ def run_sweep(
         model: your own, and
         data: a sampler of your own.
         executor: who trains the lanes instead of this process: anything with the interface of
-            `concurrent.futures.Executor` whose workers are spawned, Dask's client, or a function that makes one.
+            `concurrent.futures.Executor` whose workers are spawned, Dask's client, or a function that makes one; or as
+            on the command line "dask", "dask:ADDRESS", "submitit:CONFIG.toml". See docs/scaling-out.md.
         settings: those of `Settings` by name: `devices`, `memory`, `path`, `products`, `checkpoint_every`,
-            `wait`, `compile_cache`, `allow_mixed`, `quiet`.
+            `silence`, `wait`, `compile_cache`, `allow_mixed`, `quiet`.
 
     Returns:
-        The Dataset of `load_results`. Lanes that memory was too small for are `pending`, and warned of.
+        The Dataset of `load_results`. Lanes that memory was too small for, or whose chunk has killed its workers again
+        and again, are `pending`, and warned of.
 
     Raises:
         SpecError: if it is no spec, or an object that it names is not what it should be.
@@ -168,9 +171,13 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
                 word.say(meter.position())
                 run.progress.update(meter)
 
+            elsewhere: set[str] = set()
+
             def kept(part: Kept) -> None:
                 if part.rows is not None:
                     folder.journal.commit(part.lanes, part.rows, part.how)
+                elif run.pool:
+                    elsewhere.add(digest_of(part.lanes))
                 done.update(part.lanes)
                 checkpoints.prune(done)
                 log.add(f"chunk {digest_of(part.lanes)}: {len(part.lanes)} lanes in {part.how['seconds']:.1f} s")
@@ -180,6 +187,11 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
 
             began = time.monotonic()
             gone = train_all(run, plan, tell, kept, ended, advanced, checkpoints.having)
+            if run.pool:
+                wait_for(folder, elsewhere, run.interruption.check)
+                for _ in checkpoints.load():  # those of workers who were lost
+                    pass
+                checkpoints.prune(done)
         folder.journal.settle(wanted, done)
         results = folder.dataset(spec, run.cells)
         folder.consolidate(results)
@@ -218,7 +230,7 @@ def train_all(
     words = Words(run.pool.places.path)
     words.make()
     try:
-        return dispatch(run.job, plan, run.pool, reports, meter, begun)
+        return dispatch(run.job, plan, run.pool, reports, meter, begun, silence=run.settings.silence)
     finally:
         words.remove()
 
@@ -245,6 +257,9 @@ class Direct:
     def kept(self, kept: Kept) -> None:
         """Some of its lanes are done."""
         self.reports.heard(zip(kept.lanes, kept.statuses, kept.values, strict=True))
+
+    def begun(self, names: Collection[str]) -> None:
+        """Nobody else goes on with them."""
 
 
 def in_memory(run: Run) -> xr.Dataset:
@@ -324,6 +339,6 @@ def warn_of(gone: GivenUp) -> None:
     if gone.failed:
         text = f"{len(gone.failed)} lanes are not computed: memory is too small for them; --memory allows more"
         warnings.warn(text, stacklevel=3)
-    for chunk in gone.killers:
-        text = f"{len(chunk.lanes)} lanes are not computed: {DEATHS} workers died in their chunk, {chunk.digest}"
+    for chunk, who in gone.killers:
+        text = f"{len(chunk.lanes)} lanes are not computed: their chunk, {chunk.digest}, killed its workers; last {who}"
         warnings.warn(text, stacklevel=3)

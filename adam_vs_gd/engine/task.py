@@ -29,6 +29,7 @@ class Job:
         folder: of the sweep; None where nothing is kept on disk.
         words: where workers leave word; None where nobody reads it.
         made: what all chunks have to be computed with; empty as long as that is not known.
+        sharing: how many workers share the memory of a machine.
     """
 
     token: str
@@ -38,6 +39,7 @@ class Job:
     folder: Path | None = None
     words: Path | None = None
     made: Mapping[str, str] | None = None
+    sharing: int = 1
 
     def __hash__(self) -> int:
         return hash(self.token)
@@ -128,6 +130,8 @@ class Answer(NamedTuple):
         failed: lanes that memory was too small for.
         stopped: whether it was stopped before its end.
         refused: why it was not begun: the worker is another than it must be.
+        lost: whether somebody else had begun the same try before, and has died.
+        begun: names of its checkpoints.
         error: what went wrong, if something did.
         said: what was told on the way.
         worker: who answers.
@@ -140,6 +144,8 @@ class Answer(NamedTuple):
     error: BaseException | None = None
     said: Sequence[str] = ()
     worker: str = ""
+    lost: bool = False
+    begun: Sequence[str] = ()
 
 
 class Site(NamedTuple):

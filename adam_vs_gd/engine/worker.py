@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import pickle
-import threading
-import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -22,7 +18,7 @@ from adam_vs_gd.engine.progress import Far, Pulse
 from adam_vs_gd.engine.runner import Hooks, Shop, run_plan
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.site import describe_site, expect_declared, start
-from adam_vs_gd.engine.task import Answer, Job, Kept, Site, Task
+from adam_vs_gd.engine.task import Answer, Job, Kept, Task
 from adam_vs_gd.errors import Interrupted
 from adam_vs_gd.problem import Maker
 from adam_vs_gd.spec.cells import digest_of
@@ -30,11 +26,7 @@ from adam_vs_gd.store.checkpoint import Checkpoints, Snapshot
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.mixture import UNMIXED
 from adam_vs_gd.store.words import Words
-from adam_vs_gd.surroundings import refuse_settings
 from adam_vs_gd.types import Rows
-
-WORD_SECONDS = 1.0  # between two words of a chunk
-BEAT_SECONDS = 10.0  # between two signs of life while nothing else is said, as in a compilation
 
 
 class StoppedError(Exception):
@@ -53,6 +45,9 @@ class Post(Protocol):
     def kept(self, kept: Kept) -> None:
         """Some of its lanes are done."""
 
+    def begun(self, names: Collection[str]) -> None:
+        """Lanes of it are in checkpoints of these names."""
+
     def check(self) -> None:
         """Raise to stop."""
 
@@ -67,6 +62,7 @@ class Bench(NamedTuple):
         about: what that computes with.
         shop: what is kept between chunks.
         name: of this worker.
+        sharing: how many workers share the memory of this machine, where devices are parts of it.
     """
 
     maker: Maker
@@ -75,10 +71,14 @@ class Bench(NamedTuple):
     about: Mapping[str, str]
     shop: Shop
     name: str
+    sharing: int = 1
 
     def limits(self) -> Limits:
-        """What a chunk may take now."""
-        return self.settings.limits(self.maker.spec.family, self.devices)
+        """What a chunk may take now; what is said by --memory is meant for each worker."""
+        limits = self.settings.limits(self.maker.spec.family, self.devices)
+        if limits.shared and self.settings.memory is None:
+            return replace(limits, memory=limits.memory // self.sharing)
+        return limits
 
     def memory(self, devices: int) -> int:
         """Of so many of the devices, the bytes that a chunk may take on each now."""
@@ -93,115 +93,12 @@ def bench_for(job: Job, maker: Maker, note: Callable[[str], None]) -> Bench:
     """Start JAX for a run."""
     devices = start(maker.spec, job.settings, note)
     about = describe_site(maker, devices, job.settings)
-    return Bench(maker, job.settings, devices, about, Shop(), f"{host()}, process {os.getpid()}")
+    return Bench(maker, job.settings, devices, about, Shop(), this_worker(), job.sharing)
 
 
-@functools.lru_cache(maxsize=1)
-def bench_of(job: Job) -> tuple[Bench, tuple[str, ...]]:
-    """The bench of a process that works for others, and what was said as it was made; kept for the chunks to come."""
-    refuse_settings()
-    spec, given = job.sweep()
-    said: list[str] = []
-    bench = bench_for(job, spec.family.make(spec, given), said.append)
-    return bench, tuple(said)
-
-
-def look(job: Job) -> Site:
-    """What a worker says of itself."""
-    bench, said = bench_of(job)
-    return Site(bench.maker.spec.to_dict(), bench.about, bench.limits(), said, bench.name)
-
-
-def work(task: Task) -> Answer:
-    """Train a chunk in a process that works for others."""
-    try:
-        bench, _ = bench_of(task.job)
-    except Exception as error:
-        name = f"{host()}, process {os.getpid()}"
-        return Answer(error=portable(error, name), worker=name)
-    with posted(task, bench.name) as post:
-        answer = carry_out(bench, task, post)
-    wrong = None if answer.error is None else portable(answer.error, bench.name)
-    return answer._replace(said=tuple(post.said), error=wrong)
-
-
-def portable(error: BaseException, worker: str) -> BaseException:
-    """An error that can be pickled, with a note of where it happened."""
-    where = "".join(traceback.format_exception(error))
-    try:
-        pickle.loads(pickle.dumps(error))
-        told = error
-    except Exception as reason:  # somebody's exception may be anything
-        told = RuntimeError(f"{type(error).__name__}: {error} ({reason})")
-    told.add_note(f"in {worker}:\n{where}")
-    return told
-
-
-class Posted:
-    """Word in a folder, where that is seen; what is said goes back with the answer as well."""
-
-    def __init__(self, task: Task, name: str) -> None:
-        self.words = Words(task.job.words) if task.job.words else None
-        self.attempt, self.said, self.spoken, self.lock = task.attempt, list[str](), 0.0, threading.Lock()
-        self.word: dict[str, Any] = {"worker": name, "chunk": task.chunk.digest, "kept": [], "said": self.said}
-        self.over = threading.Event()
-
-    def say(self) -> None:
-        """Leave the word that there is."""
-        if self.words:
-            with self.lock:
-                self.spoken = time.monotonic()
-                self.word["beat"] = self.word.get("beat", 0) + 1
-                self.words.say(self.attempt, self.word)
-
-    def beat(self) -> None:
-        """Give signs of life until it is over."""
-        while not self.over.wait(BEAT_SECONDS):
-            self.say()
-
-    def tell(self, text: str) -> None:
-        """As of `Post`."""
-        self.said.append(text)
-        self.say()
-
-    def far(self, far: Far) -> None:
-        """As of `Post`."""
-        self.word["far"] = far
-        if time.monotonic() - self.spoken >= WORD_SECONDS:
-            self.say()
-
-    def kept(self, kept: Kept) -> None:
-        """As of `Post`."""
-        self.word["kept"] += [list(one) for one in zip(kept.lanes, kept.statuses, kept.values, strict=True)]
-
-    def check(self) -> None:
-        """As of `Post`.
-
-        Raises:
-            StoppedError: if all have to stop.
-        """
-        if STOPPING.is_set() or (self.words and self.words.stopping()):
-            raise StoppedError
-
-
-STOPPING = threading.Event()
-"""Set when this process is about to end, by whatever is told so."""
-
-
-@contextlib.contextmanager
-def posted(task: Task, name: str) -> Iterator[Posted]:
-    """Word of a chunk, from its begin to its end."""
-    post = Posted(task, name)
-    post.say()
-    beating = threading.Thread(target=post.beat, daemon=True)
-    beating.start()
-    try:
-        yield post
-    finally:
-        post.over.set()
-        beating.join()
-        if post.words:
-            post.words.end(post.attempt)
+def this_worker() -> str:
+    """The name of this process among those that train."""
+    return f"{host()}, process {os.getpid()}"
 
 
 def carry_out(bench: Bench, task: Task, post: Post) -> Answer:
@@ -211,6 +108,7 @@ def carry_out(bench: Bench, task: Task, post: Post) -> Answer:
         return Answer(refused=why, worker=bench.name)
     folder = Folder(job.folder) if job.folder and (job.words is None or Words(job.words).seen()) else None
     parts: list[Kept] = []
+    begun: list[str] = []
 
     def keep(group: Group, chunk: Chunk, rows: Rows, seconds: float) -> None:
         how = dict(bench.about) | {"width": group.width, "devices": group.devices, "seconds": seconds}
@@ -232,9 +130,11 @@ def carry_out(bench: Bench, task: Task, post: Post) -> Answer:
                 except BaseException:
                     if checkpoints:
                         checkpoints.save(snapshot(), wait=True)
+                        begun.extend(checkpoints.lanes)
                     raise
                 if checkpoints:
                     checkpoints.between(snapshot)
+                    post.begun(checkpoints.lanes)
 
             def find(lanes: Sequence[str]) -> Snapshot | None:
                 return (
@@ -253,7 +153,7 @@ def carry_out(bench: Bench, task: Task, post: Post) -> Answer:
         stopped = True
     except (Exception, Interrupted) as caught:
         error = caught
-    return Answer(parts, failed, stopped, error=error, worker=bench.name)
+    return Answer(parts, failed, stopped, error=error, worker=bench.name, begun=tuple(begun))
 
 
 def published(folder: Folder | None, digests: Sequence[str], rows: Rows, how: Mapping[str, Any], post: Post) -> bool:

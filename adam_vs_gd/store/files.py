@@ -52,9 +52,13 @@ def move(path: Path, names: Iterable[Path]) -> Path:
     return target
 
 
-def publish(path: Path, content: bytes, *, replace: bool) -> None:
-    """Make `path` hold `content`, flushed to disk, never half. Without `replace` an existing file wins."""
-    name = staging(path)
+def publish(path: Path, content: bytes, *, replace: bool) -> bool:
+    """Make `path` hold `content`, flushed to disk, never half. Without `replace` an existing file wins.
+
+    Returns:
+        Whether it holds that now; False if somebody was first.
+    """
+    name, first = staging(path), True
     try:
         with name.open("xb") as file:
             file.write(content)
@@ -63,7 +67,7 @@ def publish(path: Path, content: bytes, *, replace: bool) -> None:
         if replace:
             os.replace(name, path)
         else:
-            link(name, path)
+            first = link(name, path)
         with contextlib.suppress(OSError):  # not every system can flush a folder
             directory = os.open(path.parent, os.O_RDONLY)
             try:
@@ -73,19 +77,22 @@ def publish(path: Path, content: bytes, *, replace: bool) -> None:
     finally:
         with contextlib.suppress(OSError):
             name.unlink(missing_ok=True)
+    return first
 
 
-def link(name: Path, path: Path) -> None:
-    """Give a file a second name, unless that is taken; on a file system without links, rename it."""
+def link(name: Path, path: Path) -> bool:
+    """Give a file a second name, unless that is taken; on a file system without links, rename it. Whether it has it."""
     try:
         os.link(name, path)
     except FileExistsError:
-        pass
+        return False
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
-        if not path.exists():
-            os.rename(name, path)
+        if path.exists():
+            return False
+        os.rename(name, path)
+    return True
 
 
 def sealed(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -92,13 +92,23 @@ class Journal:
     def commit(self, lanes: Sequence[str], rows: Rows, about: Mapping[str, Any]) -> None:
         """Write a finished chunk: complete under its name, or not at all. A second writer of it changes nothing.
 
+        That the name is taken does not say that somebody has written it all, on a network's file system least of
+        all: what is there is looked at, and set aside if it is damaged.
+
         Args:
             lanes: digests.
             rows: {name: [lanes, ...]}.
             about: what it was computed with; see `origins.PROVENANCE`.
         """
         content = sealed({"lane": np.array(lanes), "about": np.array(json.dumps(about)), **rows})
-        publish(self.path / f"{digest_of(lanes)}{CHUNK}", content, replace=False)
+        path = self.path / f"{digest_of(lanes)}{CHUNK}"
+        if not publish(path, content, replace=False) and not is_called(path.read_bytes(), path.stem):
+            self.set_aside(path)
+            publish(path, content, replace=False)
+
+    def unseen(self, names: Iterable[str]) -> set[str]:
+        """Those chunks of these names that are no file of their own here: a network may show them late."""
+        return set(names) - {path.stem for path in self.files()}
 
     def chunks(self) -> Iterator[dict[str, np.ndarray]]:
         """Every committed chunk, once.

@@ -13,13 +13,16 @@ PACKAGES = ("adam-vs-gd", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
 
 def provenance() -> dict[str, str]:
     """Versions of the packages that matter and the commit of this one, for a result's attributes."""
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"{name} (not installed)")
+    found = [f"{name} {version(name)}" for name in PACKAGES]
     return {"versions": ", ".join(found), "python": platform.python_version(), "commit": commit()}
+
+
+def version(name: str = PACKAGES[0]) -> str:
+    """The version of a package."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def processor() -> str:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from adam_vs_gd.store.files import STAGING, publish
 
-STOP = "stop"
+STOP, OFF = "stop", ".off"
 
 
 class Words:
-    """A folder of words: `<attempt>.json` for every try that runs, and `stop` once they have to stop.
+    """A folder of words.
 
-    It is there as long as the run that made it, by which a worker knows that it sees that run's folder.
+    It holds `<attempt>.json` for every try that runs, `<attempt>.off` for one that nobody waits for any more, and
+    `stop` once all have to stop. It is there as long as the run that made it, by which a worker knows that it sees that
+    run's folder.
 
     Args:
         path: of the folder; its name is the run's.
@@ -46,10 +51,21 @@ class Words:
             if self.seen():
                 publish(self.path / f"{attempt}.json", json.dumps(word).encode(), replace=True)
 
+    def has(self, attempt: str) -> bool:
+        """Whether somebody has begun a try, and not come to its end."""
+        return (self.path / f"{attempt}.json").exists()
+
     def end(self, attempt: str) -> None:
         """A try is over, in whatever way but its worker's death."""
         with contextlib.suppress(OSError):
             (self.path / f"{attempt}.json").unlink(missing_ok=True)
+
+    def forget(self, attempt: str) -> None:
+        """Nobody waits for a try any more: whoever is still at it, as one that was thought dead, may leave it."""
+        if self.has(attempt):
+            with contextlib.suppress(OSError):
+                (self.path / f"{attempt}{OFF}").touch()
+            self.end(attempt)
 
     def heard(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(attempt, its last word) of all that run, or whose worker has died."""
@@ -64,6 +80,22 @@ class Words:
         with contextlib.suppress(OSError):
             (self.path / STOP).touch()
 
-    def stopping(self) -> bool:
-        """Whether they have to."""
-        return (self.path / STOP).exists()
+    def stopping(self, attempt: str) -> bool:
+        """Whether a try has to stop."""
+        return (self.path / STOP).exists() or (self.path / f"{attempt}{OFF}").exists()
+
+    def alive(self) -> dict[str, Any]:
+        """{attempt: what changes as long as somebody is at it}, without those of this machine who are dead."""
+        here = socket.gethostname()
+        return {
+            attempt: word.get("beat")
+            for attempt, word in self.heard()
+            if word.get("host") != here or psutil.pid_exists(int(word.get("pid", 0)))
+        }
+
+
+def left_behind(folder: Path) -> list[Words]:
+    """The words of runs whose driver is gone."""
+    with contextlib.suppress(OSError):
+        return [Words(path) for path in folder.iterdir() if path.is_dir()]
+    return []

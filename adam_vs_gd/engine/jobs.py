@@ -1,0 +1,196 @@
+"""Chunks as jobs of a batch system, by submitit: arrays of them, put in the queue again where they have to end."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import threading
+import tomllib
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, InvalidStateError
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import submitit
+from submitit.helpers import DelayedSubmission
+
+from adam_vs_gd.engine.errand import STOPPING, parcel
+from adam_vs_gd.engine.executors import Pool
+from adam_vs_gd.engine.plan import Chunk
+from adam_vs_gd.engine.task import Answer, Kept, Task
+from adam_vs_gd.errors import ExecutorError, MachineError
+from adam_vs_gd.spec.plain import typed
+from adam_vs_gd.store.words import Words
+
+TEND_SECONDS = 1.0  # between two looks at the jobs
+TIMEOUTS = 10_000  # that a job may have: every one has brought it further
+LOGS = "jobs"  # in a sweep's folder: what submitit leaves of each job
+
+
+class Errand:
+    """What a job does: a call; told that it has to end, it leaves its chunk with a checkpoint, and comes again.
+
+    submitit tells that with a signal some time ahead of the end (`signal_delay_s`, 90 s by default), of which a segment
+    and a checkpoint take a few; its handler puts the job into the queue, and is called once the chunk is left.
+
+    Args:
+        call: `errand.look` or `errand.work`.
+        earlier: parts of the chunk that are done.
+    """
+
+    def __init__(self, call: Callable[..., Any], earlier: tuple[Kept, ...] = ()) -> None:
+        self.call, self.earlier = call, earlier
+        self.rest: tuple[Any, ...] = ()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Do it."""
+        number = submitit.JobEnvironment._usr_sig()
+        theirs, told = signal.getsignal(number), threading.Event()
+
+        def heard(*_: Any) -> None:
+            told.set()
+            STOPPING.set()
+
+        signal.signal(number, heard)
+        ended = signal.signal(signal.SIGTERM, lambda *_: STOPPING.set())  # submitit lets that pass; Slurm kills soon
+        try:
+            found = self.call(*arguments)
+        finally:
+            signal.signal(number, theirs)
+            signal.signal(signal.SIGTERM, ended)
+        if not isinstance(found, Answer):
+            return found
+        if found.stopped and told.is_set() and callable(theirs) and all(kept.rows is None for kept in found.kept):
+            self.leave(arguments[1], found)
+            theirs(number, None)  # exits
+        return found._replace(kept=(*self.earlier, *found.kept))
+
+    def leave(self, packed: bytes, found: Answer) -> None:
+        """Take down what is left of a chunk."""
+        task: Task = pickle.loads(packed)
+        done = {lane for kept in found.kept for lane in kept.lanes}
+        left = Chunk(tuple(lane for lane in task.chunk.lanes if lane.digest not in done))
+        names = tuple(dict.fromkeys((*task.begun, *found.begun)))
+        self.earlier = (*self.earlier, *found.kept)
+        self.rest = parcel(replace(task, chunk=left, begun=names))
+
+    def checkpoint(self, *arguments: Any) -> DelayedSubmission:
+        """The job that goes on from there."""
+        return DelayedSubmission(Errand(self.call, self.earlier), *(self.rest or arguments))
+
+
+class Jobs(Executor):
+    """submitit's executor with the interface of `concurrent.futures`: what is submitted at once becomes one array.
+
+    Args:
+        queue: submitit's.
+        workers: jobs at once, at most.
+    """
+
+    def __init__(self, queue: Any, workers: int) -> None:
+        self.queue, self._max_workers = queue, workers
+        self.waiting: list[tuple[Future[Any], Errand, tuple[Any, ...]]] = []
+        self.jobs: dict[Future[Any], Any] = {}
+        self.lock, self.over = threading.Lock(), threading.Event()
+        self.tending = threading.Thread(target=self.tend, daemon=True)
+        self.tending.start()
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
+        """Have a call made in a job."""
+        future: Future[Any] = Future()
+        with self.lock:
+            if self.over.is_set():
+                raise RuntimeError("it has been shut down")
+            self.waiting.append((future, Errand(call), arguments))
+        return future
+
+    def tend(self) -> None:
+        """Submit what waits, and see what has ended."""
+        while not self.over.wait(TEND_SECONDS):
+            with self.lock:
+                waiting, self.waiting = [one for one in self.waiting if not one[0].cancelled()], []
+            try:
+                jobs = []
+                if waiting:
+                    with self.queue.batch():
+                        jobs = [self.queue.submit(errand, *arguments) for _, errand, arguments in waiting]
+                self.jobs |= {future: job for (future, *_), job in zip(waiting, jobs, strict=True)}
+            except Exception as error:  # whatever the batch system says
+                for future, *_ in waiting:
+                    settle(future, None, ExecutorError(f"a job could not be submitted: {error}"))
+            for future, job in list(self.jobs.items()):
+                if future.cancelled():
+                    job.cancel(check=False)
+                elif job.done():
+                    wrong = job.exception()
+                    settle(future, None if wrong else job.result(), wrong)
+                else:
+                    continue
+                del self.jobs[future]
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Cancel the jobs that have not ended."""
+        self.over.set()
+        self.tending.join()
+        for future, job in self.jobs.items():
+            job.cancel(check=False)
+            future.cancel()
+
+
+def settle(future: Future[Any], result: Any, error: BaseException | None) -> None:
+    """Say what became of a call, unless it was cancelled just now."""
+    try:
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+    except InvalidStateError:
+        pass
+
+
+class JobPool(Pool):
+    """Jobs: as many at once as may run, and none beyond."""
+
+    def __init__(self, jobs: Jobs, words: Words, together: bool) -> None:
+        super().__init__(lambda: jobs, words, owned=False)
+        self.queue, self.together = jobs, together
+
+    def room(self) -> int:
+        """As many as there may be jobs."""
+        return self.queue._max_workers
+
+    def sharing(self) -> int:
+        """Jobs have memory of their own, unless all of them are on this machine."""
+        return self.queue._max_workers if self.together else 1
+
+    def close(self) -> None:
+        """Cancel what has not ended."""
+        self.queue.shutdown()
+
+
+def pool(config: Path, words: Words, folder: Path | None) -> JobPool:
+    """The jobs that a file describes: `workers`, `cluster`, `folder`, and what submitit calls parameters.
+
+    Raises:
+        MachineError: if it does not.
+    """
+    try:
+        table = tomllib.loads(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MachineError(f"submitit:{config}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MachineError(f"submitit:{config}: is no TOML: {error}") from None
+    workers, cluster, logs = table.pop("workers", None), table.pop("cluster", None), table.pop("folder", None)
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        found = "there is none" if workers is None else f"it is {typed(workers)}"
+        raise MachineError(f"submitit:{config}: workers: must be how many jobs may run at once, 1 or more; {found}")
+    if logs is None and folder is None:
+        raise MachineError(f"submitit:{config}: folder: must be where jobs leave their logs, as nothing else is kept")
+    place = Path(logs) if logs else folder / LOGS  # type: ignore[operator]
+    try:
+        queue = submitit.AutoExecutor(place, cluster, slurm_max_num_timeout=TIMEOUTS, local_max_num_timeout=TIMEOUTS)
+        queue.update_parameters(**({"slurm_array_parallelism": workers} | table))
+    except Exception as error:  # submitit raises anything
+        raise MachineError(f"submitit:{config}: {error}") from None
+    return JobPool(Jobs(queue, workers), words, together=queue.cluster in ("local", "debug"))
