@@ -10,22 +10,29 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import submitit
 from submitit.helpers import DelayedSubmission
 
-from adam_vs_gd.engine.errand import STOPPING, parcel
+from adam_vs_gd.engine.errand import STOPPING, parcel, portable
 from adam_vs_gd.engine.executors import Pool
 from adam_vs_gd.engine.plan import Chunk
 from adam_vs_gd.engine.task import Answer, Kept, Task
+from adam_vs_gd.engine.worker import this_worker
 from adam_vs_gd.errors import ExecutorError, MachineError
 from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.store.words import Words
 
 TEND_SECONDS = 1.0  # between two looks at the jobs
 TIMEOUTS = 10_000  # that a job may have: every one has brought it further
-LOGS = "jobs"  # in a sweep's folder: what submitit leaves of each job
+LOGS = ".jobs"  # ends the name of the folder beside a sweep's, of what submitit leaves of each job
+
+
+class Raised(NamedTuple):
+    """What went wrong in a job, which submitit would hand back as text."""
+
+    error: BaseException
 
 
 class Errand:
@@ -56,6 +63,8 @@ class Errand:
         ended = signal.signal(signal.SIGTERM, lambda *_: STOPPING.set())  # submitit lets that pass; Slurm kills soon
         try:
             found = self.call(*arguments)
+        except Exception as error:
+            return Raised(portable(error, this_worker()))
         finally:
             signal.signal(number, theirs)
             signal.signal(signal.SIGTERM, ended)
@@ -124,7 +133,8 @@ class Jobs(Executor):
                     job.cancel(check=False)
                 elif job.done():
                     wrong = job.exception()
-                    settle(future, None if wrong else job.result(), wrong)
+                    found = None if wrong else job.result()
+                    settle(future, found, found.error if isinstance(found, Raised) else wrong)
                 else:
                     continue
                 del self.jobs[future]
@@ -187,7 +197,7 @@ def pool(config: Path, words: Words, folder: Path | None) -> JobPool:
         raise MachineError(f"submitit:{config}: workers: must be how many jobs may run at once, 1 or more; {found}")
     if logs is None and folder is None:
         raise MachineError(f"submitit:{config}: folder: must be where jobs leave their logs, as nothing else is kept")
-    place = Path(logs) if logs else folder / LOGS  # type: ignore[operator]
+    place = Path(logs) if logs else folder.with_name(folder.name + LOGS)  # type: ignore[union-attr]
     try:
         queue = submitit.AutoExecutor(place, cluster, slurm_max_num_timeout=TIMEOUTS, local_max_num_timeout=TIMEOUTS)
         queue.update_parameters(**({"slurm_array_parallelism": workers} | table))

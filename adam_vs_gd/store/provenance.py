@@ -18,7 +18,14 @@ def provenance() -> dict[str, str]:
 
 
 def version(name: str = PACKAGES[0]) -> str:
-    """The version of a package."""
+    """The version of a package; of this one what stands beside the code, which metadata of another may lie before."""
+    try:
+        if name == PACKAGES[0]:
+            from adam_vs_gd import _version
+
+            return str(_version.version)
+    except ImportError:
+        pass
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -45,9 +52,5 @@ def commit() -> str:
             return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
         except (OSError, subprocess.SubprocessError):
             return "unknown"
-    try:
-        from adam_vs_gd._version import version
-    except ImportError:
-        return "unknown"
-    _, plus, local = version.partition("+g")
+    _, plus, local = version().partition("+g")
     return local.replace(".d", "-dirty.") if plus else "unknown"
