@@ -56,6 +56,7 @@ def look(made_by: str, packed: bytes) -> Site:
     """
     heed()
     if made_by != version():
+        time.sleep(PAUSE_SECONDS)
         raise ExecutorError(f"{this_worker()}: {other_version(made_by)}; start workers with the same")
     with AT_WORK:
         bench, said = bench_of(pickle.loads(packed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,8 @@ class Pool:
         owned: whether it may be made again, and is shut down in the end.
     """
 
+    asked = 3  # that are asked what they compute with, at most: one may be of another version
+
     def __init__(self, make: Callable[[], Executor], words: Words, *, owned: bool) -> None:
         self.make, self.owned, self.places = make, owned, words
         self.executor = make()
@@ -78,23 +80,29 @@ class Pool:
         Raises:
             ExecutorError: if none says anything.
         """
-        future = self.executor.submit(look, *parcel(job))
+        futures = {self.executor.submit(look, *parcel(job)) for _ in range(min(self.asked, self.workers() or 1))}
         try:
-            while not wait([future], timeout=POLL_SECONDS).done:
+            while True:
+                done, asked = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 check()
-            return future.result()
+                for future in done:
+                    if not (asked and isinstance(future.exception(), ExecutorError)):
+                        return future.result()
+                futures = asked
         except (BrokenExecutor, CancelledError, ImportError) as error:
             raise ExecutorError(
                 f"no worker could be asked what it computes with ({type(error).__name__}: {error}); see that workers "
                 "have this version of adam-vs-gd, and what else the spec names"
             ) from error
         finally:
-            future.cancel()
+            for future in futures:
+                future.cancel()
 
     def workers(self) -> int | None:
         """How many there are; None where that is not known."""
-        count = getattr(self.executor, "_max_workers", None)
-        return count if isinstance(count, int) else None
+        names = ("_max_workers", "num_workers")  # of the standard library, and of mpi4py
+        counts = (getattr(self.executor, name, None) for name in names)
+        return next((count for count in counts if isinstance(count, int)), None)
 
     def sharing(self) -> int:
         """How many of them share a machine's memory, as far as that is known."""

@@ -162,6 +162,8 @@ def settle(future: Future[Any], result: Any, error: BaseException | None) -> Non
 class JobPool(Pool):
     """Jobs: as many at once as may run, and none beyond."""
 
+    asked = 1
+
     def __init__(self, jobs: Jobs, words: Words, together: bool) -> None:
         super().__init__(lambda: jobs, words, owned=False)
         self.queue, self.together = jobs, together

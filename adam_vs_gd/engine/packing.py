@@ -17,6 +17,9 @@ NARROWER = 4  # a chunk's width against the next that its lanes are packed in, o
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
 WIDEST = 64  # places of a block at most where that does not matter: a matrix product of wide ones is faster
 
+LEAST_SECONDS = 2.0  # of a chunk among workers, about: handing it out and publishing it takes some hundredths
+DRIVER_SECONDS = 0.02  # that it is longer for every worker, as one driver hands out the chunks of all
+
 Share = Callable[[Lane], tuple[Any, ...]]
 """What lanes that share something have in common."""
 
@@ -89,7 +92,7 @@ def whole_group(group: Group, lanes: Sequence[Lane], limits: Limits) -> Group:
     alone = limits.shared and way.alone
     most = way.least if alone else max(way.least, min(limits.width, limits.cache // max(1, group.lane_bytes)))
     while True:
-        count = math.ceil(needed / (most * devices))
+        count = max(math.ceil(needed / (most * devices)), shared_out(group, lanes, limits))
         each = blocks_up(math.ceil(needed / count / devices), group)
         whole = cut(group, [lanes], devices, devices * each)
         if whole.bytes <= limits.each(devices):
@@ -100,6 +103,19 @@ def whole_group(group: Group, lanes: Sequence[Lane], limits: Limits) -> Group:
             devices = math.ceil(devices / 2)
         else:
             return whole
+
+
+def shared_out(group: Group, lanes: Sequence[Lane], limits: Limits) -> int:
+    """Chunks for all workers to have some, each long enough that handing it out takes little of its time.
+
+    An accelerator takes about as long for a few lanes as for many: there no worker has more than one chunk of a group.
+    """
+    if limits.workers == 1:
+        return 1
+    most, speed = (4, 2e10 * limits.devices) if limits.shared else (1, 1e12)
+    least = speed * (LEAST_SECONDS + DRIVER_SECONDS * limits.workers)
+    work = len(lanes) * group.static.steps * group.cost.step
+    return max(1, min(most * limits.workers, int(work / least)))
 
 
 def blocks_of(way: Way, lanes: Iterable[Lane], share: Share) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from adam_vs_gd.store.files import STAGING, publish
+from adam_vs_gd.store.files import STAGING, staging
 
 STOP, OFF = "stop", ".off"
 
@@ -46,10 +47,13 @@ class Words:
         return self.path.is_dir()
 
     def say(self, attempt: str, word: dict[str, Any]) -> None:
-        """Leave word of a try; best effort."""
+        """Leave word of a try, whole but not flushed to disk: it says nothing after a failure of power; best effort."""
+        path = self.path / f"{attempt}.json"
         with contextlib.suppress(OSError):
             if self.seen():
-                publish(self.path / f"{attempt}.json", json.dumps(word).encode(), replace=True)
+                name = staging(path)
+                name.write_text(json.dumps(word), encoding="utf-8")
+                os.replace(name, path)
 
     def has(self, attempt: str) -> bool:
         """Whether somebody has begun a try, and not come to its end."""
