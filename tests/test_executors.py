@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -20,7 +23,7 @@ from adam_vs_gd.engine.dispatch import DEATHS, dispatch
 from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.engine.progress import Far, Meter
 from adam_vs_gd.engine.settings import Settings
-from adam_vs_gd.engine.task import Answer, Job, Kept
+from adam_vs_gd.engine.task import Answer, Job, Kept, Task, pickled, shape_of
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.store.folder import WORKERS, Folder
 from adam_vs_gd.store.words import Words
@@ -151,6 +154,9 @@ class Crew:
     def forget(self, attempt):
         self.said.pop(attempt, None)
 
+    def shun(self, worker):
+        return False
+
     def renew(self):
         return False
 
@@ -268,3 +274,206 @@ def test_an_error_travels_with_where_it_was():
         told = errand.portable(error, "host, process 7")
         assert "host, process 7" in told.__notes__[0]
         assert str(error) in str(told)
+
+
+def steady(crew, **keys):
+    """`by` on a clock that goes on by a poll whenever nothing else happens."""
+    now = [0.0]
+
+    def wait(futures, timeout, return_when=None):
+        done = {future for future in futures if future.done()}
+        if not done:
+            now[0] += timeout
+            crew.at(now[0])
+        return done, set(futures) - done
+
+    told, lanes = [], []
+    reports = Reports(
+        told.append, lambda: None, lambda kept: lanes.extend(kept.lanes), list, lambda chunk: None, lambda m: None
+    )
+    job = Job("token", {}, b"", Settings())
+    gone = dispatch(job, PLAN, crew, reports, Meter(PLAN), wait=wait, clock=lambda: now[0], **keys)
+    return gone, lanes, told, now[0]
+
+
+def test_a_worker_without_a_sign_of_life_is_lost_and_one_that_gives_signs_is_not():
+    late, slow, forgotten = [], [], []
+
+    class Mute(Crew):
+        def submit(self, task):
+            if not late:
+                late.append(task)  # says something once, and never again
+                self.said[task.attempt] = {"worker": "mute", "kept": [], "said": [], "beat": 1}
+                return Future()
+            if not slow:
+                slow.append((task, future := Future()))  # takes as long, and says so
+                return future
+            return super().submit(task)
+
+        def at(self, now):
+            ((task, future),) = slow
+            self.said[task.attempt] = {"worker": "slow", "kept": [], "said": [], "beat": now}
+            if now > 200 and not future.done():
+                future.set_result(well(task))
+
+        def forget(self, attempt):
+            forgotten.append(attempt)
+            super().forget(attempt)
+
+    crew = Mute(lambda task, k: (well(task), Far()))
+    gone, lanes, told, ended = steady(crew, silence=60.0)
+    assert sorted(lanes) == EVERY
+    assert not gone.lanes
+    assert late[0].attempt in forgotten, "so that it may leave it when it wakes"
+    assert [line for line in told if "was lost" in line] == [
+        "mute: was lost in the middle of a chunk (silent for 1 min 00 s); it is handed out again"
+    ]
+    assert ended > 200
+
+
+def test_where_everything_breaks_at_once_the_chunk_that_did_it_is_found():
+    """A process pool breaks with all that it had: the last try of each chunk is made alone."""
+    alone = []
+
+    class Pools(Crew):
+        def __init__(self):
+            super().__init__(None)
+            self.open = {}
+
+        def submit(self, task):
+            future = Future()
+            self.open[future] = task
+            self.said[task.attempt] = {"worker": "w", "kept": [], "said": [], "beat": 1}
+            return future
+
+        def at(self, now):
+            killer = any(task.chunk.digest == FIRST for task in self.open.values())
+            alone.extend(task.chunk.digest for task in self.open.values() if len(self.open) == 1)
+            for future, task in self.open.items():
+                if killer:
+                    future.set_exception(LOST)
+                else:
+                    future.set_result(well(task))
+            self.open = {}
+
+    gone, lanes, _, _ = steady(Pools())
+    assert [chunk.digest for chunk, _ in gone.killers] == [FIRST]
+    assert sorted([*lanes, *(lane.digest for lane in gone.killers[0][0].lanes)]) == EVERY
+    assert FIRST in alone
+
+
+def test_what_a_dead_worker_has_published_is_not_trained_again():
+    class Partly(Crew):
+        def submit(self, task):
+            future = super().submit(task)
+            if len(self.taken) == 1:
+                done = [lane.digest for lane in task.chunk.lanes[:2]]
+                self.said[task.attempt] |= {"published": done, "begun": ["a-checkpoint"]}
+            return future
+
+    crew = Partly(lambda task, k: (LOST if k == 1 else well(task), Far(0, 5, 40, 1.0)))
+    gone, lanes, _ = by(crew)
+    first, again = crew.taken[0], next(task for task in crew.taken[1:] if "a-checkpoint" in task.begun)
+    assert again.chunk.lanes == first.chunk.lanes[2:]
+    assert sorted([*lanes, *(lane.digest for lane in first.chunk.lanes[:2])]) == EVERY
+    assert not gone.lanes
+
+
+def test_a_chunk_that_nobody_ever_begins_is_given_up_in_the_end():
+    def fate(task, k):
+        return (LOST, None) if task.chunk.digest == FIRST else (well(task), Far())
+
+    crew = Crew(fate)
+    crew.said["another"] = {"worker": "w", "kept": [], "said": []}
+    gone, lanes, told = by(crew)
+    assert [chunk.digest for chunk, _ in gone.killers] == [FIRST]
+    assert len(lanes) == len(EVERY) - 4
+    assert any("before anybody had begun it" in line for line in told)
+
+
+def test_a_try_that_somebody_has_begun_before_is_a_death_and_not_trained_again(tmp_path):
+    """An executor that tries again by itself must not hide how often workers die in a chunk."""
+    words = Words(tmp_path / "token")
+    words.make()
+    words.say("attempt", {"worker": "who has died", "host": "elsewhere", "pid": 1})
+    chunk = PLAN.groups[0].chunks[0]
+    job = Job("token", SPEC.to_dict(), pickled({}), Settings(devices=1, compile_cache=False), words=words.path)
+    task = Task(job, "attempt", shape_of(PLAN.groups[0]), chunk)
+    assert errand.work(*errand.parcel(task)).lost
+    assert dict(words.heard())["attempt"]["worker"] == "who has died"
+    crew = Crew(lambda task, k: (Answer(lost=True) if task.chunk.digest == FIRST else well(task), Far(0, 1, 40, 1.0)))
+    gone, _, _ = by(crew)
+    assert [chunk.digest for chunk, _ in gone.killers] == [FIRST]
+
+
+def test_a_worker_of_another_version_refuses_before_it_unpacks_anything(monkeypatch):
+    monkeypatch.setattr(errand, "PAUSE_SECONDS", 0.0)
+    answer = errand.work("0.0", b"what only another version could unpack")
+    assert "it has adam-vs-gd" in answer.refused
+    assert answer.refused.endswith("and the run 0.0")
+    with pytest.raises(ag.ExecutorError, match=r"and the run 0\.0; start workers with the same"):
+        errand.look("0.0", b"")
+
+
+def test_half_of_the_lanes_here_and_half_there(alone, tmp_path):
+    """Some chunks by this process, the others by two workers, and whatever is left by this process again."""
+    less = small.spec(steps=40, record=2, seeds=1, optimizers={"adam": {}, "gd": {}}, data={"alpha": [0.0, 0.4, 0.6]})
+    ag.run_sweep(less, tmp_path / "sweep", **NARROW)
+    with spawned(2) as pool:
+        results = ag.run_sweep(SPEC, tmp_path / "sweep", executor=pool, **NARROW)
+    assert results.identical(alone)
+    text = (tmp_path / "sweep" / "log.txt").read_text()
+    assert "6 of 16 lanes are there, 10 to train" in text
+
+
+def test_two_threads_of_one_process_train_one_after_the_other(alone):
+    with ThreadPoolExecutor(2) as pool:
+        assert ag.run_sweep(SPEC, executor=pool, **NARROW).identical(alone)
+
+
+def test_words_of_a_run_whose_driver_is_gone(tmp_path):
+    """Who is dead is not waited for; who lives is told to stop, and finds that its run is over."""
+    ag.run_sweep(SPEC, tmp_path / "sweep", **NARROW)
+    words = Words(tmp_path / "sweep" / WORKERS / "token")
+    words.make()
+    dead = multiprocessing.get_context("spawn").Process(target=int)
+    dead.start()
+    dead.join()
+    words.say("attempt", {"worker": "w", "host": socket.gethostname(), "pid": dead.pid, "beat": 3})
+    assert words.has("attempt")
+    assert words.alive() == {}
+    job = Job("token", {}, b"", Settings(), folder=tmp_path / "sweep", words=words.path)
+    post = errand.Posted(Task(job, "mine", {}, PLAN.groups[0].chunks[0]), "w")
+    post.say()
+    assert words.alive().keys() == {"mine"}
+    post.check()
+    words.forget("mine")
+    with pytest.raises(worker.StoppedError):
+        post.check()
+    post = errand.Posted(Task(job, "another", {}, PLAN.groups[0].chunks[0]), "w")
+    ag.run_sweep(SPEC, tmp_path / "sweep", **NARROW)  # takes over
+    assert not words.path.exists()
+    with pytest.raises(worker.StoppedError):
+        post.check()
+    (tmp_path / "sweep").rename(tmp_path / "gone")
+    post.check()  # the folder is gone from here, which says nothing of the run
+
+
+def test_sigterm_in_a_process_that_trains_leaves_a_checkpoint(tmp_path):
+    """The main thread of a pool's process: the chunk is left, and the process ends, before anything kills it."""
+    script = (
+        "import signal, sys, threading, time\n"
+        "from adam_vs_gd.engine import errand\n"
+        "errand.heed()\n"
+        "with errand.AT_WORK:\n"
+        "    print('at work', flush=True)\n"
+        "    assert errand.STOPPING.wait(60)\n"
+        "    time.sleep(0.5)\n"
+        "    print('left', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "left\n"
+        assert process.wait(20) == 128 + signal.SIGTERM

@@ -28,6 +28,9 @@ class Crew(Protocol):
     def forget(self, attempt: str) -> None:
         """Nobody wants to know of an attempt any more; if it runs still, it may stop."""
 
+    def shun(self, worker: str) -> bool:
+        """Give nothing more to a worker; False where that cannot be done, or nobody would be left."""
+
     def renew(self) -> bool:
         """Make it anew after it broke; False where only its owner can."""
 

@@ -11,6 +11,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from distributed import Client, Nanny, Scheduler, SpecCluster, WorkerPlugin
 from adam_vs_gd.engine.errand import STOPPING, heed, leave
 from adam_vs_gd.engine.executors import Pool
 from adam_vs_gd.engine.machine import cores
+from adam_vs_gd.engine.task import Answer, Task
+from adam_vs_gd.engine.worker import this_worker
 from adam_vs_gd.errors import ExecutorError, MachineError
 from adam_vs_gd.store.words import Words
 
@@ -65,7 +68,7 @@ class DaskPool(Pool):
 
     def __init__(self, client: Client, words: Words, owned: contextlib.ExitStack | None = None) -> None:
         self.client, self.closing = client, owned or contextlib.ExitStack()
-        self.counted, self.found = -math.inf, dict[str, Any]()
+        self.counted, self.found, self.shunned = -math.inf, dict[str, Any](), set[str]()
         try:
             client.register_plugin(Leaving())
         except Exception as error:  # whatever a worker cannot import
@@ -73,13 +76,35 @@ class DaskPool(Pool):
                 f"{client}: its workers cannot be used ({type(error).__name__}: {error}); see that "
                 "they have this version of adam-vs-gd"
             ) from error
-        super().__init__(lambda: client.get_executor(pure=False, retries=0), words, owned=False)
+        super().__init__(self.executor_of_all, words, owned=False)
+
+    def executor_of_all(self) -> Executor:
+        """The workers that are fit, as an executor. What Dask tries again, it tries without a word: nothing."""
+        fit = {"workers": list(self.known())} if self.shunned else {}
+        return self.client.get_executor(pure=False, retries=0, **fit)
+
+    def submit(self, task: Task) -> Future[Answer]:
+        """Hand a chunk to those who are there now."""
+        if self.shunned:
+            self.executor = self.executor_of_all()
+        return super().submit(task)
+
+    def shun(self, worker: str) -> bool:
+        """Give nothing more to a worker, unless nobody else is there."""
+        names = self.client.run(this_worker, on_error="return")
+        unfit = {address for address, name in names.items() if name == worker}
+        left = self.known().keys() - unfit
+        if left and unfit:
+            self.shunned |= unfit
+            self.counted = -math.inf
+        return bool(left and unfit)
 
     def known(self) -> Mapping[str, Any]:
-        """{address: what the scheduler says of a worker}, as of just now."""
+        """{address: what the scheduler says of a worker that is fit}, as of just now."""
         if time.monotonic() - self.counted > RECOUNT_SECONDS:
-            with contextlib.suppress(OSError, RuntimeError):
-                self.found = dict(self.client.scheduler_info(n_workers=-1)["workers"])
+            with contextlib.suppress(OSError, RuntimeError, KeyError):  # while the scheduler is gone
+                found = self.client.scheduler_info(n_workers=-1)["workers"]
+                self.found = {address: worker for address, worker in found.items() if address not in self.shunned}
             self.counted = time.monotonic()
         return self.found
 

@@ -208,7 +208,7 @@ class Dispatcher:
         if answer.error is not None:
             raise answer.error
         if answer.refused:
-            self.refused += 1
+            self.refused += not self.crew.shun(answer.worker)
             self.reports.tell(f"{answer.worker}: is not fit for this run, and gets nothing of it: {answer.refused}")
             if self.refused >= REFUSALS and not any(other.word for other in self.running.values()):
                 raise ExecutorError(f"{answer.worker}: {answer.refused}; start workers as this process was started")

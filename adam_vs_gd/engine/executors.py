@@ -49,6 +49,10 @@ class InProcess:
     def forget(self, attempt: str) -> None:
         """There is nothing to forget."""
 
+    def shun(self, worker: str) -> bool:
+        """There is nobody else."""
+        return False
+
     def renew(self) -> bool:
         """It does not break."""
         return False
@@ -127,6 +131,10 @@ class Pool:
     def forget(self, attempt: str) -> None:
         """Remove what a worker said, and let it stop if it is at it still."""
         self.places.forget(attempt)
+
+    def shun(self, worker: str) -> bool:
+        """An executor does not say who gets what."""
+        return False
 
     def renew(self) -> bool:
         """Make the executor again, if it is ours."""

@@ -159,8 +159,14 @@ def host() -> str:
 
 
 def keep_compiled() -> None:
-    """Keep compiled programs in the user's cache folder, unless JAX is told to keep them elsewhere."""
+    """Keep compiled programs in the user's cache folder, unless JAX is told to keep them elsewhere.
+
+    Each host has its own there: a home may be that of many, JAX's names for programs do not tell instruction sets
+    apart, and it writes entries in place. Processes of one host share theirs: of two that write one entry the second
+    writes the same again, and who reads it half written compiles.
+    """
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("adam-vs-gd", appauthor=False))
+        where = Path(platformdirs.user_cache_dir("adam-vs-gd", appauthor=False)) / host()
+        jax.config.update("jax_compilation_cache_dir", str(where))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
