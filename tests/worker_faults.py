@@ -377,7 +377,7 @@ def terminated(bench):
         os.kill(sorted(driver.words())[0], signal.SIGTERM)
         outcome.tried += 1
         finished(bench, outcome, driver)
-        outcome.expect("at step" in driver.text, driver.text)
+        outcome.expect("go on at step" in driver.text, driver.text)
     return [outcome]
 
 

@@ -168,13 +168,15 @@ def joined(address: str, words: Words) -> DaskPool:
 @contextlib.contextmanager
 def quiet() -> Any:
     """Have Dask's own lines left out but for errors: what happens to workers is told by `dispatch`."""
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    logs = {name: logging.getLogger(name) for name in ("distributed", "tornado.application")}
+    levels = {name: log.level for name, log in logs.items()}
+    for log in logs.values():
+        log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        log.setLevel(level)
+        for name, log in logs.items():
+            log.setLevel(levels[name])
 
 
 def gpus(around: Mapping[str, str]) -> list[str]:

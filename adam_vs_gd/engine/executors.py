@@ -98,9 +98,6 @@ class Pool:
                 f"no worker could be asked what it computes with ({type(error).__name__}: {error}); see that workers "
                 "have this version of adam-vs-gd, and what else the spec names"
             ) from error
-        finally:
-            for future in futures:
-                future.cancel()
 
     def workers(self) -> int | None:
         """How many there are; None where that is not known."""
