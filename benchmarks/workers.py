@@ -47,7 +47,7 @@ from adam_vs_gd.store.words import Words
 
 LANES = 2  # of a chunk: what is simulated does not depend on them
 STEPS = 10_000
-BEAT_SECONDS = 10.0  # `worker.BEAT_SECONDS`, whose module starts JAX
+BEAT_SECONDS = 60.0  # between words of a chunk: real ones come each second, but a look costs the same
 BEND = 0.05  # of the efficiency of the fewest workers, lost to their being more
 ENOUGH = 400  # chunks at least that a point is the mean over, in runs of several seeds
 
@@ -63,8 +63,9 @@ class World:
         spread: standard deviation of the logarithm of that; 0.12 to 0.8 in `results/`.
         slow_share: of the workers that are
         slow: times slower.
-        start: of a worker's process until it takes a chunk; 1.4 here, from a cold network folder ten times that.
-        compile: in its first chunk; 14 to 18 on an H200 (docs/performance.md).
+        start: of JAX in a worker that has taken its first chunk, until it leaves word of it; 1.4 here, and some times
+            that from a cold network folder.
+        compile: after that; 14 to 18 on an H200 (docs/performance.md).
         between_failures: in the mean, of a worker; what it did since its last checkpoint is lost.
         notice: until it is known that a worker has died.
         back: until another takes its place.
@@ -89,7 +90,7 @@ class World:
     start: float = 0.0
     compile: float = 0.0
     between_failures: float = math.inf
-    notice: float = BEAT_SECONDS
+    notice: float = 10.0
     back: float = 60.0
     between_preemptions: float = math.inf
     queue: float = 600.0
@@ -146,14 +147,14 @@ class Worker:
         name: of it.
         slow: how many times slower than others it is.
         state: "training", "idle", or why it is away.
-        cold: whether it has to compile.
+        cold: whether it has to start JAX, and to compile.
         lives: how often it has begun anew.
         trying: what it trains.
     """
 
     name: str
     slow: float
-    state: str = "start"
+    state: str = "idle"
     cold: bool = True
     lives: int = 0
     trying: Try | None = None
@@ -210,7 +211,7 @@ class Crew:
     def __init__(self, world: World, meter: Meter) -> None:
         self.world, self.meter, self.random = world, meter, random.Random(world.seed)
         self.clock = Clock(self.passing)
-        self.spent, self.states = defaultdict[str, float](float), Counter[str](start=world.workers)
+        self.spent, self.states = defaultdict[str, float](float), Counter[str](idle=world.workers)
         self.useful = self.slowed = 0.0
         self.seconds: dict[str, float] = {}
         self.killers: set[str] = set()
@@ -225,7 +226,7 @@ class Crew:
         self.tries = 0
         for i in range(world.workers):
             slow = world.slow if self.random.random() < world.slow_share else 1.0
-            self.begin(Worker(f"worker {i}", slow))
+            self.arrive(Worker(f"worker {i}", slow))
 
     def passing(self, seconds: float) -> None:
         """Count what the workers' time goes to."""
@@ -307,14 +308,9 @@ class Crew:
 
     # what happens to workers
 
-    def begin(self, worker: Worker) -> None:
-        """A worker's process is started."""
-        worker.cold, worker.lives = True, worker.lives + 1
-        self.turn(worker, "start")
-        self.clock.after(self.world.start, functools.partial(self.arrive, worker))
-
     def arrive(self, worker: Worker) -> None:
-        """A worker is ready."""
+        """A worker is there, anew."""
+        worker.cold, worker.lives = True, worker.lives + 1
         for mean, event in ((self.world.between_failures, self.die), (self.world.between_preemptions, self.preempt)):
             if mean < math.inf:
                 self.clock.after(self.random.expovariate(1 / mean), functools.partial(event, worker, worker.lives))
@@ -328,12 +324,22 @@ class Crew:
             return self.turn(worker, "idle")
         worker.trying = trying = self.queue.popleft()
         trying.slow = worker.slow
+        if not worker.cold:
+            return self.speak(worker, trying)
+        self.turn(worker, "start")
+        return self.clock.after(self.world.start, functools.partial(self.speak, worker, trying))
+
+    def speak(self, worker: Worker, trying: Try) -> None:
+        """A worker leaves its first word of a chunk."""
+        if worker.trying is not trying:
+            return
         self.speaking[trying.task.attempt] = worker, trying
         heapq.heappush(self.beats, (self.clock.now, trying.task.attempt))
-        if worker.cold and self.world.compile:
-            self.turn(worker, "start")
-            return self.clock.after(self.world.compile, functools.partial(self.train, worker, trying))
-        return self.train(worker, trying)
+        train = functools.partial(self.train, worker, trying)
+        if worker.cold:
+            self.clock.after(self.world.compile, train)
+        else:
+            train()
 
     def train(self, worker: Worker, trying: Try) -> None:
         """A worker begins to train, as far as it comes."""
@@ -377,7 +383,7 @@ class Crew:
         worker.lives += 1
         self.idle.pop(worker, None)
         self.turn(worker, state)
-        self.clock.after(seconds, functools.partial(self.begin, worker))
+        self.clock.after(seconds, functools.partial(self.arrive, worker))
         return trying
 
     def save(self, trying: Try, seconds: float) -> None:
@@ -392,7 +398,8 @@ class Crew:
         trained = trying.trained(self.clock.now)
         trying.far = trying.done + trained / trying.slow
         self.save(trying, trained // self.world.checkpoint * self.world.checkpoint)
-        self.dead[trying.task.attempt] = worker, trying
+        if trying.task.attempt in self.speaking:
+            self.dead[trying.task.attempt] = worker, trying
         self.clock.after(self.world.notice, functools.partial(self.answer, trying, LostError("a worker died")))
 
     def preempt(self, worker: Worker, life: int) -> None:
@@ -472,7 +479,7 @@ def simulate(world: World) -> Outcome:
     every = Counter(lane.digest for group in plan.groups for chunk in group.chunks for lane in chunk.lanes)
     assert kept + named == every, "a lane is lost, or there twice"
     spent, whole = dict(crew.spent), world.workers * crew.clock.now
-    lost = spent.pop("training") - crew.useful - crew.slowed
+    lost = spent.pop("training", 0.0) - crew.useful - crew.slowed
     found = {"useful": crew.useful, "slow": crew.slowed, "lost": lost} | spent
     shares = {name: round(found.get(name, 0.0) / whole, 9) + 0.0 for name in ("useful", *LOSSES)}
     digests = tuple(chunk.digest for chunk in given_up)
@@ -536,6 +543,22 @@ def bend(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], str] | None:
 def line_of(rows: list[dict[str, Any]], panel: str, scenario: str) -> list[dict[str, Any]]:
     """The points of a line."""
     return [row for row in rows if (row["panel"], row["scenario"]) == (panel, scenario)]
+
+
+def table(rows: list[dict[str, Any]], counts: Collection[int] = (10, 100, 1000, 2000)) -> str:
+    """The efficiency at some counts of workers, and where and why it bends, as Markdown."""
+    lines = [
+        f"| chunks | workers | {' | '.join(map(str, counts))} | bends at | by |",
+        "| --- " * (len(counts) + 4) + "|",
+    ]
+    for panel, (_, _, scenarios) in PANELS.items():
+        for scenario in scenarios:
+            mine = line_of(rows, panel, scenario)
+            found = bend(mine)
+            shares = {row["workers"]: f"{row['efficiency']:.1%}" for row in mine}
+            where = (str(found[0]["workers"]), LOSSES[found[1]]) if found else ("", "")
+            lines.append(f"| {' | '.join([panel, scenario, *(shares.get(count, '') for count in counts), *where])} |")
+    return "\n".join(lines)
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -640,6 +663,7 @@ def main() -> None:
                 writer.writerow(rows[-1])
                 print(*(rows[-1][key] for key in ("panel", "scenario", "workers", "efficiency", *LOSSES)), flush=True)
     draw(rows, options.out.with_suffix(".png"))
+    print(table(rows))
 
 
 if __name__ == "__main__":
