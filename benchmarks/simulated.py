@@ -55,8 +55,9 @@ class World:
         queue: for so long.
         checkpoint: between two of a chunk.
         killers: chunks that kill their worker, each time at their half.
-        overhead: of the driver for a chunk, half of it to hand it out and half to settle it; `--measure`: 0.27 ms.
-        word: of the driver to look at the word of one worker; `--measure`: 0.036 ms.
+        overhead: of the driver for a chunk, half to hand it out and half to settle it: 0.1 ms to pickle it, as much in
+            a process pool's own thread, and as much for the answer, the log and `dispatch` (`workers.py --measure`).
+        word: of the driver to look at the word of one worker, on a local disk (the same).
         spare: chunks handed out beyond the workers.
         counted: whether the executor says how many workers it has; where not, `spare` chunks are handed
             out beyond those that have left word, and their words are looked at for each.

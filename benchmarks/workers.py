@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import math
 import pickle
 import statistics
 import tempfile
@@ -34,7 +35,7 @@ from adam_vs_gd.store.provenance import processor, provenance
 from adam_vs_gd.store.words import Words
 
 BEND = 0.05  # of the efficiency of the fewest workers, lost to their being more
-ENOUGH = 400  # chunks at least that a point is the mean over, in runs of several seeds
+ENOUGH, RUNS = 10_000, 25  # chunks that a point is the mean over, in so many runs of other seeds at most
 
 FAILING: dict[str, Any] = {"start": 4.0, "compile": 16.0, "between_failures": 6 * 3600.0}
 TROUBLED: dict[str, Any] = FAILING | {"between_preemptions": 12 * 3600.0, "slow_share": 0.02}
@@ -47,13 +48,13 @@ DRIVERS: dict[str, dict[str, Any]] = {
     "words on a local disk": {},
     "rows handed back: 3 ms a chunk": {"overhead": 3e-3},
     "words on a network: 1 ms each": {"word": 1e-3},
-    "an executor that does not count its workers": {"counted": False, "spare": 4, "start": 4.0},
+    "workers not counted": {"counted": False, "spare": 4, "start": 4.0},
 }
 PANELS: dict[str, tuple[Callable[[int], int], float, dict[str, dict[str, Any]]]] = {
     "20 chunks of 60 s a worker": (lambda workers: 20 * workers, 60.0, TROUBLES),
     "5 chunks of 300 s a worker": (lambda workers: 5 * workers, 300.0, TROUBLES),
     "10 000 chunks of 60 s": (lambda workers: 10_000, 60.0, TROUBLES),
-    "the driver: 20 chunks of 10 s a worker": (lambda workers: 20 * workers, 10.0, DRIVERS),
+    "the driver: 50 chunks of 10 s a worker": (lambda workers: 50 * workers, 10.0, DRIVERS),
 }
 """{title: (workers -> chunks, their seconds, {scenario: what differs})}."""
 COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
@@ -64,7 +65,7 @@ def point(panel: str, scenario: str, workers: int) -> dict[str, Any]:
     """A row of the table, the mean of some runs where there are few chunks."""
     chunks, seconds, scenarios = PANELS[panel]
     world = World(workers=workers, chunks=chunks(workers), seconds=seconds, **scenarios[scenario])
-    runs = [simulate(replace(world, seed=seed)) for seed in range(max(1, ENOUGH // world.chunks))]
+    runs = [simulate(replace(world, seed=seed)) for seed in range(max(1, min(RUNS, ENOUGH // world.chunks)))]
 
     def mean(of: Callable[[Outcome], float]) -> float:
         return statistics.fmean(map(of, runs))
@@ -116,7 +117,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 2, figsize=(12, 8.5), sharey=True, constrained_layout=True)
+    figure, axes = plt.subplots(2, 2, figsize=(12, 10), constrained_layout=True)
     for ax, (panel, (_, _, scenarios)) in zip(axes.flat, PANELS.items(), strict=True):
         for scenario, marker in zip(scenarios, "osD^", strict=False):
             mine = line_of(rows, panel, scenario)
@@ -127,13 +128,16 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             if found:
                 ax.plot(found[0]["workers"], found[0]["efficiency"], "o", markersize=13, fillstyle="none",
                         markeredgewidth=1.5, color=drawn.get_color())  # fmt: skip
-        ax.set(title=panel, xscale="log", ylim=(0, 1.03), xlabel="workers", ylabel="efficiency")
+        least = min(row["efficiency"] for row in rows if row["panel"] == panel)
+        ax.set(title=panel, xscale="log", ylim=(math.floor(10 * least) / 10, 1.02), xlabel="workers")
         ticks = sorted({row["workers"] for row in rows if row["panel"] == panel})
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
         ax.minorticks_off()
         ax.grid(alpha=0.3)
-        ax.legend(loc="lower left", fontsize=9)
-    figure.suptitle("Useful share of simulated workers' time; a ring is where 5 points are lost to their number")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), fontsize=9, frameon=False)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("efficiency")
+    figure.suptitle("Useful share of simulated workers' time; a ring is where 5 points of 100 are lost to their number")
     figure.savefig(path, dpi=110)
 
 
