@@ -11,12 +11,14 @@ import time
 
 import pytest
 import small
+import tomli_w
 import xarray as xr
 
 import adam_vs_gd as ag
 from adam_vs_gd.cli import main
 from adam_vs_gd.store import mirror as mirroring
 from adam_vs_gd.store import remote as remotes
+from adam_vs_gd.store.checkpoint import Checkpoints
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.journal import Journal
 from adam_vs_gd.store.mirror import Mirror, chunks_in, object_of
@@ -198,6 +200,41 @@ def test_killed_and_continued_on_another_machine(address, alone, tmp_path, machi
     counted = trained(monkeypatch)
     assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
     assert 0 < len(counted) == LANES - there < LANES
+
+
+def test_an_interrupted_chunk_is_continued_on_another_machine(address, alone, machine, monkeypatch):
+    """A first chunk that is stopped between two segments; and a checkpoint of which a bit flips on the way."""
+
+    def commit(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "commit", commit)
+        with pytest.raises(KeyboardInterrupt):
+            ag.run_sweep(SPEC, address, checkpoint_every=0, **NARROW)
+    remote = Remote(address)
+    (name,) = remote.names("checkpoints")
+    assert not chunks_in(remote)
+    machine()
+    content = bytearray(good := remote.get(name))
+    content[len(content) // 2] ^= 1
+    remote.put(name, bytes(content))
+    assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+    assert not remote.names("checkpoints"), "what is done needs none"
+    s3fs.S3FileSystem().rm(address, recursive=True)
+    machine("a third")
+    remote.put("spec.toml", tomli_w.dumps(SPEC.to_dict()).encode())
+    remote.put(name, good)
+    loaded, real = [], Checkpoints.load
+
+    def load(checkpoints):
+        for snapshot in real(checkpoints):
+            loaded.append(snapshot.step)
+            yield snapshot
+
+    monkeypatch.setattr(Checkpoints, "load", load)
+    assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+    assert loaded == [int(name.rpartition("/")[2].removesuffix(".tar"))]
 
 
 def test_what_is_damaged_there_is_never_served(address, alone, machine, capsys):
@@ -405,8 +442,6 @@ def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkey
 
 
 def test_the_command_line(address, tmp_path, capsys, alone):
-    import tomli_w
-
     (file := tmp_path / "spec.toml").write_text(tomli_w.dumps(SPEC.to_dict()))
     options = ["--devices", "1", "--memory", "100000", "--quiet"]
     assert main(["sweep", str(file), "--out", address, "--dry-run", *options]) == 0

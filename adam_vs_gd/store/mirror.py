@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from adam_vs_gd.errors import DiskError, FolderError
+from adam_vs_gd.store.carried import CHECKPOINTS, Carried
 from adam_vs_gd.store.files import publish
 from adam_vs_gd.store.journal import CHUNK, Journal, is_called
 from adam_vs_gd.store.lock import holder
@@ -94,6 +95,7 @@ class Mirror:
     ) -> None:
         self.remote, self.token, self.folder, self.journal, self.tell = remote, token, folder, journal, tell
         self.everything = everything
+        self.carried = Carried(remote, folder / CHECKPOINTS)
         self.waiting: deque[str] = deque()
         self.trouble = ""
         self.over, self.wake = threading.Event(), threading.Event()
@@ -137,6 +139,7 @@ class Mirror:
             if name not in here:
                 self.journal.keep_aside(name, content)
                 self.remote.remove([object_of(name)])
+        self.carried.fetch()
         stored = self.remote.get(LOG)
         if stored is not None:
             self.merge_log(stored)
@@ -212,10 +215,14 @@ class Mirror:
                 self.mend(name, there)
 
     def beat(self) -> None:
-        """Leave word, if the last is long enough ago, and the store still counts this run as who holds it."""
+        """Leave word, if the last is long enough ago, and the store still counts this run as who holds it.
+
+        Then it is time for checkpoints too.
+        """
         if time.monotonic() - self.beaten < BEAT_SECONDS or not self.token:
             return
         self.beaten = time.monotonic()
+        self.carried.put()
         if not self.remote.say(self.token, (holder(self.folder) or {}).get("says", "running")):
             self.tell(f"{self.remote.address}: another run has taken this one for dead; both go on, and do no harm")
             self.token = ""
@@ -225,6 +232,8 @@ class Mirror:
         self.put_waiting()
         for name in self.lacking():
             self.put(name)
+        if self.token:
+            self.carried.put()
         if whole:
             self.put_dataset()
         if (log := self.folder / LOG).exists():
