@@ -78,4 +78,4 @@ def further(name: str, here: dict[str, int]) -> bool:
         chunk, step = chunk_and_step(name)
     except ValueError:  # somebody else's
         return False
-    return step > here.get(chunk, -1)
+    return chunk.isalnum() and step > here.get(chunk, -1)

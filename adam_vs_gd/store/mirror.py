@@ -36,11 +36,12 @@ def object_of(name: str) -> str:
 
 def chunks_in(remote: Remote) -> dict[str, int]:
     """{name of a chunk: bytes} of those that are objects of their own."""
-    return {
+    found = {
         name.removeprefix(f"{JOURNAL}/").removesuffix(CHUNK): size
         for name, size in remote.names(JOURNAL).items()
         if name.endswith(CHUNK)
     }
+    return {name: size for name, size in found.items() if name.isalnum()}  # no paths, which would lead elsewhere
 
 
 def pull(remote: Remote, journal: Journal, *, everything: bool = False) -> tuple[int, dict[str, bytes]]:
@@ -190,7 +191,7 @@ class Mirror:
             try:
                 self.put_waiting()
                 self.beat()
-            except FolderError as error:
+            except (FolderError, OSError) as error:
                 if not self.trouble:
                     self.tell(f"{error}; it goes on without: what is done stays in {self.folder}, and is put later")
                 self.trouble = str(error)
