@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 
 def bytes_of(text: str) -> int:
@@ -32,3 +33,8 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be an integer >= 1")
     return int(text)
+
+
+def place(text: str) -> str | Path:
+    """A folder, or an address in an object store, for argparse."""
+    return text if "://" in text else Path(text)

@@ -57,10 +57,10 @@ def run_sweep(options: argparse.Namespace) -> int:
     print(show.heading(results), show.statuses(results), sep="\n\n", end="\n\n")
     try:
         picture = plot.suitable(results)
-        print(plot.save(picture, folder.figures / f"{picture.name}.png"))
+        print(folder.share(plot.save(picture, folder.figures / f"{picture.name}.png")))
     except PlotError as error:
         print(f"no picture: {error}")
-    print(folder.zarr)
+    print(folder.place(folder.zarr))
     return FAILED if (results.status == 0).any() else DONE
 
 
@@ -78,14 +78,15 @@ def run_show(options: argparse.Namespace) -> int:
 
     from adam_vs_gd import show
     from adam_vs_gd.store import lock
-    from adam_vs_gd.store.folder import load_results
+    from adam_vs_gd.store.folder import Folder
 
+    folder = Folder(options.folder).refresh()
     width = shutil.get_terminal_size().columns
     console = rich.get_console()
     with console.capture() as captured:
-        console.print(show.summary(load_results(options.folder), width), soft_wrap=True, highlight=False)
+        console.print(show.summary(folder.dataset(), width), soft_wrap=True, highlight=False)
     print(captured.get(), end="")
-    if word := lock.holder(options.folder):
+    if word := folder.remote.holder() if folder.remote else lock.holder(folder.path):
         print(f"\n{lock.described(word)}")
     return DONE
 
@@ -104,7 +105,7 @@ def run_verify(options: argparse.Namespace) -> int:
     load_jax()
     from adam_vs_gd.engine import sweep
 
-    if sweep.repair(folder, settings_of(options)) is not None:
+    if sweep.repair(folder, settings_of(options)) is not None or folder.remote:
         report, whole = verify.verify(folder)
         print(f"\nafter the repair:\n{report}")
     return DONE if whole else FAILED
@@ -116,7 +117,7 @@ def run_plot(options: argparse.Namespace) -> int:
     from adam_vs_gd.spec.sweep_spec import parse_override
     from adam_vs_gd.store.folder import Folder
 
-    folder = Folder(options.folder)
+    folder = Folder(options.folder).refresh()
     results = folder.dataset()
     sel = dict(parse_override(text, "--sel", "eta=5e-5") for text in options.sel)
     overlays: list[Overlay] = []
@@ -129,7 +130,7 @@ def run_plot(options: argparse.Namespace) -> int:
             if not found:
                 print(f"adam-vs-gd: {name}: does not pass through this diagram", file=sys.stderr)
     picture = plot.suitable(results, options.x, options.y, options.value, options.optimizer, sel, overlays)
-    print(plot.save(picture, options.out or folder.figures / f"{picture.name}.png"))
+    print(folder.share(plot.save(picture, options.out or folder.figures / f"{picture.name}.png")))
     return DONE
 
 
@@ -138,9 +139,9 @@ def run_report(options: argparse.Namespace) -> int:
     from adam_vs_gd import report
     from adam_vs_gd.store.folder import Folder
 
-    folder = Folder(options.folder)
+    folder = Folder(options.folder).refresh()
     file = report.write(folder.dataset(), options.out or folder.path / "report.html", folder.journal.survey())
-    print(f"{file} ({file.stat().st_size / 1e6:.2f} MB)")
+    print(f"{folder.share(file)} ({file.stat().st_size / 1e6:.2f} MB)")
     return DONE
 
 

@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 from adam_vs_gd.cli import commands
-from adam_vs_gd.cli.arguments import bytes_of, positive, seconds_of
+from adam_vs_gd.cli.arguments import bytes_of, place, positive, seconds_of
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
     "metastable",
 )  # fmt: skip
+
+A_SWEEP = "folder of a sweep, running or finished, or its s3://bucket/prefix"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +29,10 @@ def parser() -> argparse.ArgumentParser:
     sweep = known.add_parser("sweep", help="run or resume a sweep, and draw its phase diagrams")
     sweep.add_argument("spec", metavar="SPEC.toml", type=Path, help="what to sweep; see sweeps/ for examples")
     sweep.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder of the results (default: runs/<name of the spec>)"
+        "--out",
+        metavar="DIR",
+        type=place,
+        help="folder of the results (default: runs/<name of the spec>), or s3://bucket/prefix",
     )
     sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
                        help="override a key of the spec, for instance data.alpha=0.3; several may follow")  # fmt: skip
@@ -46,18 +51,18 @@ def parser() -> argparse.ArgumentParser:
     sweep.set_defaults(run=commands.run_sweep)
 
     show = known.add_parser("show", help="what a sweep is, how far it has come, and its means with intervals")
-    show.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
+    show.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
     show.set_defaults(run=commands.run_show)
 
     verify = known.add_parser("verify", help="check every committed chunk, and say which is damaged")
-    verify.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
+    verify.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
     verify.add_argument("--repair", action="store_true",
                         help="set damaged chunks aside, compute their lanes again, rewrite dataset.zarr")  # fmt: skip
     machine_options(verify)
     verify.set_defaults(run=commands.run_verify)
 
     plot = known.add_parser("plot", help="draw a phase diagram (or curves, or trajectories) from a sweep")
-    plot.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
+    plot.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
     plot.add_argument("--x", metavar="AXIS", help="horizontal axis, for instance alpha")
     plot.add_argument("--y", metavar="AXIS", help="vertical axis, for instance s")
     plot.add_argument("--value", metavar="VARIABLE", help="what to draw (default: test_error)")
@@ -74,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     plot.set_defaults(run=commands.run_plot)
 
     report = known.add_parser("report", help="one interactive HTML page of a sweep, which needs no network")
-    report.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, running or finished")
+    report.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
     report.add_argument("--out", metavar="FILE.html", type=Path, help="where to write it (default: DIR/report.html)")
     report.set_defaults(run=commands.run_report)
 

@@ -28,6 +28,8 @@ from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.folder import WORKERS, Folder
 from adam_vs_gd.store.journal import Journal
+from adam_vs_gd.store.log import Log
+from adam_vs_gd.store.mirror import Mirror
 from adam_vs_gd.store.words import Words, left_behind
 from adam_vs_gd.surroundings import refuse_settings
 
@@ -217,8 +219,31 @@ def holding(folder: Folder, run: Run, *, overwrite: bool = False) -> Iterator[No
         hold = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note)
         with hold(check=interruption.check) if folder.path.is_dir() else contextlib.nullcontext():
             progress.note(f"moved what was there to {folder.set_aside()}")
-    with locked(folder, settings, progress, interruption):
+    with locked(folder, settings, progress, interruption), mirrored(folder, settings, progress, interruption):
         yield
+
+
+@contextlib.contextmanager
+def mirrored(
+    folder: Folder, settings: Settings, progress: Progress, interruption: Interruption, *, everything: bool = False
+) -> Iterator[None]:
+    """Keep an object store in step with a folder that is a copy of it; see `Mirror`."""
+    if folder.remote is None:
+        yield
+        return
+
+    def tell(text: str) -> None:
+        progress.note(text)
+        Log(folder.log_file).add(text)
+
+    with folder.remote.held(wait=settings.wait, say=progress.note, check=interruption.check) as token:
+        mirror = Mirror(folder.remote, token, folder.path, folder.journal, tell, everything=everything)
+        with mirror:
+            folder.mirror = mirror
+            try:
+                yield
+            finally:
+                folder.mirror = None
 
 
 @contextlib.contextmanager

@@ -22,11 +22,12 @@ from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.placing import Make
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
 from adam_vs_gd.engine.progress import Far, Meter, Pulse, duration, progress_on
-from adam_vs_gd.engine.run import Run, holding, locked, refuse_unfit, running, wait_for, writing
+from adam_vs_gd.engine.run import Run, holding, locked, mirrored, refuse_unfit, running, wait_for, writing
 from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Kept
 from adam_vs_gd.engine.worker import made_with
+from adam_vs_gd.errors import FolderError
 from adam_vs_gd.problem import Family
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.cells import Lane, cells, digest_of
@@ -56,7 +57,8 @@ def run_sweep(
 
     Args:
         spec: the sweep.
-        out: its folder; what it holds of this sweep is kept and not computed again. None keeps everything in memory.
+        out: its folder, or an address in an object store such as s3://bucket/prefix; what it holds of this sweep is
+            kept and not computed again. None keeps everything in memory.
         overwrite: move a folder that is there aside first.
         optimizers: {label: factory} of your own, `factory(eta, lam=…, …) -> optax.GradientTransformation`, for
             labels of the spec; see docs/your-own.md, as for
@@ -97,6 +99,10 @@ def sweep(
 ) -> xr.Dataset:
     """`run_sweep`, with the objects that a spec names."""
     folder = None if out is None else Folder(out)
+    if overwrite and folder and folder.remote:
+        raise FolderError(
+            f"{folder}: --overwrite cannot move what is in an object store; choose another with --out, or move it there"
+        )
     with running(spec, given, settings, folder.path if folder else None, executor) as run:
         if folder is None:
             return in_memory(run)
@@ -114,6 +120,14 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
     Returns:
         The Dataset; or None where nothing was damaged and `dataset.zarr` is the journal's.
     """
+    if folder.remote:
+        with (
+            progress_on(quiet=settings.quiet) as progress,
+            Interruption(progress.note) as interruption,
+            locked(folder, settings, progress, interruption),
+            mirrored(folder, settings, progress, interruption, everything=True),
+        ):
+            pass
     spec = folder.spec()
     everything = list(cells(spec))
     wanted = {lane.digest for _, lane in everything}
@@ -126,6 +140,7 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
             progress_on(quiet=settings.quiet) as progress,
             Interruption(progress.note) as interruption,
             locked(folder, settings, progress, interruption),
+            mirrored(folder, settings, progress, interruption),
             writing(folder),
         ):
             folder.consolidate(results := folder.dataset(spec, everything))
@@ -180,6 +195,7 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
                     elsewhere.add(digest_of(part.lanes))
                 done.update(part.lanes)
                 checkpoints.prune(done)
+                folder.committed(digest_of(part.lanes))
                 log.add(f"chunk {digest_of(part.lanes)}: {len(part.lanes)} lanes in {part.how['seconds']:.1f} s")
 
             def ended(chunk: Chunk) -> None:

@@ -5,27 +5,31 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import glob
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tomli_w
 import xarray as xr
 
-from adam_vs_gd.errors import FolderError, SpecError
+from adam_vs_gd.errors import DamageError, DiskError, FolderError, SpecError
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.cells import Cell
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
+from adam_vs_gd.store.agreement import disagreements
 from adam_vs_gd.store.files import STAGING, move, publish, staging, suffixes
 from adam_vs_gd.store.journal import Journal
-from adam_vs_gd.store.lock import HOLDER, LOCK
+from adam_vs_gd.store.lock import HOLDER, LOCK, held
+from adam_vs_gd.store.mirror import Mirror, object_of, pull
 from adam_vs_gd.store.origins import Origins, combined
+from adam_vs_gd.store.remote import PROBE, Remote, is_address
 from adam_vs_gd.types import Rows
 
+SPEC = "spec.toml"
 COMPRESSION = 3
 WORKERS = ".workers"
 """Where workers leave word while they train."""
@@ -33,27 +37,39 @@ ZARR_CHUNK_BYTES = 2**24
 
 
 class Folder:
-    """A sweep's folder: `spec.toml`, `journal/`, `checkpoints/`, `dataset.zarr`, `figures/`, `log.txt`."""
+    """A sweep's folder: `spec.toml`, `journal/`, `checkpoints/`, `dataset.zarr`, `figures/`, `log.txt`.
+
+    Args:
+        path: of the folder; or an address in an object store, of which the folder is this machine's copy. The store is
+            not looked at before `check` or `refresh`, and kept in step by a run's `mirror`.
+    """
 
     def __init__(self, path: str | Path) -> None:
+        self.remote = Remote(str(path)) if is_address(path) else None
+        self.mirror: Mirror | None = None
         try:
-            self.path = Path(path)
+            self.path = self.remote.copy if self.remote else Path(path)
         except TypeError:
             raise FolderError(f"{typed(plain(path))}: must be the path of a sweep's folder") from None
-        self.spec_file = self.path / "spec.toml"
+        self.spec_file = self.path / SPEC
         self.journal = Journal(self.path / "journal", self.path / "damaged")
         self.checkpoints = self.path / "checkpoints"
         self.zarr = self.path / "dataset.zarr"
         self.figures = self.path / "figures"
         self.log_file = self.path / "log.txt"
 
+    def __str__(self) -> str:
+        return self.remote.address if self.remote else str(self.path)
+
     def check(self, spec: SweepSpec) -> None:
-        """Whether this sweep may be written here; touches nothing.
+        """Whether this sweep may be written here; touches nothing but a copy of a store.
 
         Raises:
             FolderError: if the path is a file, holds something that is no sweep, or a sweep that disagrees in a fixed
                 value.
         """
+        if self.remote:
+            self.follow(self.remote, spec)
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"{self.path}: is a file, not a folder; choose another with --out")
         if self.is_empty():
@@ -66,10 +82,79 @@ class Folder:
         differences = list(disagreements(self.spec(), spec))
         if differences:
             raise FolderError(
-                f"{self.path}: holds a sweep that disagrees in a fixed value\n"
+                f"{self}: holds a sweep that disagrees in a fixed value\n"
                 + "\n".join(f"  {key}: {old} there, {new} here" for key, old, new in differences)
-                + "\nchoose another folder with --out, or move it aside with --overwrite"
+                + "\nchoose another folder with --out"
+                + ("" if self.remote else ", or move it aside with --overwrite")
             )
+
+    def follow(self, remote: Remote, new: SweepSpec | None = None) -> None:
+        """Make the copy of a store one of the sweep that is there now; another that this machine has is moved aside.
+
+        Args:
+            remote: the store.
+            new: what is to be swept there, if it has none yet.
+
+        Raises:
+            FolderError: if it cannot be reached, holds something that is no sweep, or none and none is to be.
+        """
+        if new:
+            remote.now()  # which is refused where a sweep cannot be written
+        if (content := remote.get(SPEC)) is None:
+            if found := [name for name in remote.names() if not name.startswith((PROBE, HOLDER))]:
+                raise FolderError(
+                    f"{remote.address}: holds something that is not a sweep ({found[0]}, and no {SPEC}); choose "
+                    "another with --out"
+                )
+            if new is None:
+                raise FolderError(f"{remote.address}: holds no sweep (there is no {SPEC} in it)")
+        truth = new if content is None else read_spec(content, remote.place(SPEC))
+        if self.spec_file.is_file() and truth and list(disagreements(self.spec(), truth)):
+            with held(self.path, wait=False, say=lambda text: None):
+                self.set_aside()
+        if content is not None:
+            self.make()
+            publish(self.spec_file, content, replace=True)
+
+    def refresh(self) -> Folder:
+        """Fetch what a store has and its copy lacks, to be read; gives the folder.
+
+        Raises:
+            FolderError: if it cannot be reached, or holds no sweep.
+            DamageError: naming a chunk that is damaged there.
+        """
+        if self.remote:
+            self.follow(self.remote)
+            for name in pull(self.remote, self.journal)[1]:
+                raise DamageError(
+                    f"{self.remote.place(object_of(name))}: is damaged (its SHA-256 is wrong); `adam-vs-gd verify "
+                    f"{self} --repair` recomputes it"
+                )
+        return self
+
+    def place(self, path: Path) -> str:
+        """Where a file of the folder is, for people."""
+        return self.remote.place(path.relative_to(self.path).as_posix()) if self.remote else str(path)
+
+    def share(self, path: Path) -> str:
+        """Put a file, and what is beside it under the same name, into the store too, if there is one; where it is now.
+
+        Raises:
+            DiskError: if it cannot be put.
+        """
+        if not self.remote or not path.is_relative_to(self.path):
+            return str(path)
+        try:
+            for file in path.parent.glob(f"{glob.escape(path.stem)}.*"):
+                self.remote.put(file.relative_to(self.path).as_posix(), file.read_bytes())
+        except FolderError as error:
+            raise DiskError(f"{error}\nit is {path}") from None
+        return self.place(path)
+
+    def committed(self, name: str) -> None:
+        """A chunk of this name is in the journal."""
+        if self.mirror:
+            self.mirror.add(name)
 
     def is_empty(self) -> bool:
         """Whether there is nothing at the path, or only what a sweep makes before it writes its spec."""
@@ -135,7 +220,10 @@ class Folder:
     def open(self, spec: SweepSpec) -> None:
         """Write the spec, and make room for chunks."""
         self.path.mkdir(parents=True, exist_ok=True)
-        publish(self.spec_file, tomli_w.dumps(spec.to_dict()).encode(), replace=True)
+        content = tomli_w.dumps(spec.to_dict()).encode()
+        publish(self.spec_file, content, replace=True)
+        if self.remote:
+            self.remote.put(SPEC, content)
         self.journal.path.mkdir(exist_ok=True)
 
     def dataset(self, spec: SweepSpec | None = None, everything: Sequence[Cell] | None = None) -> xr.Dataset:
@@ -194,6 +282,21 @@ class Folder:
         return "whole" if same else "different"
 
 
+def read_spec(content: bytes, place: str) -> SweepSpec:
+    """The spec in a file that is not here.
+
+    Raises:
+        FolderError: if it is none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder) / SPEC).write_bytes(content)
+        try:
+            return load_spec(path)
+        except SpecError as error:
+            mistakes = "; ".join(error.mistakes)
+            raise FolderError(f"{place}: {mistakes}; has a newer adam-vs-gd written it?") from None
+
+
 def zarr_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
     """Chunks of whole trailing axes, the leading ones cut until a chunk is at most `ZARR_CHUNK_BYTES`."""
     chunks = list(shape)
@@ -205,52 +308,11 @@ def zarr_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
     return tuple(chunks)
 
 
-def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, str]]:
-    """(key, old value, new value) wherever both specs fix a value and it differs. Axes may grow, seeds may be added.
-
-    A key that only one of them has is a difference too, whatever its value: what was trained without it is on no axis.
-    """
-    before, now = fixed(old, new.labels), fixed(new, old.labels)
-    for key in before | now:
-        a, b = before.get(key), now.get(key)
-        if a is None or b is None or not (isinstance(a, list) or isinstance(b, list) or a == b):
-            yield key, told(a), told(b)
-
-
-def fixed(spec: SweepSpec, labels: Collection[str]) -> dict[str, Any]:
-    """{dotted key: value} of all in a spec but its seeds, as its family compares it; of variants those with `labels`.
-
-    It does not matter in which of its tables a problem that is no network has a number.
-    """
-    found: dict[str, Any] = {}
-
-    def add(path: tuple[str, ...], value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                add((*path, key), inner)
-        else:
-            key = ".".join(path[1:] if path[0] in ("axes", "fixed", "static") else path)
-            found[key] = spec.family.compared(key, value)
-
-    variants = spec.family.variants.section if spec.family.variants else None
-    for key, value in spec.to_dict().items():
-        if key == variants:
-            add((key,), {label: table for label, table in value.items() if label in labels})
-        elif key != "seeds":
-            add((key,), value)
-    return found
-
-
-def told(value: Any) -> str:
-    """A fixed value of a spec, or that it has none."""
-    return "left out" if value is None else typed(value)
-
-
 def load_results(path: str | Path) -> xr.Dataset:
     """The results of a sweep, at any moment of it.
 
     Args:
-        path: the sweep's folder.
+        path: the sweep's folder, or its address in an object store, such as s3://bucket/prefix.
 
     Returns:
         A Dataset with dimensions `optimizer`, every swept axis, `seed`, and `record` or `test_record` for
@@ -261,4 +323,4 @@ def load_results(path: str | Path) -> xr.Dataset:
         FolderError: if the folder holds no sweep.
         DamageError: if a chunk in it is damaged.
     """
-    return Folder(path).dataset()
+    return Folder(path).refresh().dataset()

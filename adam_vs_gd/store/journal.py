@@ -133,6 +133,13 @@ class Journal:
         """The files of packs."""
         return files_of(self.path, SUFFIX)
 
+    def found(self) -> dict[str, Path | tuple[Path, int, int]]:
+        """{name of a chunk: its file, or its pack and where in it}, by names and headers: nothing is checked."""
+        found: dict[str, Path | tuple[Path, int, int]] = {path.stem: path for path in self.files()}
+        for pack in self.packs():
+            found.update({name: (pack, *at) for name, at in places(pack).items()})
+        return found
+
     def read(self, first: int | None = None) -> Iterator[Stored]:
         """Every committed chunk, whole ones once, with its first few arrays or all.
 
@@ -185,6 +192,12 @@ class Journal:
         if not whole or name != path.name:
             path.unlink(missing_ok=True)
         return self.damaged
+
+    def keep_aside(self, name: str, content: bytes) -> Path:
+        """Put a damaged chunk that was found elsewhere to those that are set aside, and say where."""
+        self.damaged.mkdir(parents=True, exist_ok=True)
+        publish(path := free(self.places_aside(name)), content, replace=False)
+        return path
 
     def places_aside(self, name: str) -> Iterator[Path]:
         """Where a damaged chunk may be put."""

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -103,10 +103,14 @@ def holder(folder: Path) -> dict[str, Any] | None:
     """The last word of the process that runs in a folder; None where there is none, or it is known to be dead."""
     try:
         word = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
-        gone = word["host"] == socket.gethostname() and not psutil.pid_exists(word["pid"])
+        return None if is_gone(word) else word
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return None if gone else word
+
+
+def is_gone(word: Mapping[str, Any]) -> bool:
+    """Whether a holder is known to be dead: it was a process of this machine."""
+    return word["host"] == socket.gethostname() and not psutil.pid_exists(word["pid"])
 
 
 def described(word: dict[str, Any] | None) -> str:

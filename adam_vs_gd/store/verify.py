@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.mirror import object_of, pull
 
 
 def verify(folder: Folder) -> tuple[str, bool]:
@@ -15,11 +16,16 @@ def verify(folder: Folder) -> tuple[str, bool]:
     Raises:
         FolderError: if the folder holds no sweep.
     """
+    lines = []
+    if folder.remote:
+        folder.follow(folder.remote)
+        for name in pull(folder.remote, folder.journal, everything=True)[1]:
+            lines.append(f"{folder.remote.place(object_of(name))}: damaged (its SHA-256 is wrong)")
+    sound = not lines
     spec = folder.spec()
     survey = folder.journal.survey()
     everything = list(cells(spec))
     wanted = {lane.digest for _, lane in everything}
-    lines = []
     for damage in survey.damaged:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
         lines.append(f"{damage.place}: damaged (its SHA-256 is wrong); {held}")
@@ -27,7 +33,7 @@ def verify(folder: Folder) -> tuple[str, bool]:
     lost = folder.journal.lost(wanted, survey)
     if lost and not survey.damaged:
         lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
-    whole = not survey.damaged and not lost
+    whole = sound and not survey.damaged and not lost
     if not survey.damaged:
         found = folder.zarr_says(folder.dataset(spec, everything))
         whole &= found in ("whole", "missing") or (found == "different" and not complete)

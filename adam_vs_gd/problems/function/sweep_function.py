@@ -49,7 +49,7 @@ def sweep_function(
         static: {name: value or values} of numbers that are compiled in: sizes, or what the code branches on. Each value
             is a compilation; several are a dimension.
         seeds: a count, or a list of them.
-        out: a folder; None keeps everything in memory.
+        out: a folder, or an address such as s3://bucket/prefix; None keeps everything in memory.
         dims: {output: names of its dimensions}; `<output>_0` and so on by default.
         version: of the code, by which lanes are named; by default a digest of its source and of all of yours that it
             reaches, so that changed code never serves old lanes.
