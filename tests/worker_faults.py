@@ -21,7 +21,7 @@ from pathlib import Path
 import faults
 from faults import LIMIT, NARROW, Outcome
 
-SPEC = faults.SPEC.replace("steps = 2000", "steps = 30000")
+SPEC = faults.SPEC.replace("steps = 2000", "steps = 200000")
 """Chunks of some seconds each, of several segments."""
 UNTOUCHED = "every lane is there; the end is bitwise that of a sweep in one process"
 

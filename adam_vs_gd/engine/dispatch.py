@@ -116,9 +116,10 @@ class Dispatcher:
                 self.reports.check()
                 self.hand_out()
                 done, _ = wait(self.running, timeout=POLL_SECONDS, return_when=concurrent.futures.FIRST_COMPLETED)
-                if self.clock() >= self.next_look:
+                looked = self.clock() >= self.next_look
+                if looked:
                     self.listen(self.running.values())
-                self.settle(done)
+                self.settle(done, looked)
                 self.reports.advanced(self.meter)
         except BaseException:
             self.crew.stop()
@@ -174,8 +175,8 @@ class Dispatcher:
         now = self.clock()
         self.next_look = now + max(POLL_SECONDS, LOOKING * (now - began))
 
-    def settle(self, done: Iterable[Future[Answer]]) -> None:
-        """Take in what has come back, and what never will."""
+    def settle(self, done: Iterable[Future[Answer]], looked: bool) -> None:
+        """Take in what has come back, and after a look at what workers say what never will."""
         losses = []
         for future in done:
             one = self.running.pop(future)
@@ -187,7 +188,7 @@ class Dispatcher:
                 self.take(one, answer)
         if losses:
             self.listen([*self.running.values(), *(loss.lost for loss in losses)])  # what they said last
-        for future, one in list(self.running.items()):
+        for future, one in list(self.running.items()) if looked else ():
             if (quiet := self.clock() - one.at) > self.silence:
                 future.cancel()
                 del self.running[future]

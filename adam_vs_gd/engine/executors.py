@@ -76,6 +76,7 @@ class Pool:
         self.make, self.owned, self.places = make, owned, words
         self.executor = make()
         self.handed: set[Future[Any]] = set()
+        self.heard = 0
         refuse_fork(self.executor)
 
     def ask(self, job: Job, check: Callable[[], None]) -> Site:
@@ -117,13 +118,16 @@ class Pool:
         return future
 
     def room(self) -> int:
-        """One more than there are workers, so that none waits; where that is not known, some more than run."""
+        """One more than there are workers, so that none waits; where that is not known, twice as many as run."""
         workers = self.workers()
-        return UNKNOWN + sum(1 for _ in self.places.heard()) if workers is None else workers + SPARE
+        return UNKNOWN + 2 * self.heard if workers is None else workers + SPARE
 
     def words(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """What workers say."""
-        return self.places.heard()
+        self.heard = 0
+        for attempt, word in self.places.heard():
+            self.heard += 1
+            yield attempt, word
 
     def forget(self, attempt: str) -> None:
         """Remove what a worker said, and let it stop if it is at it still."""

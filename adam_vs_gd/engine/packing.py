@@ -17,8 +17,9 @@ NARROWER = 4  # a chunk's width against the next that its lanes are packed in, o
 BLOCK = 4  # places of a block; fixed, because the width of a matrix product may change its rounding
 WIDEST = 64  # places of a block at most where that does not matter: a matrix product of wide ones is faster
 
-LEAST_SECONDS = 2.0  # of a chunk among workers, about: handing it out and publishing it takes some hundredths
-DRIVER_SECONDS = 0.02  # that it is longer for every worker, as one driver hands out the chunks of all
+LEAST_SECONDS = 5.0  # of a chunk among workers, about: of these it takes some hundredths to hand it out, tenths to draw
+DRIVER_SECONDS = 0.002  # that it is longer for every worker, as one driver looks after all
+EACH = 30  # chunks of a group for each worker: so little is lost while the last ones run
 
 Share = Callable[[Lane], tuple[Any, ...]]
 """What lanes that share something have in common."""
@@ -112,7 +113,7 @@ def shared_out(group: Group, lanes: Sequence[Lane], limits: Limits) -> int:
     """
     if limits.workers == 1:
         return 1
-    most, speed = (4, 2e10 * limits.devices) if limits.shared else (1, 1e12)
+    most, speed = (EACH, 2e10 * limits.devices) if limits.shared else (1, 1e12)
     least = speed * (LEAST_SECONDS + DRIVER_SECONDS * limits.workers)
     work = len(lanes) * group.static.steps * group.cost.step
     return max(1, min(most * limits.workers, int(work / least)))

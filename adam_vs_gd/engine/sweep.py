@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -26,16 +24,15 @@ from adam_vs_gd.engine.run import Run, holding, locked, mirrored, refuse_unfit, 
 from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Kept
+from adam_vs_gd.engine.telling import count, tell_what_is_there, warn_of, what_it_held
 from adam_vs_gd.engine.worker import made_with
 from adam_vs_gd.errors import FolderError
-from adam_vs_gd.problem import Family
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.cells import Lane, cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec, expect_spec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.checkpoint import Checkpoints
 from adam_vs_gd.store.folder import Folder
-from adam_vs_gd.store.journal import Damage, Survey
 from adam_vs_gd.store.log import Log
 from adam_vs_gd.store.mixture import refuse_mixture
 from adam_vs_gd.store.words import Words
@@ -323,38 +320,3 @@ def train(
     )  # fmt: skip
     failed = run_plan(plan, bench.devices, bench.memory, hooks, batch)
     return rows_kept, failed
-
-
-def what_it_held(damage: Damage, wanted: Set[str]) -> str:
-    """What becomes of the lanes of a damaged chunk."""
-    if damage.lanes is None:
-        return "it cannot be told which lanes it held; those that are missing are computed"
-    beside = len(set(damage.lanes) - wanted)
-    text = f"its {len(damage.lanes) - beside} lanes are computed again, where no other chunk has them"
-    return text + (f"; {beside} more are lost, which this spec does not name" if beside else "")
-
-
-def tell_what_is_there(wanted: Set[str], survey: Survey, plan: Plan, tell: Callable[[str], None]) -> None:
-    """How much is done, what is to do, and what the folder has beside this sweep."""
-    there, beside = len(wanted & survey.done), len(survey.done - wanted)
-    chunks = sum(len(group.chunks) for group in plan.groups)
-    tell(f"{there} of {len(wanted)} lanes are there, {plan.lanes} to train in {chunks} chunks")
-    if beside:
-        tell(f"{beside} lanes of the journal are not in this spec; they are kept, and shown again when it names them")
-
-
-def count(meter: Meter, family: Family, label: str, status: int, value: float) -> None:
-    """Count a lane's status, and its main variable if it counts in the mean."""
-    outcome = family.statuses[status]
-    told = outcome.counts and outcome.in_rates and math.isfinite(value)
-    meter.count(outcome.name, label, value if told else None)
-
-
-def warn_of(gone: GivenUp) -> None:
-    """Warn of lanes that were not computed."""
-    if gone.failed:
-        text = f"{len(gone.failed)} lanes are not computed: memory is too small for them; --memory allows more"
-        warnings.warn(text, stacklevel=3)
-    for chunk, who in gone.killers:
-        text = f"{len(chunk.lanes)} lanes are not computed: their chunk, {chunk.digest}, killed its workers; last {who}"
-        warnings.warn(text, stacklevel=3)

@@ -62,6 +62,7 @@ class Checkpoints:
         self.path, self.every, self.made, self.tell = path, every, dict(made), tell
         self.last = time.monotonic()
         self.lanes: dict[str, tuple[str, ...]] = {}
+        self.having_lane: dict[str, list[str]] = {}
         self.managers: dict[str, Any] = {}
         self.opened: int | None = None
 
@@ -123,6 +124,8 @@ class Checkpoints:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 self.lanes[folder.name] = snapshot.lanes
+                for lane in snapshot.lanes:
+                    self.having_lane.setdefault(lane, []).append(folder.name)
                 yield snapshot
 
     def newest(self, folder: Path) -> Snapshot | None:
@@ -155,7 +158,7 @@ class Checkpoints:
 
     def having(self, lanes: Collection[str]) -> tuple[str, ...]:
         """The names of those that have been loaded, and have some of these lanes."""
-        return tuple(name for name, held in self.lanes.items() if not set(lanes).isdisjoint(held))
+        return tuple(dict.fromkeys(name for lane in lanes for name in self.having_lane.get(lane, ())))
 
     def remove(self, name: str) -> None:
         """Remove one that nobody needs any more."""
