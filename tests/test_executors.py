@@ -406,6 +406,30 @@ def test_a_try_that_somebody_has_begun_before_is_a_death_and_not_trained_again(t
     assert [chunk.digest for chunk, _ in gone.killers] == [FIRST]
 
 
+def test_a_chunk_that_has_to_stop_when_it_is_done_is_done(tmp_path):
+    """A signal between the last lane and the end leaves nothing to be handed out again."""
+    group = PLAN.groups[0]
+    job = Job("another token", SPEC.to_dict(), pickled({}), Settings(devices=1, compile_cache=False))
+    task = Task(job, "attempt", shape_of(group), group.chunks[0])
+    bench, _ = errand.bench_of(job)
+    done = []
+
+    class Late:
+        def kept(self, kept):
+            done.extend(kept.lanes)
+
+        def check(self):
+            if done:
+                raise worker.StoppedError
+
+        def __getattr__(self, name):
+            return lambda *_: None
+
+    answer = worker.carry_out(bench, task, Late())
+    assert not answer.stopped
+    assert len(done) == len(group.chunks[0].lanes)
+
+
 def test_a_worker_of_another_version_refuses_before_it_unpacks_anything(monkeypatch):
     monkeypatch.setattr(errand, "PAUSE_SECONDS", 0.0)
     answer = errand.work("0.0", b"what only another version could unpack")

@@ -150,7 +150,7 @@ def carry_out(bench: Bench, task: Task, post: Post) -> Answer:
             if checkpoints:
                 checkpoints.prune({lane for part in parts for lane in part.lanes})
     except StoppedError:
-        stopped = True
+        stopped = sum(len(part.lanes) for part in parts) < len(task.chunk.lanes)  # or it had just come to its end
     except (Exception, Interrupted) as caught:
         error = caught
     return Answer(parts, failed, stopped, error=error, worker=bench.name, begun=tuple(begun))
