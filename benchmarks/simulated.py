@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import heapq
-import inspect
 import itertools
 import math
 import random
@@ -19,7 +18,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from adam_vs_gd.engine.dispatch import Reports, dispatch
+from adam_vs_gd.engine.crew import Reports
+from adam_vs_gd.engine.dispatch import dispatch
 from adam_vs_gd.engine.plan import Chunk, Group, Plan
 from adam_vs_gd.engine.progress import Far, Meter
 from adam_vs_gd.engine.settings import CHECKPOINT_SECONDS, Settings
@@ -60,7 +60,7 @@ class World:
         word: of the driver to look at the word of one worker, on a local disk (the same).
         spare: chunks handed out beyond the workers.
         counted: whether the executor says how many workers it has; where not, `spare` chunks are handed
-            out beyond those that have left word, and their words are looked at for each.
+            out beyond twice as many as have left word.
         seed: of all that is random.
     """
 
@@ -246,12 +246,15 @@ class Crew:
         """How many chunks it may have at once."""
         if self.world.counted:
             return self.world.workers + self.world.spare
-        self.look()
-        return self.world.spare + len(self.speaking)
+        return self.world.spare + 2 * len(self.speaking)
 
     def look(self) -> None:
         """Let the time pass that it takes to look at all words."""
         self.clock.spend(self.world.word * len(self.speaking))
+
+    def shun(self, worker: str) -> bool:
+        """None of them refuses."""
+        return False
 
     def words(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """The last words of the dead, and those that are new; others would be as they were, and take their time too."""
@@ -455,9 +458,9 @@ def simulate(world: World) -> Outcome:
         tell=lambda text: None, check=lambda: None, kept=lambda part: kept.update(part.lanes),
         heard=lambda lanes: None, ended=lambda chunk: None, advanced=lambda meter: None,
     )  # fmt: skip
-    beside: dict[str, Any] = {"clock": crew.clock.read} if "clock" in inspect.signature(dispatch).parameters else {}
-    gone = dispatch(Job("simulated", {}, b"", Settings()), plan, crew, reports, meter, wait=crew.wait, **beside)
-    given_up = [one if isinstance(one, Chunk) else one[0] for one in gone.killers]
+    job = Job("simulated", {}, b"", Settings())
+    gone = dispatch(job, plan, crew, reports, meter, wait=crew.wait, clock=crew.clock.read)
+    given_up = [chunk for chunk, _ in gone.killers]
     named = Counter(lane.digest for chunk in given_up for lane in chunk.lanes)
     every = Counter(lane.digest for group in plan.groups for chunk in group.chunks for lane in chunk.lanes)
     assert kept + named == every, "a lane is lost, or there twice"

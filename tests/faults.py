@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import datetime
 import errno
+import itertools
 import multiprocessing
 import os
 import random
@@ -699,7 +700,10 @@ def table(outcomes, command, bench, seconds):
         f"Made by\n\n```\n{command}\n```\n\nin {seconds / 60:.0f} minutes on {os.cpu_count()} cores of {processor()}; "
         f"commit {made['commit']}, Python {made['python']}; {made['versions']}.\n\nEach kill goes on in the folder "
         "that the one before it left. A sweep that comes to its end is compared bit for bit with an undisturbed one: "
-        "its journal, its Dataset, its `dataset.zarr`, and what it leaves behind.\n\n" + "\n".join(rows) + "\n"
+        "its journal, its Dataset, its `dataset.zarr`, and what it leaves behind. Workers are processes of Dask on this "
+        "machine, two unless said otherwise, and the sweep is a longer one of the same kind.\n\n"
+        + "\n".join(rows)
+        + "\n"
     )
 
 
@@ -707,13 +711,18 @@ def main():
     parser = argparse.ArgumentParser(description="Try faults on sweeps, and write the table of what was lost.")
     parser.add_argument("--kills", type=int, default=60, help="how many SIGKILLs (default: 60)")
     parser.add_argument("--flips", type=int, default=200, help="how many bit flips (default: 200)")
+    parser.add_argument("--worker-kills", type=int, default=30, help="how many SIGKILLs of workers (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--out", type=Path, help="file of the table; printed otherwise")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         bench, outcomes = Bench(Path(scratch)), []
-        for outcome in all_faults(bench, options.kills, options.flips, options.seed):
+        import worker_faults
+
+        of_workers = worker_faults.all_faults(Path(scratch) / "workers", options.worker_kills, options.seed)
+        of_one = all_faults(bench, options.kills, options.flips, options.seed)
+        for outcome in itertools.chain(of_one, of_workers):
             outcomes.append(outcome)
             says = [f"{outcome.fault}: {outcome.tried} tried", *outcome.unexpected]
             print("\n".join(says), file=sys.stderr, flush=True)

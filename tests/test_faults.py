@@ -43,5 +43,6 @@ def test_survives_on_the_way_to_rest(tmp_path):
 def test_the_committed_table_has_every_fault_and_no_loss():
     text = (Path(__file__).parent.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
-    assert len(rows) > 25
+    assert len(rows) > 38
+    assert sum("worker" in row[0] or "driver" in row[0] or "scheduler" in row[0] for row in rows) >= 12
     assert all(row[2] == row[3] == "0" and row[5].startswith("yes") for row in rows)

@@ -393,6 +393,13 @@ def bench_at(scratch):
     return faults.Bench(scratch, SPEC, NARROW)
 
 
+def all_faults(scratch, kill_count, seed=0):
+    """Every fault."""
+    bench = bench_at(scratch)
+    for fault in FAULTS:
+        yield from fault(bench, kill_count, seed) if fault is killed_workers else fault(bench)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "worker":
         be_worker(*sys.argv[2:])

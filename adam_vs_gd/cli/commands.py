@@ -40,7 +40,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     if not (options.overwrite or spec.names_code):
         folder.check(spec)
 
-    load_jax(idle=options.executor is not None)
+    load_jax(idle=options.executor is not None and not options.dry_run)
     from adam_vs_gd.engine import estimate, plan, sweep
 
     settings = settings_of(options)

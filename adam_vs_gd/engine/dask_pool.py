@@ -68,12 +68,13 @@ class DaskPool(Pool):
 
     def __init__(self, client: Client, words: Words, owned: contextlib.ExitStack | None = None) -> None:
         self.client, self.closing = client, owned or contextlib.ExitStack()
+        self.where = client.scheduler.address if client.scheduler else "dask"
         self.counted, self.found, self.shunned = -math.inf, dict[str, Any](), set[str]()
         try:
             client.register_plugin(Leaving())
         except Exception as error:  # whatever a worker cannot import
             raise ExecutorError(
-                f"{client}: its workers cannot be used ({type(error).__name__}: {error}); see that "
+                f"{self.where}: its workers cannot be used ({type(error).__name__}: {error}); see that "
                 "they have this version of adam-vs-gd"
             ) from error
         super().__init__(self.executor_of_all, words, owned=False)
@@ -111,6 +112,20 @@ class DaskPool(Pool):
     def workers(self) -> int:
         """How many there are now."""
         return len(self.known())
+
+    def room(self) -> int:
+        """As of `Pool`.
+
+        Raises:
+            ExecutorError: if the scheduler is gone, and has not come back for so long that the client has given it up:
+                what was handed to it then never comes to an end.
+        """
+        if self.client.status == "closed":
+            raise ExecutorError(
+                f"{self.where}: the scheduler is gone; what is finished is kept, and the same command goes on from "
+                "there once there is one"
+            )
+        return super().room()
 
     def sharing(self) -> int:
         """How many there are on a machine, at most."""
