@@ -700,8 +700,8 @@ def table(outcomes, command, bench, seconds):
         f"Made by\n\n```\n{command}\n```\n\nin {seconds / 60:.0f} minutes on {os.cpu_count()} cores of {processor()}; "
         f"commit {made['commit']}, Python {made['python']}; {made['versions']}.\n\nEach kill goes on in the folder "
         "that the one before it left. A sweep that comes to its end is compared bit for bit with an undisturbed one: "
-        "its journal, its Dataset, its `dataset.zarr`, and what it leaves behind. Workers are processes of Dask on this "
-        "machine, two unless said otherwise, and the sweep is a longer one of the same kind.\n\n"
+        "its journal, its Dataset, its `dataset.zarr`, and what it leaves behind. Workers are processes of Dask "
+        "on this machine, two unless said otherwise, and the sweep is a longer one of the same kind.\n\n"
         + "\n".join(rows)
         + "\n"
     )

@@ -183,7 +183,7 @@ def joined(address: str, words: Words) -> DaskPool:
 @contextlib.contextmanager
 def quiet() -> Any:
     """Have Dask's own lines left out but for errors: what happens to workers is told by `dispatch`."""
-    logs = {name: logging.getLogger(name) for name in ("distributed", "tornado.application")}
+    logs = {name: logging.getLogger(name) for name in ("distributed", "tornado.application", "concurrent.futures")}
     levels = {name: log.level for name, log in logs.items()}
     for log in logs.values():
         log.setLevel(logging.CRITICAL)
