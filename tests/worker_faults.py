@@ -125,7 +125,9 @@ class Driver:
         environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(bench.scratch / "cache")}
         with open(self.text_file, "wb") as text:
             everything = [*map(str, command), "--executor", str(executor), *map(str, more)]
-            self.process = subprocess.Popen(everything, stdout=text, stderr=text, env=environment)
+            self.process = subprocess.Popen(
+                everything, stdout=text, stderr=text, env=environment, start_new_session=True
+            )
 
     @property
     def text(self):
@@ -206,6 +208,21 @@ def local_worker_killed(bench):
     outcome.tried += 1
     finished(bench, outcome, driver)
     outcome.expect("was lost in the middle of a chunk" in driver.text, driver.text)
+    return [outcome]
+
+
+def interrupted(bench):
+    """Ctrl-C in a terminal, which reaches the driver and all the processes that it has started."""
+    outcome = Outcome("Ctrl-C, which workers get too", "exit 130, checkpoints; the same command goes on: " + UNTOUCHED)
+    driver = Driver(bench, bench.fresh(), "dask", "--devices", "2")
+    driver.trains()
+    os.killpg(driver.process.pid, signal.SIGINT)
+    outcome.tried += 1
+    finished(bench, outcome, driver, 128 + signal.SIGINT)
+    outcome.expect(list(driver.folder.glob("checkpoints/*")), "no checkpoint")
+    again = Driver(bench, driver.folder, "dask", "--devices", "2")
+    finished(bench, outcome, again)
+    outcome.expect("go on at step" in again.text, again.text)
     return [outcome]
 
 
@@ -382,7 +399,7 @@ def terminated(bench):
 
 
 FAULTS = (
-    killed_workers, local_worker_killed, terminated, zombie, scheduler_killed, driver_killed, other_version,
+    killed_workers, local_worker_killed, interrupted, terminated, zombie, scheduler_killed, driver_killed, other_version,
     little_memory, killer, full_disk, unmounted, two_drivers,
 )  # fmt: skip
 

@@ -8,6 +8,8 @@ import importlib.util
 import logging
 import math
 import os
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -48,9 +50,11 @@ class Leaving(WorkerPlugin):
     idempotent = True
 
     def setup(self, worker: Any) -> None:
-        """See to SIGTERM, where that is this process's alone."""
+        """See to SIGTERM, where that is this process's alone; Ctrl-C is for whoever has started its Nanny."""
         STOPPING.clear()
         heed()
+        if worker.nanny and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     async def teardown(self, worker: Any) -> None:
         """Wait for the checkpoint."""
@@ -113,19 +117,17 @@ class DaskPool(Pool):
         """How many there are now."""
         return len(self.known())
 
-    def room(self) -> int:
-        """As of `Pool`.
+    def expect_alive(self) -> None:
+        """See that the client has not given up a scheduler that is gone: what it was handed never comes to an end.
 
         Raises:
-            ExecutorError: if the scheduler is gone, and has not come back for so long that the client has given it up:
-                what was handed to it then never comes to an end.
+            ExecutorError: if it has.
         """
         if self.client.status == "closed":
             raise ExecutorError(
                 f"{self.where}: the scheduler is gone; what is finished is kept, and the same command goes on from "
                 "there once there is one"
             )
-        return super().room()
 
     def sharing(self) -> int:
         """How many there are on a machine, at most."""

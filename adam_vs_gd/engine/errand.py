@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import pickle
 import signal
@@ -108,11 +109,15 @@ def portable(error: BaseException, worker: str) -> BaseException:
 def heed() -> None:
     """Let SIGTERM end this process only when the chunk that it trains has been left with a checkpoint.
 
-    Only a main thread can see to that, and only where nobody else has said what SIGTERM does.
+    Ctrl-C reaches all processes of a terminal: one that another has started leaves it to that one. Only a main thread
+    can see to these, and only where nobody else has said what they do.
     """
-    in_main = threading.current_thread() is threading.main_thread()
-    if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=end_soon, daemon=True).start())
+    if multiprocessing.parent_process() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def end_soon() -> None:

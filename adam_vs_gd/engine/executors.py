@@ -88,6 +88,7 @@ class Pool:
         futures = {self.executor.submit(look, *parcel(job)) for _ in range(min(self.asked, self.workers() or 1))}
         try:
             while True:
+                self.expect_alive()
                 done, asked = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 check()
                 for future in done:
@@ -99,6 +100,9 @@ class Pool:
                 f"no worker could be asked what it computes with ({type(error).__name__}: {error}); see that workers "
                 "have this version of adam-vs-gd, and what else the spec names"
             ) from error
+
+    def expect_alive(self) -> None:
+        """See that what is handed out can come to an end: an executor that breaks says so of itself."""
 
     def workers(self) -> int | None:
         """How many there are; None where that is not known."""
@@ -119,6 +123,7 @@ class Pool:
 
     def room(self) -> int:
         """One more than there are workers, so that none waits; where that is not known, twice as many as run."""
+        self.expect_alive()
         workers = self.workers()
         return UNKNOWN + 2 * self.heard if workers is None else workers + SPARE
 
