@@ -10,7 +10,7 @@ PATTERNS = [
     r"test_faults.py::test_survives\[(?!signals)",
     r"test_damage.py::test_survives",
     r"test_scaling_out.py::test_(survives|a_job_that_has_to_end.*(rest|1-timed)|ray|two_processes)",
-    r"test_remote.py::test_(?!the_first|a_sweep_is|what_cannot)",
+    r"test_remote.py::test_",
     r"test_function.py::test_(changed_code_never|a_training_that_is_killed)",
     # devices, processes, other people's programs
     r"test_machine.py::test_(one_two_and_four.*reference|what_does_not_fit|devices_(run|that)|a_program_that_needs)",

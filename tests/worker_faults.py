@@ -399,8 +399,8 @@ def terminated(bench):
 
 
 FAULTS = (
-    killed_workers, local_worker_killed, interrupted, terminated, zombie, scheduler_killed, driver_killed, other_version,
-    little_memory, killer, full_disk, unmounted, two_drivers,
+    killed_workers, local_worker_killed, interrupted, terminated, zombie, scheduler_killed, driver_killed,
+    other_version, little_memory, killer, full_disk, unmounted, two_drivers,
 )  # fmt: skip
 
 
