@@ -23,6 +23,7 @@ from faults import LIMIT, NARROW, Outcome
 
 SPEC = faults.SPEC.replace("steps = 2000", "steps = 200000")
 """Chunks of some seconds each, of several segments."""
+PATH = [path for path in [os.environ.get("PYTHONPATH")] if path]
 UNTOUCHED = "every lane is there; the end is bitwise that of a sweep in one process"
 
 
@@ -79,7 +80,7 @@ class Cluster:
         self.file, self.log = scratch / f"scheduler-{time.monotonic_ns()}.json", scratch / "cluster.txt"
         self.environment = {
             **os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1", "XDG_CACHE_HOME": str(scratch / "cache"),
-            "PYTHONPATH": os.path.dirname(__file__), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+            "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *PATH]), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         }  # fmt: skip
         self.scheduler = self.start_scheduler()
         self.workers = [self.worker(*fault) for _ in range(count)]
