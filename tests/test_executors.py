@@ -1,5 +1,6 @@
 """Chunks handed to somebody else's workers: the same numbers, and whatever befalls the workers."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -368,14 +370,16 @@ def test_what_a_dead_worker_has_published_is_not_trained_again():
             future = super().submit(task)
             if len(self.taken) == 1:
                 done = [lane.digest for lane in task.chunk.lanes[:2]]
-                self.said[task.attempt] |= {"published": done, "begun": ["a-checkpoint"]}
+                kept = [[lane, 1, 0.5] for lane in done]
+                part = {"lanes": done, "seconds": 1.0}
+                self.said[task.attempt] |= {"kept": kept, "published": [part], "begun": ["a-checkpoint"]}
             return future
 
     crew = Partly(lambda task, k: (LOST if k == 1 else well(task), Far(0, 5, 40, 1.0)))
     gone, lanes, _ = by(crew)
     first, again = crew.taken[0], next(task for task in crew.taken[1:] if "a-checkpoint" in task.begun)
     assert again.chunk.lanes == first.chunk.lanes[2:]
-    assert sorted([*lanes, *(lane.digest for lane in first.chunk.lanes[:2])]) == EVERY
+    assert sorted(lanes) == EVERY, "what was published counts, once"
     assert not gone.lanes
 
 
@@ -435,8 +439,9 @@ def test_a_worker_of_another_version_refuses_before_it_unpacks_anything(monkeypa
     answer = errand.work("0.0", b"what only another version could unpack")
     assert "it has adam-vs-gd" in answer.refused
     assert answer.refused.endswith("and the run 0.0")
-    with pytest.raises(ag.ExecutorError, match=r"and the run 0\.0; start workers with the same"):
-        errand.look("0.0", b"")
+    said = errand.look("0.0", b"")
+    assert isinstance(said.error, ag.ExecutorError)
+    assert str(said.error).endswith("and the run 0.0; start workers with the same")
 
 
 def test_half_of_the_lanes_here_and_half_there(alone, tmp_path):
@@ -501,3 +506,106 @@ def test_sigterm_in_a_process_that_trains_leaves_a_checkpoint(tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline() == "left\n"
         assert process.wait(20) == 128 + signal.SIGTERM
+
+
+def test_a_word_that_was_ended_is_no_silence():
+    """A job that was put into the queue again, properly, may wait there for days; what it had published is known."""
+    future, task = Future(), []
+
+    class Queued(Crew):
+        def submit(self, handed):
+            if task:
+                return super().submit(handed)
+            task.append(handed)
+            lanes = [lane.digest for lane in handed.chunk.lanes[:1]]
+            self.said[handed.attempt] = {
+                "worker": "first", "said": [], "beat": 4, "kept": [[lanes[0], 1, 0.5]],
+                "published": [{"lanes": lanes, "seconds": 1.0}],
+            }  # fmt: skip
+            return future
+
+        def at(self, now):
+            if 10 < now < 1000:
+                self.said.pop(task[0].attempt, None)
+            elif now < 1010:
+                self.said[task[0].attempt] = {"worker": "second", "said": [], "kept": [], "beat": 1}
+            elif not future.done():
+                future.set_exception(LOST)
+
+    crew = Queued(lambda task, k: (well(task), Far()))
+    gone, lanes, told, ended = steady(crew, silence=60.0)
+    assert ended > 1000
+    assert not any("silent" in line for line in told)
+    assert sorted(lanes) == EVERY
+    assert not gone.lanes
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_not_the_end(alone):
+    """The first question is put again, to whoever is there by then."""
+    made = []
+
+    class Dying(ThreadPoolExecutor):
+        def submit(self, call, *arguments):
+            if len(made) < 3:
+                future = Future()
+                future.set_exception(LOST)
+                return future
+            return super().submit(call, *arguments)
+
+    def make():
+        made.append(1)
+        return Dying(1)
+
+    assert ag.run_sweep(SPEC, executor=make, **NARROW).identical(alone)
+    assert len(made) == 3
+    del made[:]
+    made.append(-100)
+    with pytest.raises(ag.ExecutorError, match="no worker could say what it computes with .*a process died"):
+        ag.run_sweep(SPEC, executor=Dying(1), **NARROW)
+
+
+def test_a_batch_system_that_fails_for_a_while(monkeypatch):
+    from adam_vs_gd.engine import jobs
+
+    monkeypatch.setattr(jobs, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(jobs, "TEND_SECONDS", 0.05)
+    fails = [OSError(5, "sbatch: error: Slurm controller not responding")] * 2
+
+    class Job:
+        def __init__(self):
+            self.looks = [OSError(116, "Stale file handle"), True]
+
+        def done(self):
+            found = self.looks.pop(0) if len(self.looks) > 1 else True
+            if isinstance(found, OSError):
+                raise found
+            return found
+
+        def exception(self):
+            return None
+
+        def result(self):
+            return 3
+
+    class Queue:
+        batch = contextlib.nullcontext
+
+        def submit(self, errand, *arguments):
+            if fails:
+                raise fails.pop()
+            return Job()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        queue = jobs.Jobs(Queue(), 2)
+        assert queue.submit(len, "abc").result(20) == 3
+    assert [str(one.message) for one in caught if "Slurm controller" in str(one.message)]
+    fails.extend([RuntimeError("no such partition")] * 1000)
+    monkeypatch.setattr(jobs, "PATIENCE", 0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ag.ExecutorError, match="no such partition"):
+            queue.submit(len, "abc").result(20)
+    with pytest.raises(RuntimeError, match="no such partition"):
+        queue.submit(len, "abc")
+    queue.shutdown()

@@ -80,7 +80,8 @@ class Cluster:
         self.file, self.log = scratch / f"scheduler-{time.monotonic_ns()}.json", scratch / "cluster.txt"
         self.environment = {
             **os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1", "XDG_CACHE_HOME": str(scratch / "cache"),
-            "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *PATH]), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+            "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *PATH]),
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         }  # fmt: skip
         self.scheduler = self.start_scheduler()
         self.workers = [self.worker(*fault) for _ in range(count)]

@@ -29,6 +29,7 @@ from adam_vs_gd.errors import ExecutorError, MachineError
 from adam_vs_gd.store.words import Words
 
 CONNECT_SECONDS = 30.0
+TO_COME = 64  # workers that chunks are planned for where more may come than there are when the first has answered
 RECOUNT_SECONDS = 2.0  # between two questions to the scheduler how many workers there are
 GPU_SHARE = 0.75  # of a GPU's memory, for all of the workers on it: what JAX would take for one
 NO_FAILURES = 0
@@ -59,6 +60,8 @@ class Leaving(WorkerPlugin):
     async def teardown(self, worker: Any) -> None:
         """Wait for the checkpoint."""
         await asyncio.to_thread(leave)
+        if threading.current_thread() is not threading.main_thread():  # a worker in somebody's process, which goes on
+            STOPPING.clear()
 
 
 class DaskPool(Pool):
@@ -68,10 +71,13 @@ class DaskPool(Pool):
         client: of their scheduler.
         words: where they leave word.
         owned: what is to be closed in the end.
+        ours: whether all of its workers have been started here.
     """
 
-    def __init__(self, client: Client, words: Words, owned: contextlib.ExitStack | None = None) -> None:
-        self.client, self.closing = client, owned or contextlib.ExitStack()
+    def __init__(
+        self, client: Client, words: Words, owned: contextlib.ExitStack | None = None, *, ours: bool = False
+    ) -> None:
+        self.client, self.closing, self.ours = client, owned or contextlib.ExitStack(), ours
         self.where = client.scheduler.address if client.scheduler else "dask"
         self.counted, self.found, self.shunned = -math.inf, dict[str, Any](), set[str]()
         try:
@@ -85,7 +91,8 @@ class DaskPool(Pool):
 
     def executor_of_all(self) -> Executor:
         """The workers that are fit, as an executor. What Dask tries again, it tries without a word: nothing."""
-        fit = {"workers": list(self.known())} if self.shunned else {}
+        # others may: a worker that has died since is not waited for, and one that is not fit refuses
+        fit = {"workers": list(self.known()), "allow_other_workers": True} if self.shunned else {}
         return self.client.get_executor(pure=False, retries=0, **fit)
 
     def submit(self, task: Task) -> Future[Answer]:
@@ -96,7 +103,10 @@ class DaskPool(Pool):
 
     def shun(self, worker: str) -> bool:
         """Give nothing more to a worker, unless nobody else is there."""
-        names = self.client.run(this_worker, on_error="return")
+        try:
+            names = self.client.run(this_worker, on_error="return", wait=True)
+        except (OSError, RuntimeError):  # while the scheduler is gone
+            return False
         unfit = {address for address, name in names.items() if name == worker}
         left = self.known().keys() - unfit
         if left and unfit:
@@ -129,6 +139,10 @@ class DaskPool(Pool):
                 "there once there is one"
             )
 
+    def planned(self) -> int:
+        """Those that are there, of a cluster of somebody's at least so many as may come."""
+        return self.workers() if self.ours else max(self.workers(), TO_COME)
+
     def sharing(self) -> int:
         """How many there are on a machine, at most."""
         return max(Counter(worker["host"] for worker in self.known().values()).values(), default=1)
@@ -160,7 +174,7 @@ def local(words: Words, devices: int | None) -> DaskPool:
         scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
         cluster = stack.enter_context(SpecCluster(workers, scheduler, name="adam-vs-gd", silence_logs=logging.ERROR))
         client = stack.enter_context(Client(cluster, set_as_default=False))
-        return DaskPool(client, words, stack.pop_all())
+        return DaskPool(client, words, stack.pop_all(), ours=True)
 
 
 def joined(address: str, words: Words) -> DaskPool:

@@ -7,16 +7,17 @@ import math
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 from adam_vs_gd.engine.crew import Crew, GivenUp, Reports
-from adam_vs_gd.engine.plan import Chunk, Group, Plan
+from adam_vs_gd.engine.plan import Chunk, Plan
 from adam_vs_gd.engine.progress import Far, Meter, duration
 from adam_vs_gd.engine.settings import SILENCE_SECONDS
-from adam_vs_gd.engine.task import Answer, Job, Task, shape_of
+from adam_vs_gd.engine.task import Answer, Job, Kept, Task, shape_of
+from adam_vs_gd.engine.tries import Loss, Piece, Try
 from adam_vs_gd.errors import ExecutorError
 
 POLL_SECONDS = 0.5  # between two looks at what workers say; longer where a look takes long:
@@ -25,67 +26,6 @@ DEATHS = 3  # of workers in a chunk that came no further in between, before it i
 VAIN = 30  # times that a chunk is lost before anybody has begun it, before it is given up
 STOP_SECONDS = 30.0  # that workers are waited for who have to stop: a segment and a checkpoint
 REFUSALS = 3  # in a row, by workers that are another than they must be, before a run is given up
-
-
-@dataclass
-class Piece:
-    """A chunk on its way, and what has become of it so far.
-
-    Attributes:
-        group: of the chunk.
-        chunk: the lanes that are not done.
-        begun: names of checkpoints that workers who were lost have left.
-        deaths: of workers in it, since it last came further.
-        furthest: how far it has come, in operations.
-        vain: how often it was lost before anybody had begun it.
-    """
-
-    group: Group
-    chunk: Chunk
-    begun: tuple[str, ...] = ()
-    deaths: int = 0
-    furthest: float = 0.0
-    vain: int = 0
-
-    @property
-    def work(self) -> float:
-        """Operations of all of its steps."""
-        return len(self.chunk.lanes) * self.group.static.steps * self.group.cost.step
-
-
-@dataclass
-class Try:
-    """A chunk in somebody's hands.
-
-    Attributes:
-        attempt: its name.
-        piece: the chunk.
-        word: the last that was heard of it, and
-        at: when it last was another.
-        told: lines of it that have been told.
-    """
-
-    attempt: str
-    piece: Piece
-    word: Mapping[str, Any] = field(default_factory=dict)
-    at: float = math.inf
-    told: int = 0
-
-
-class Loss(NamedTuple):
-    """A try whose worker was lost.
-
-    Attributes:
-        lost: the try.
-        why: for people.
-        died: whether the worker has died, or does as if; otherwise it is not known what became of it.
-        crash: whether all that an executor had broke with it.
-    """
-
-    lost: Try
-    why: str
-    died: bool = True
-    crash: bool = False
 
 
 class Dispatcher:
@@ -161,19 +101,34 @@ class Dispatcher:
         """Take down what workers say of some tries."""
         began = self.clock()
         tries = {one.attempt: one for one in to}
+        silent = set(tries)
         for attempt, word in self.crew.words():
             self.talk = True
             if (one := tries.get(attempt)) is None:
                 continue
-            if word.get("beat") != one.word.get("beat") or not one.word:
+            silent.discard(attempt)
+            if word.get("beat") != one.word.get("beat") or one.at == math.inf:
                 one.word, one.at = word, began
+            self.note(one)
             self.meter.hear(attempt, Far(*word["far"]) if "far" in word else Far())
             self.reports.heard((str(lane), int(status), float(value)) for lane, status, value in word["kept"])
             for line in word["said"][one.told :]:
                 self.reports.tell(line)
             one.told = max(one.told, len(word["said"]))
+        for attempt in silent:  # a word that is gone was ended, by a worker who lives: the answer is on its way
+            tries[attempt].at = math.inf
         now = self.clock()
         self.next_look = now + max(POLL_SECONDS, LOOKING * (now - began))
+
+    def note(self, one: Try) -> None:
+        """Take down what a try's word says is safe, whatever becomes of the worker."""
+        one.begun |= dict.fromkeys(one.word.get("begun", ()))
+        if len(one.published) < len(parts := one.word.get("published", ())):
+            known = {lane: (int(status), float(value)) for lane, status, value in one.word["kept"]}
+            for part in parts:
+                lanes = tuple(part["lanes"])
+                statuses, values = zip(*map(known.__getitem__, lanes), strict=True)
+                one.published.setdefault(lanes[0], Kept(lanes, statuses, values, None, {"seconds": part["seconds"]}))
 
     def settle(self, done: Iterable[Future[Answer]], looked: bool) -> None:
         """Take in what has come back, and after a look at what workers say what never will."""
@@ -182,7 +137,10 @@ class Dispatcher:
             one = self.running.pop(future)
             answer, error = outcome(future)
             if answer is None or answer.lost:
-                why = type(error).__name__ if answer is None else "another worker was given the chunk instead"
+                why = "another worker was given the chunk instead"
+                if answer is None:
+                    said = (str(error).strip().splitlines() or [""])[0][:200]
+                    why = type(error).__name__ + (f": {said}" if said else "")
                 losses.append(Loss(one, why, not isinstance(error, CancelledError), isinstance(error, BrokenExecutor)))
             else:
                 self.take(one, answer)
@@ -219,7 +177,11 @@ class Dispatcher:
         if answer.stopped:
             self.reports.tell(f"{answer.worker}: was stopped in the middle of a chunk; it is handed out again")
             done = {lane for kept in answer.kept for lane in kept.lanes}
-            self.again(piece, done, answer.begun)
+            piece.vain += not (done or answer.begun)
+            if piece.vain < VAIN:
+                self.again(piece, done, answer.begun)
+            else:
+                self.give_up(piece, answer.worker, f"it was stopped {VAIN} times before it had come anywhere")
             return
         self.gone.failed += answer.failed
         self.end(piece, len(piece.chunk.lanes) - len(answer.failed))
@@ -237,33 +199,40 @@ class Dispatcher:
             if piece.vain < VAIN:
                 self.waiting.append(piece)
             else:
-                self.give_up(piece, loss.why, f"it was lost {VAIN} times before anybody had begun it")
+                self.give_up(piece, loss.why, f"it was lost {VAIN} times before anybody had begun it ({loss.why})")
             return
         who = str(one.word.get("worker", "a worker"))
+        for kept in one.published.values():
+            self.reports.kept(kept)
         if loss.died:
             far = Far(*one.word["far"]).work if "far" in one.word else 0.0
             piece.deaths = 1 if far > piece.furthest else piece.deaths + 1
             piece.furthest = max(far, piece.furthest)
+        published = {lane for kept in one.published.values() for lane in kept.lanes}
         if piece.deaths >= DEATHS and not crashed:
-            self.give_up(piece, who, f"{DEATHS} workers have died in it, the last {who}")
+            self.give_up(self.left(piece, published), who, f"{DEATHS} workers have died in it, the last {who}")
             return
         self.reports.tell(f"{who}: was lost in the middle of a chunk ({loss.why}); it is handed out again")
-        done = {str(lane) for lane in one.word.get("published", ())}
-        self.again(piece, done, one.word.get("begun", ()), alone=crashed and piece.deaths >= DEATHS - 1)
+        self.again(piece, published, one.begun, alone=crashed and piece.deaths >= DEATHS - 1)
 
     def again(self, piece: Piece, done: Collection[str], begun: Iterable[str], alone: bool = False) -> None:
         """Hand out what is left of a chunk."""
-        left = tuple(lane for lane in piece.chunk.lanes if lane.digest not in done)
-        if not left:
-            self.end(piece, len(piece.chunk.lanes))
-            return
-        names = tuple(dict.fromkeys((*piece.begun, *begun)))
-        rest = replace(piece, chunk=Chunk(left), begun=names)
-        self.meter.end(len(piece.chunk.lanes) - len(left), piece.work - rest.work, chunks=0)
-        (self.suspects if alone else self.waiting).append(rest)
+        rest = self.left(piece, done)
+        rest.begun = tuple(dict.fromkeys((*piece.begun, *begun)))
+        if rest.chunk.lanes:
+            (self.suspects if alone else self.waiting).append(rest)
+        else:
+            self.meter.end(0, 0.0)
+            self.reports.ended(piece.chunk)
+
+    def left(self, piece: Piece, done: Collection[str]) -> Piece:
+        """What is left of a chunk, once the rest has been counted."""
+        rest = replace(piece, chunk=Chunk(tuple(lane for lane in piece.chunk.lanes if lane.digest not in done)))
+        self.meter.end(len(piece.chunk.lanes) - len(rest.chunk.lanes), piece.work - rest.work, chunks=0)
+        return rest
 
     def end(self, piece: Piece, lanes: int) -> None:
-        """A chunk needs no more work."""
+        """A chunk needs no more work: so many of its lanes are done."""
         self.meter.end(lanes, piece.work)
         self.reports.ended(piece.chunk)
 
@@ -316,5 +285,5 @@ def outcome(future: Future[Answer]) -> tuple[Answer | None, BaseException]:
     """A future's answer; or None and what an executor says where its worker was lost."""
     try:
         return future.result(), RuntimeError()
-    except (Exception, CancelledError) as error:
+    except BaseException as error:  # a worker's KeyboardInterrupt too, which is not this process's
         return None, error

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from adam_vs_gd.engine.progress import Far
-from adam_vs_gd.engine.task import Answer, Job, Kept, Site, Task
+from adam_vs_gd.engine.task import Answer, Job, Kept, Raised, Site, Task
 from adam_vs_gd.engine.worker import Bench, StoppedError, bench_for, carry_out, this_worker
 from adam_vs_gd.errors import ExecutorError
 from adam_vs_gd.store.provenance import version
@@ -49,19 +49,18 @@ def bench_of(job: Job) -> tuple[Bench, tuple[str, ...]]:
     return bench, tuple(said)
 
 
-def look(made_by: str, packed: bytes) -> Site:
-    """What a worker says of itself.
-
-    Raises:
-        ExecutorError: if it has another version of this package.
-    """
+def look(made_by: str, packed: bytes) -> Site | Raised:
+    """What a worker says of itself; an `ExecutorError` if it has another version of this package."""
     heed()
     if made_by != version():
         time.sleep(PAUSE_SECONDS)
-        raise ExecutorError(f"{this_worker()}: {other_version(made_by)}; start workers with the same")
+        return Raised(ExecutorError(f"{this_worker()}: {other_version(made_by)}; start workers with the same"))
     with AT_WORK:
-        bench, said = bench_of(pickle.loads(packed))
-        return Site(bench.maker.spec.to_dict(), bench.about, bench.limits(), said, bench.name)
+        try:
+            bench, said = bench_of(pickle.loads(packed))
+            return Site(bench.maker.spec.to_dict(), bench.about, bench.limits(), said, bench.name)
+        except Exception as error:
+            return Raised(portable(error, this_worker()))
 
 
 def work(made_by: str, packed: bytes) -> Answer:
@@ -175,7 +174,7 @@ class Posted:
         """As of `Post`."""
         self.word["kept"] += [list(one) for one in zip(kept.lanes, kept.statuses, kept.values, strict=True)]
         if kept.rows is None:
-            self.word["published"] += kept.lanes
+            self.word["published"].append({"lanes": kept.lanes, "seconds": kept.how["seconds"]})
             self.say()  # it need not be done again, whatever happens
 
     def begun(self, names: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adam_vs_gd.engine.errand import look, parcel, work
-from adam_vs_gd.engine.task import Answer, Job, Site, Task
+from adam_vs_gd.engine.task import Answer, Job, Raised, Site, Task
 from adam_vs_gd.engine.worker import Bench, Post, carry_out
 from adam_vs_gd.errors import ExecutorError, MachineError
 from adam_vs_gd.spec.plain import plain, typed
@@ -70,7 +70,7 @@ class Pool:
         owned: whether it may be made again, and is shut down in the end.
     """
 
-    asked = 3  # that are asked what they compute with, at most: one may be of another version
+    asked = 3  # times that somebody is asked what it computes with: one may be of another version, or die
 
     def __init__(self, make: Callable[[], Executor], words: Words, *, owned: bool) -> None:
         self.make, self.owned, self.places = make, owned, words
@@ -85,21 +85,30 @@ class Pool:
         Raises:
             ExecutorError: if none says anything.
         """
-        futures = {self.executor.submit(look, *parcel(job)) for _ in range(min(self.asked, self.workers() or 1))}
-        try:
-            while True:
-                self.expect_alive()
-                done, asked = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                check()
-                for future in done:
-                    if not (asked and isinstance(future.exception(), ExecutorError)):
-                        return future.result()
-                futures = asked
-        except (BrokenExecutor, CancelledError, ImportError) as error:
-            raise ExecutorError(
-                f"no worker could be asked what it computes with ({type(error).__name__}: {error}); see that workers "
-                "have this version of adam-vs-gd, and what else the spec names"
-            ) from error
+        asked: set[Future[Site | Raised]] = set()
+        left, wrong = self.asked, "nobody answered"
+        while left or asked:
+            while left and len(asked) < (self.workers() or 1):
+                left -= 1
+                asked.add(self.executor.submit(look, *parcel(job)))
+            self.expect_alive()
+            done, asked = wait(asked, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            check()
+            for future in done:
+                if (error := lost_by(future)) is not None:  # its worker died, or could not even unpack the question
+                    wrong = f"{type(error).__name__}: {error}"
+                    if isinstance(error, BrokenExecutor) and not self.renew():
+                        left = 0
+                elif isinstance(found := future.result(), Site):
+                    return found
+                elif not isinstance(found.error, ExecutorError):
+                    raise found.error
+                else:
+                    wrong = str(found.error)
+        raise ExecutorError(
+            f"no worker could say what it computes with ({wrong}); see that workers have this version of adam-vs-gd, "
+            "and what else the spec names"
+        )
 
     def expect_alive(self) -> None:
         """See that what is handed out can come to an end: an executor that breaks says so of itself."""
@@ -109,6 +118,10 @@ class Pool:
         names = ("_max_workers", "num_workers")  # of the standard library, and of mpi4py
         counts = (getattr(self.executor, name, None) for name in names)
         return next((count for count in counts if isinstance(count, int)), None)
+
+    def planned(self) -> int:
+        """How many chunks are planned for."""
+        return self.workers() or 1
 
     def sharing(self) -> int:
         """How many of them share a machine's memory, as far as that is known."""
@@ -161,7 +174,10 @@ class Pool:
         if self.handed:  # somebody has not answered for long, and may be stopped: waiting would hang
             for process in list((getattr(self.executor, "_processes", None) or {}).values()):
                 process.kill()
-        self.executor.shutdown(cancel_futures=True)
+        try:
+            self.executor.shutdown(cancel_futures=True)
+        except TypeError:  # an older executor's, which knows nothing of that
+            self.executor.shutdown()
 
 
 def pool_of(executor: Any, words: Words, folder: Path | None, devices: int | None) -> Pool:
@@ -192,6 +208,14 @@ def pool_of(executor: Any, words: Words, folder: Path | None, devices: int | Non
         f"executor = {typed(plain(executor))}: must have the interface of concurrent.futures.Executor, or be a "
         'function that makes such a one, or "dask", "dask:ADDRESS" or "submitit:CONFIG.toml"'
     )
+
+
+def lost_by(future: Future[Any]) -> BaseException | None:
+    """What an executor says of a call that came to nothing; None where there is a result."""
+    try:
+        return future.exception()
+    except CancelledError as error:
+        return error
 
 
 def named(name: str, words: Words, folder: Path | None, devices: int | None) -> Pool:

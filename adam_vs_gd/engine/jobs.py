@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import signal
 import threading
+import time
 import tomllib
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import submitit
 from submitit.helpers import DelayedSubmission
 
-from adam_vs_gd.engine.errand import STOPPING, parcel, portable
+from adam_vs_gd.engine.errand import STOPPING, parcel, work
 from adam_vs_gd.engine.executors import Pool
 from adam_vs_gd.engine.plan import Chunk
 from adam_vs_gd.engine.task import Answer, Kept, Task
-from adam_vs_gd.engine.worker import this_worker
 from adam_vs_gd.errors import ExecutorError, MachineError
 from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.store.words import Words
 
 TEND_SECONDS = 1.0  # between two looks at the jobs
+RETRY_SECONDS, PATIENCE = 30.0, 1800.0  # between two tries to submit, and for how long
 TIMEOUTS = 10_000  # that a job may have: every one has brought it further
 LOGS = ".jobs"  # ends the name of the folder beside a sweep's, of what submitit leaves of each job
-
-
-class Raised(NamedTuple):
-    """What went wrong in a job, which submitit would hand back as text."""
-
-    error: BaseException
 
 
 class Errand:
@@ -52,6 +49,8 @@ class Errand:
 
     def __call__(self, *arguments: Any) -> Any:
         """Do it."""
+        if self.orphaned(*arguments):
+            return Answer(stopped=True)
         number = submitit.JobEnvironment._usr_sig()
         theirs, told = signal.getsignal(number), threading.Event()
 
@@ -63,17 +62,20 @@ class Errand:
         ended = signal.signal(signal.SIGTERM, lambda *_: STOPPING.set())  # submitit lets that pass; Slurm kills soon
         try:
             found = self.call(*arguments)
-        except Exception as error:
-            return Raised(portable(error, this_worker()))
         finally:
             signal.signal(number, theirs)
             signal.signal(signal.SIGTERM, ended)
         if not isinstance(found, Answer):
-            return found
+            return found  # what it computes with
         if found.stopped and told.is_set() and callable(theirs) and all(kept.rows is None for kept in found.kept):
             self.leave(arguments[1], found)
             theirs(number, None)  # exits
         return found._replace(kept=(*self.earlier, *found.kept))
+
+    def orphaned(self, _: str, packed: bytes) -> bool:
+        """Whether the run of a chunk is over, which may have waited in the queue for longer than that took."""
+        asked = pickle.loads(packed) if self.call is work else None
+        return isinstance(asked, Task) and asked.job.words is not None and not Words(asked.job.words).seen()
 
     def leave(self, packed: bytes, found: Answer) -> None:
         """Take down what is left of a chunk."""
@@ -101,6 +103,8 @@ class Jobs(Executor):
         self.queue, self._max_workers = queue, workers
         self.waiting: list[tuple[Future[Any], Errand, tuple[Any, ...]]] = []
         self.jobs: dict[Future[Any], Any] = {}
+        self.failing, self.next_try = math.inf, -math.inf
+        self.broken: Exception | None = None
         self.lock, self.over = threading.Lock(), threading.Event()
         self.tending = threading.Thread(target=self.tend, daemon=True)
         self.tending.start()
@@ -109,35 +113,64 @@ class Jobs(Executor):
         """Have a call made in a job."""
         future: Future[Any] = Future()
         with self.lock:
-            if self.over.is_set():
-                raise RuntimeError("it has been shut down")
+            if self.over.is_set() or self.broken:
+                raise RuntimeError(
+                    f"jobs cannot be submitted: {self.broken}" if self.broken else "it has been shut down"
+                )
             self.waiting.append((future, Errand(call), arguments))
         return future
 
     def tend(self) -> None:
         """Submit what waits, and see what has ended."""
         while not self.over.wait(TEND_SECONDS):
-            with self.lock:
-                waiting, self.waiting = [one for one in self.waiting if not one[0].cancelled()], []
-            try:
-                jobs = []
-                if waiting:
-                    with self.queue.batch():
-                        jobs = [self.queue.submit(errand, *arguments) for _, errand, arguments in waiting]
-                self.jobs |= {future: job for (future, *_), job in zip(waiting, jobs, strict=True)}
-            except Exception as error:  # whatever the batch system says
-                for future, *_ in waiting:
-                    settle(future, None, ExecutorError(f"a job could not be submitted: {error}"))
+            if time.monotonic() >= self.next_try:
+                self.hand_in()
             for future, job in list(self.jobs.items()):
-                if future.cancelled():
-                    job.cancel(check=False)
-                elif job.done():
-                    wrong = job.exception()
-                    found = None if wrong else job.result()
-                    settle(future, found, found.error if isinstance(found, Raised) else wrong)
-                else:
+                try:
+                    ended = self.see(future, job)
+                except OSError:  # of a network's file system, or of a command of the batch system: look again
                     continue
-                del self.jobs[future]
+                except Exception as error:  # such as a result that cannot be unpickled
+                    settle(future, None, error)
+                    ended = True
+                if ended:
+                    del self.jobs[future]
+
+    def hand_in(self) -> None:
+        """Submit what waits, as one array; where that fails, try again for a while."""
+        with self.lock:
+            waiting, self.waiting = [one for one in self.waiting if not one[0].cancelled()], []
+        if not waiting:
+            return
+        try:
+            with self.queue.batch():
+                jobs = [self.queue.submit(errand, *arguments) for _, errand, arguments in waiting]
+            self.jobs |= {future: job for (future, *_), job in zip(waiting, jobs, strict=True)}
+            self.failing = math.inf
+        except Exception as error:  # whatever the batch system says
+            now = time.monotonic()
+            if self.failing == math.inf:
+                warnings.warn(
+                    f"jobs cannot be submitted; trying again for {PATIENCE / 60:.0f} min: {error}", stacklevel=1
+                )
+            self.failing, self.next_try = min(self.failing, now), now + RETRY_SECONDS
+            with self.lock:
+                self.waiting = [*waiting, *self.waiting]
+                if now - self.failing > PATIENCE:
+                    self.broken, self.waiting = error, []
+            for future, *_ in waiting if self.broken else ():
+                settle(future, None, ExecutorError(f"jobs cannot be submitted: {error}"))
+
+    def see(self, future: Future[Any], job: Any) -> bool:
+        """Whether a job has ended, which its future is told."""
+        if future.cancelled():
+            job.cancel(check=False)
+        elif job.done():
+            wrong = job.exception()
+            settle(future, None if wrong else job.result(), wrong)
+        else:
+            return False
+        return True
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Cancel the jobs that have not ended."""

@@ -21,7 +21,7 @@ from adam_vs_gd.engine.progress import Progress, progress_on
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Job, pickled
 from adam_vs_gd.engine.worker import Bench, bench_for
-from adam_vs_gd.errors import DiskError, MachineError
+from adam_vs_gd.errors import DiskError, FolderError, MachineError
 from adam_vs_gd.problem import Family, nothing
 from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
@@ -33,6 +33,7 @@ from adam_vs_gd.store.mirror import Mirror
 from adam_vs_gd.store.words import Words, left_behind
 from adam_vs_gd.surroundings import refuse_settings
 
+TAKE_OVER_SECONDS = 120.0  # that workers of a run whose driver is gone are waited for
 STALE_SECONDS = 90.0  # that a network's file system may show a folder as it was: its caches are kept for up to 60 s
 
 
@@ -121,15 +122,19 @@ def running(
             job = replace(job, settings=replace(settings, devices=None))
         with words_of(job) as words, pool_on(executor, words, job, settings.devices) as pool:
             job = replace(job, words=words.path, sharing=pool.sharing())
+            if folder is not None and folder.is_dir():
+                with contextlib.suppress(FolderError), lock.held(folder, wait=False, say=nothing) as alone:
+                    if alone:  # workers that are at it still for a driver that is gone would answer late
+                        take_over(Folder(folder), progress, interruption)
             progress.note(f"{spec.name}: waiting for a worker")
             site = pool.ask(job, interruption.check)
             for line in site.lines:
                 progress.note(f"{site.worker}: {line}")
             if site.spec != spec.to_dict():
                 raise MachineError(f"{site.worker}: makes another sweep of this spec; it must have the same code")
-            job = replace(job, made=site.about)
+            job = replace(job, made=site.about, sharing=pool.sharing())
             yield Run(spec, everything, settings, progress, interruption, job, site.about, pool=pool,
-                      limits=lambda: replace(site.limits, workers=pool.workers() or 1),
+                      limits=lambda: replace(site.limits, workers=pool.planned()),
                       refuse=maker.refuse)  # fmt: skip
 
 
@@ -190,16 +195,18 @@ def take_over(folder: Folder, progress: Progress, interruption: Interruption) ->
     for words in left_behind(folder.path / WORKERS):
         words.stop()
         before, deadline = dict[str, Any](), 0.0
+        last = time.monotonic() + TAKE_OVER_SECONDS
         while alive := words.alive():
+            if not before:
+                progress.note(f"{folder.path}: the workers of a run whose driver was lost are told to stop")
             if alive != before:
                 before, deadline = alive, time.monotonic() + 2.5 * BEAT_SECONDS
             elif time.monotonic() > deadline:
                 break
-            else:
-                interruption.check()
-                time.sleep(POLL_SECONDS)
-        if before:
-            progress.note(f"{folder.path}: the workers of a run whose driver was lost have been told to stop")
+            if time.monotonic() > last:
+                break
+            interruption.check()
+            time.sleep(POLL_SECONDS)
         words.remove()
 
 

@@ -45,7 +45,7 @@ class Job:
         return hash(self.token)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Job) and self.token == other.token
+        return isinstance(other, Job) and (self.token, self.sharing) == (other.token, other.sharing)
 
     def sweep(self) -> tuple[SweepSpec, dict[str, Any]]:
         """The spec, and the objects that it names."""
@@ -146,6 +146,12 @@ class Answer(NamedTuple):
     worker: str = ""
     lost: bool = False
     begun: Sequence[str] = ()
+
+
+class Raised(NamedTuple):
+    """What went wrong where somebody else was asked: an executor would make something of its own of it."""
+
+    error: BaseException
 
 
 class Site(NamedTuple):

@@ -6,7 +6,7 @@
 #PBS -r y
 set -euo pipefail
 cd "$PBS_O_WORKDIR"
-file=$PWD/scheduler-${PBS_JOBID%%.*}.json
+file=$PWD/scheduler-${PBS_JOBID%%.*}.json workers=
 trap 'qdel "$workers" 2>/dev/null; kill %1 2>/dev/null; rm -f "$file"' EXIT
 
 DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0 dask scheduler --scheduler-file "$file" --no-dashboard &

@@ -12,5 +12,5 @@
 # --memory-limit 0: Dask kills a worker that grows for a moment, as it does while it draws; the planner counts memory.
 # --no-nanny: Slurm starts what has died, and signals reach the worker itself.
 for _ in $(seq 60); do [ -e "$SCHEDULER" ] && break; sleep 5; done
-exec srun dask worker --scheduler-file "$SCHEDULER" --nthreads 1 --memory-limit 0 --no-nanny --no-dashboard \
+exec srun --cpus-per-task="$SLURM_CPUS_PER_TASK" dask worker --scheduler-file "$SCHEDULER" --nthreads 1 --memory-limit 0 --no-nanny --no-dashboard \
   --death-timeout 120 --local-directory "${TMPDIR:-/tmp}"
