@@ -1,7 +1,6 @@
 """`--executor`: Dask's workers, submitit's jobs, recipes; and faults with real processes, of which docs/reliability.md
 has many."""
 
-import contextlib
 import importlib.util
 import os
 import re
@@ -192,38 +191,6 @@ def test_a_job_that_has_to_end_goes_on_from_its_checkpoint(slow, until, minutes,
     assert f"this job is {case}" in logs, logs
     assert "Requeued job" in logs, logs
     assert re.search(r"(goes|go) on at step", driver.text), driver.text
-
-
-def test_an_error_in_a_job_is_that_error(monkeypatch):
-    """What somebody's function raises, and not what submitit makes of it."""
-    from adam_vs_gd.engine import jobs
-
-    class Job:
-        def __init__(self, result):
-            self.result = lambda: result
-
-        def done(self):
-            return True
-
-        def exception(self):
-            return None
-
-    class Queue:
-        batch = contextlib.nullcontext
-
-        def submit(self, errand, *arguments):
-            return Job(errand(*arguments))
-
-    def refuse(text):
-        raise ag.SpecError("spec", [text])
-
-    monkeypatch.setattr(jobs.signal, "signal", lambda number, handler: None)  # which only a main thread may
-    queue = jobs.Jobs(Queue(), 2)
-    right, wrong = queue.submit(len, "abc"), queue.submit(refuse, "no such thing")
-    assert right.result(20) == 3
-    with pytest.raises(ag.SpecError, match="no such thing"):
-        wrong.result(20)
-    queue.shutdown()
 
 
 def test_chunks_are_small_enough_for_all_workers_and_long_enough_for_one_driver():

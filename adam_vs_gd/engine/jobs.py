@@ -24,6 +24,7 @@ from adam_vs_gd.engine.plan import Chunk
 from adam_vs_gd.engine.task import Answer, Kept, Task
 from adam_vs_gd.errors import ExecutorError, MachineError
 from adam_vs_gd.spec.plain import typed
+from adam_vs_gd.store.provenance import version
 from adam_vs_gd.store.words import Words
 
 TEND_SECONDS = 1.0  # between two looks at the jobs
@@ -49,7 +50,7 @@ class Errand:
 
     def __call__(self, *arguments: Any) -> Any:
         """Do it."""
-        if self.orphaned(*arguments):
+        if self.call is work and orphaned(*arguments):
             return Answer(stopped=True)
         number = submitit.JobEnvironment._usr_sig()
         theirs, told = signal.getsignal(number), threading.Event()
@@ -72,11 +73,6 @@ class Errand:
             theirs(number, None)  # exits
         return found._replace(kept=(*self.earlier, *found.kept))
 
-    def orphaned(self, _: str, packed: bytes) -> bool:
-        """Whether the run of a chunk is over, which may have waited in the queue for longer than that took."""
-        asked = pickle.loads(packed) if self.call is work else None
-        return isinstance(asked, Task) and asked.job.words is not None and not Words(asked.job.words).seen()
-
     def leave(self, packed: bytes, found: Answer) -> None:
         """Take down what is left of a chunk."""
         task: Task = pickle.loads(packed)
@@ -89,6 +85,14 @@ class Errand:
     def checkpoint(self, *arguments: Any) -> DelayedSubmission:
         """The job that goes on from there."""
         return DelayedSubmission(Errand(self.call, self.earlier), *(self.rest or arguments))
+
+
+def orphaned(made_by: str, packed: bytes) -> bool:
+    """Whether the run of a chunk is over, which may have waited in the queue for longer than that took."""
+    if made_by != version():
+        return False  # which is refused
+    job = pickle.loads(packed).job
+    return job.words is not None and not Words(job.words).seen()
 
 
 class Jobs(Executor):
@@ -105,6 +109,7 @@ class Jobs(Executor):
         self.jobs: dict[Future[Any], Any] = {}
         self.failing, self.next_try = math.inf, -math.inf
         self.broken: Exception | None = None
+        self.trouble = ""
         self.lock, self.over = threading.Lock(), threading.Event()
         self.tending = threading.Thread(target=self.tend, daemon=True)
         self.tending.start()
@@ -150,9 +155,7 @@ class Jobs(Executor):
         except Exception as error:  # whatever the batch system says
             now = time.monotonic()
             if self.failing == math.inf:
-                warnings.warn(
-                    f"jobs cannot be submitted; trying again for {PATIENCE / 60:.0f} min: {error}", stacklevel=1
-                )
+                self.trouble = f"jobs cannot be submitted; trying again for {PATIENCE / 60:.0f} min: {error}"
             self.failing, self.next_try = min(self.failing, now), now + RETRY_SECONDS
             with self.lock:
                 self.waiting = [*waiting, *self.waiting]
@@ -196,6 +199,12 @@ class JobPool(Pool):
     """Jobs: as many at once as may run, and none beyond."""
 
     asked = 1
+
+    def expect_alive(self) -> None:
+        """Warn of what keeps jobs from being submitted."""
+        if trouble := self.queue.trouble:
+            self.queue.trouble = ""
+            warnings.warn(trouble, stacklevel=2)
 
     def __init__(self, jobs: Jobs, words: Words, together: bool) -> None:
         super().__init__(lambda: jobs, words, owned=False)
