@@ -212,6 +212,7 @@ class JobPool(Pool):
 
     def room(self) -> int:
         """As many as there may be jobs."""
+        self.expect_alive()
         return self.queue._max_workers
 
     def sharing(self) -> int:
