@@ -406,6 +406,47 @@ def test_a_copy_of_what_is_there_no_more_is_moved_aside(address, tmp_path):
         ag.run_sweep(SPEC, address, **NARROW)
 
 
+def stops(monkeypatch, then=lambda: None):
+    """A run is stopped before its spec is written."""
+
+    def compute(*_, **__):
+        then()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("adam_vs_gd.engine.sweep.compute", compute)
+
+
+def test_an_emptied_prefix_is_filled_again_from_a_copy(address, alone, machine, monkeypatch):
+    ag.run_sweep(SPEC, address, **NARROW)
+    for early in (False, True):
+        s3fs.S3FileSystem().rm(address, recursive=True)
+        with monkeypatch.context() as patch:
+            if early:
+                stops(patch)
+                with pytest.raises(KeyboardInterrupt):
+                    ag.run_sweep(SPEC, address, **NARROW)
+                assert "spec.toml" in Remote(address).names()
+        counted = trained(monkeypatch)
+        assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+        assert not counted
+    machine()
+    assert ag.load_results(address).identical(alone)
+
+
+def test_another_sweep_that_comes_between_is_not_mixed_with(address, monkeypatch):
+    """It is put after the first look, and before this run is the only one."""
+    other, real = small.spec(steps=20, record=2, seeds=1), Remote.held
+
+    def held(remote, **keys):
+        remote.put("spec.toml", tomli_w.dumps(other.to_dict()).encode())
+        return real(remote, **keys)
+
+    monkeypatch.setattr(Remote, "held", held)
+    with pytest.raises(ag.FolderError, match="disagrees in a fixed value"):
+        ag.run_sweep(SPEC, address, **NARROW)
+    assert Remote(address).names().keys() == {"spec.toml"}
+
+
 def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("adam_vs_gd.engine.sweep.compute", lambda *_, **__: pytest.fail("computes"))
     for place, says in (

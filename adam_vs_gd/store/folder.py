@@ -24,12 +24,11 @@ from adam_vs_gd.store.agreement import disagreements
 from adam_vs_gd.store.files import STAGING, move, publish, staging, suffixes
 from adam_vs_gd.store.journal import Journal
 from adam_vs_gd.store.lock import HOLDER, LOCK, held
-from adam_vs_gd.store.mirror import Mirror, object_of, pull
+from adam_vs_gd.store.mirror import SPEC, Mirror, object_of, pull
 from adam_vs_gd.store.origins import Origins, combined
 from adam_vs_gd.store.remote import PROBE, Remote, is_address
 from adam_vs_gd.types import Rows
 
-SPEC = "spec.toml"
 COMPRESSION = 3
 WORKERS = ".workers"
 """Where workers leave word while they train."""

@@ -23,7 +23,7 @@ from adam_vs_gd.store.lock import holder
 from adam_vs_gd.store.pack import part
 from adam_vs_gd.store.remote import Remote
 
-JOURNAL, DAMAGED, ZARR, LOG = "journal", "damaged", "dataset.zarr", "log.txt"
+SPEC, JOURNAL, DAMAGED, ZARR, LOG = "spec.toml", "journal", "damaged", "dataset.zarr", "log.txt"
 ROOT = f"{ZARR}/zarr.json"
 """Without it a Dataset cannot be opened: it is removed first and put last."""
 BEAT_SECONDS = 30.0  # between two words of a run that it is alive, and between two tries to put what could not be put
@@ -72,8 +72,8 @@ def pull(remote: Remote, journal: Journal, *, everything: bool = False) -> tuple
 class Mirror:
     """Keeps a store in step with the folder of a run, beside the run: a network that is slow or away delays nothing.
 
-    Entered, it fetches what the folder lacks, and begins to put what the store lacks; in the end it puts all the rest,
-    and complains if it cannot.
+    Entered, it puts the spec of the folder, fetches what the folder lacks, and begins to put what the store lacks; in
+    the end it puts all the rest, and complains if it cannot.
 
     Args:
         remote: the store.
@@ -104,6 +104,8 @@ class Mirror:
         self.beaten = time.monotonic()
 
     def __enter__(self) -> Mirror:
+        if (spec := self.folder / SPEC).is_file():  # chunks without one would be nobody's
+            self.remote.publish(SPEC, spec.read_bytes())
         self.fetch()
         self.waiting.extend(self.lacking())
         self.wake.set()
