@@ -433,6 +433,21 @@ def test_an_emptied_prefix_is_filled_again_from_a_copy(address, alone, machine, 
     assert ag.load_results(address).identical(alone)
 
 
+def test_a_network_that_goes_away_before_anything_is_written(address, alone, server, monkeypatch):
+    """That is told in a log, which is then all that the copy has."""
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    try:
+        with monkeypatch.context() as patch:
+            stops(patch, server.stop)
+            with pytest.raises(KeyboardInterrupt):
+                ag.run_sweep(SPEC, address, **NARROW)
+    finally:
+        server.start()
+    assert Folder(address).log_file.exists()
+    assert not Folder(address).spec_file.exists()
+    assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+
+
 def test_another_sweep_that_comes_between_is_not_mixed_with(address, monkeypatch):
     """It is put after the first look, and before this run is the only one."""
     other, real = small.spec(steps=20, record=2, seeds=1), Remote.held

@@ -156,11 +156,14 @@ class Folder:
             self.mirror.add(name)
 
     def is_empty(self) -> bool:
-        """Whether there is nothing at the path, or only what a sweep makes before it writes its spec."""
+        """Whether there is nothing at the path, or only what a sweep makes before it writes its spec.
+
+        In the copy of a store that is a log too: what goes wrong with the store is told in it.
+        """
         if not self.path.is_dir():
             return not self.path.exists()
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(STAGING)}
-        return not names - {LOCK, HOLDER}
+        return not names - {LOCK, HOLDER} - ({self.log_file.name} if self.remote else set())
 
     def spec(self) -> SweepSpec:
         """The spec of the sweep in the folder.
