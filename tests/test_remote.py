@@ -4,6 +4,7 @@ import collections
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -446,6 +447,24 @@ def test_a_network_that_goes_away_before_anything_is_written(address, alone, ser
     assert Folder(address).log_file.exists()
     assert not Folder(address).spec_file.exists()
     assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+
+
+def test_a_store_that_stops_reading_is_not_waited_for_for_ever(monkeypatch, tmp_path):
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    monkeypatch.setattr(remotes, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(remotes, "SLOWEST", 1e8)
+    (file := tmp_path / "large").write_bytes(bytes(30_000_000))
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        remote = Remote("s3://bucket/deaf")
+        monkeypatch.setattr(remotes, "CLIENT", {**remotes.CLIENT, "max_pool_connections": 9})  # a client of its own
+        for send in (
+            lambda: remote.put("a", bytes(30_000_000)),
+            lambda: remote.publish("a", bytes(30_000_000)),
+            lambda: remote.put_all({"a": file}),
+        ):
+            with pytest.raises(ag.FolderError, match=r"is not reached.*were not taken in 1 s"):
+                send()
 
 
 def test_another_sweep_that_comes_between_is_not_mixed_with(address, monkeypatch):

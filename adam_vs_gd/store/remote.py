@@ -6,6 +6,7 @@ refused (`If-None-Match: *`), so that the first of two writers wins, whatever th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import functools
@@ -31,6 +32,8 @@ BATCH_BYTES, BATCH = 2**26, 256
 """How much is fetched or put at once."""
 CLIENT = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 1}}
 """Of botocore, beside s3fs's own tries: a run must not hang on a network that is away."""
+SEND_SECONDS, SLOWEST = 120.0, 1e5
+"""How long putting something may take, with so many bytes a second beside it."""
 POLL_SECONDS = 5.0  # between two looks at a holder that is waited for
 RUNNING: set[str] = set()
 """Tokens of this process's runs: what it left elsewhere is of a run that ended while the network was away."""
@@ -142,10 +145,32 @@ class Remote:
                         raise content
                     yield name, content
 
+    def send(self, objects: Mapping[str, bytes], **mode: str) -> None:
+        """Put objects at once, in limited time: the limits of `CLIENT` do not hold while something is sent.
+
+        Args:
+            objects: {name: content}.
+            mode: of `pipe_file`.
+        """
+        from fsspec.asyn import sync
+
+        async def all_of_them() -> None:
+            each = (self.files._pipe_file(self.at(name), content, **mode) for name, content in objects.items())
+            for outcome in await asyncio.gather(*each, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+        size = sum(map(len, objects.values()))
+        seconds = SEND_SECONDS + size / SLOWEST
+        try:
+            sync(self.files.loop, all_of_them, timeout=seconds)
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or f"{size:,} bytes were not taken in {seconds:.0f} s") from error
+
     def put(self, name: str, content: bytes) -> None:
         """Make an object hold this, whatever it held."""
         with self.reaching():
-            self.files.pipe_file(self.at(name), content)
+            self.send({name: content})
 
     def put_all(self, files: Mapping[str, Path]) -> None:
         """`put` for many files, some at once.
@@ -155,13 +180,13 @@ class Remote:
         """
         for batch in batches({name: path.stat().st_size for name, path in files.items()}):
             with self.reaching():
-                self.files.pipe({self.at(name): files[name].read_bytes() for name in batch})
+                self.send({name: files[name].read_bytes() for name in batch})
 
     def publish(self, name: str, content: bytes) -> bool:
         """Make an object hold this, unless there is one; says whether there was none."""
         with self.reaching():
             try:
-                self.files.pipe_file(self.at(name), content, mode="create")
+                self.send({name: content}, mode="create")
             except Exception as error:
                 if not is_taken(error):
                     raise
