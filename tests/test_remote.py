@@ -9,7 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 import small
 import tomli_w
@@ -467,6 +470,23 @@ def test_a_store_that_stops_reading_is_not_waited_for_for_ever(monkeypatch, tmp_
                 send()
 
 
+def test_a_smaller_machine_takes_what_a_larger_one_has_put(address, machine):
+    def big(hyper, key):
+        x = jax.random.normal(key, (1200, 1200)) * hyper["a"]
+        return {"e": jnp.abs(x @ x).mean()}
+
+    def run(memory):
+        return ag.sweep_function(big, {"a": [1.0, 2.0]}, out=address, seeds=1, memory=memory, devices=1, quiet=True)
+
+    there = run(10**9)
+    machine()
+    assert run(10**6).identical(there)
+    machine("a third")
+    Remote(address).remove([object_of(name) for name in chunks_in(Remote(address))])
+    with pytest.raises(ag.MachineError):
+        run(10**6)
+
+
 def test_another_sweep_that_comes_between_is_not_mixed_with(address, monkeypatch):
     """It is put after the first look, and before this run is the only one."""
     other, real = small.spec(steps=20, record=2, seeds=1), Remote.held
@@ -488,6 +508,7 @@ def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkey
         ("s3://", "must be s3://bucket/prefix"),
         ("s3://bucket/a*", "must be s3://bucket/prefix"),
         ("gs://bucket/x", "must begin with s3://"),
+        (Path("s3://bucket/x"), "an address must be text"),
     ):
         with pytest.raises(ag.FolderError, match=says) as caught:
             ag.run_sweep(SPEC, place, **NARROW)
@@ -514,6 +535,16 @@ def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(ag.FolderError, match="set AWS_ACCESS_KEY_ID"):
         ag.run_sweep(SPEC, address, **NARROW)
+
+
+def test_what_is_no_address_is_a_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for place in ("C://Users/x", "runs/a://b", str(tmp_path / "x://y")):
+        assert Folder(place).remote is None
+    for command in (["reproduce", "figure1"], ["bench"]):
+        assert main([*command, "--out", "s3://bucket/x"]) == 2
+        assert "s3://bucket/x: must be a file or folder of this machine" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_line(address, tmp_path, capsys, alone):

@@ -26,7 +26,7 @@ from adam_vs_gd.store.journal import Journal
 from adam_vs_gd.store.lock import HOLDER, LOCK, held
 from adam_vs_gd.store.mirror import SPEC, Mirror, object_of, pull
 from adam_vs_gd.store.origins import Origins, combined
-from adam_vs_gd.store.remote import PROBE, Remote, is_address
+from adam_vs_gd.store.remote import PROBE, PROTOCOLS, Remote, is_address
 from adam_vs_gd.types import Rows
 
 COMPRESSION = 3
@@ -50,6 +50,8 @@ class Folder:
             self.path = self.remote.copy if self.remote else Path(path)
         except TypeError:
             raise FolderError(f"{typed(plain(path))}: must be the path of a sweep's folder") from None
+        if not self.remote and self.path.as_posix().startswith(tuple(f"{known}:/" for known in PROTOCOLS)):
+            raise FolderError(f'{self.path}: an address must be text, as in out="s3://bucket/prefix", and no Path')
         self.spec_file = self.path / SPEC
         self.journal = Journal(self.path / "journal", self.path / "damaged")
         self.checkpoints = self.path / "checkpoints"
@@ -61,7 +63,7 @@ class Folder:
         return self.remote.address if self.remote else str(self.path)
 
     def check(self, spec: SweepSpec) -> None:
-        """Whether this sweep may be written here; touches nothing but a copy of a store.
+        """Whether this sweep may be written here; touches nothing but a copy of a store, which gets what that has.
 
         Raises:
             FolderError: if the path is a file, holds something that is no sweep, or a sweep that disagrees in a fixed
@@ -69,6 +71,12 @@ class Folder:
         """
         if self.remote:
             self.follow(self.remote, spec)
+        self.refuse(spec)
+        if self.remote:  # what is there needs no memory here
+            pull(self.remote, self.journal)
+
+    def refuse(self, spec: SweepSpec) -> None:
+        """`check`, of what is on this machine."""
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"{self.path}: is a file, not a folder; choose another with --out")
         if self.is_empty():

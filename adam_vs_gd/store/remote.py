@@ -12,6 +12,7 @@ import datetime
 import functools
 import json
 import os
+import re
 import socket
 import time
 import uuid
@@ -43,7 +44,7 @@ LEASE_SECONDS = 180.0
 
 def is_address(place: object) -> bool:
     """Whether a place for results is an address, and not a folder."""
-    return isinstance(place, str) and "://" in place
+    return isinstance(place, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", place) is not None
 
 
 class Remote:
