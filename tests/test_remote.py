@@ -29,6 +29,7 @@ from adam_vs_gd.store.mirror import Mirror, chunks_in, object_of
 from adam_vs_gd.store.remote import HOLDER, Remote
 
 s3fs = pytest.importorskip("s3fs")
+exceptions = pytest.importorskip("botocore.exceptions")
 servers = pytest.importorskip("moto.moto_server.threaded_moto_server")
 
 SPEC = small.spec(steps=40, record=2, seeds=2, optimizers={"adam": {}, "gd": {}}, data={"alpha": [0.0, 0.2, 0.4, 0.6]})
@@ -256,6 +257,61 @@ def test_what_is_damaged_there_is_never_served(address, alone, machine, capsys):
     machine("a third")
     assert ag.load_results(address).identical(alone)
     assert main(["verify", address]) == 0
+
+
+def cut(monkeypatch, reads):
+    """Of the first reads of a chunk the end is missing."""
+    left, fetch, get = [reads], Remote.fetch, Remote.get
+
+    def less(name, content):
+        if left[0] and content and name.startswith("journal/"):
+            left[0] -= 1
+            return content[:-100]
+        return content
+
+    monkeypatch.setattr(Remote, "fetch", lambda *given: ((name, less(name, found)) for name, found in fetch(*given)))
+    monkeypatch.setattr(Remote, "get", lambda remote, name: less(name, get(remote, name)))
+
+
+def test_one_bad_read_harms_nothing(address, alone, machine, monkeypatch):
+    ag.run_sweep(SPEC, address, **NARROW)
+    machine()
+    counted = trained(monkeypatch)
+    cut(monkeypatch, 1)
+    assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+    assert not counted
+    assert not Remote(address).names("damaged")
+
+
+def test_what_is_damaged_there_and_here_is_moved_aside(address, alone, machine):
+    ag.run_sweep(SPEC, address, **NARROW)
+    (name,) = put_damaged(remote := Remote(address))
+    path = Folder(address).journal.path / f"{name}.npz"
+    path.unlink()
+    path.write_bytes(remote.get(object_of(name)))
+    assert main(["verify", address, "--repair", "--devices", "1", "--memory", "100000", "--quiet"]) == 0
+    assert len(remote.names("damaged")) == 1
+    machine()
+    assert ag.load_results(address).identical(alone)
+
+
+def test_a_store_that_is_just_at_it_is_asked_again(address, monkeypatch):
+    conflicts, real = [5], s3fs.S3FileSystem._pipe_file
+
+    async def pipe_file(files, *given, **keys):
+        if conflicts[0]:
+            conflicts[0] -= 1
+            said = {"Error": {"Code": "ConditionalRequestConflict", "Message": "a conflicting operation"}}
+            raise s3fs.errors.translate_boto_error(exceptions.ClientError(said, "PutObject"))
+        return await real(files, *given, **keys)
+
+    monkeypatch.setattr(remotes, "CONFLICT_SECONDS", 0.01)
+    monkeypatch.setattr(s3fs.S3FileSystem, "_pipe_file", pipe_file)
+    assert Remote(address).publish("x", b"mine")
+    assert not Remote(address).publish("x", b"mine")
+    conflicts[0] = 6
+    with pytest.raises(ag.FolderError, match="a conflicting operation"):
+        Remote(address).publish("y", b"mine")
 
 
 def test_repair_mends_a_store(address, alone, machine, capsys, monkeypatch):

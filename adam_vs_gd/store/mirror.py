@@ -61,6 +61,8 @@ def pull(remote: Remote, journal: Journal, *, everything: bool = False) -> tuple
         journal.path.mkdir(parents=True, exist_ok=True)
     for place, content in remote.fetch(wanted):
         name = place.removeprefix(f"{JOURNAL}/").removesuffix(CHUNK)
+        if not is_called(content, name):  # it may be the way here that was bad
+            content = remote.get(place) or content
         if not is_called(content, name):
             damaged[name] = content
         elif name not in here:
@@ -138,10 +140,11 @@ class Mirror:
             self.tell(f"{count} chunks are fetched from {self.remote.address}")
         here = self.journal.found()
         for name, content in damaged.items():
-            self.mend(name, content)
+            if self.mend(name, content):
+                continue
+            self.remote.remove([object_of(name)])
             if name not in here:
                 self.journal.keep_aside(name, content)
-                self.remote.remove([object_of(name)])
         self.carried.fetch()
         stored = self.remote.get(LOG)
         if stored is not None:
@@ -156,13 +159,14 @@ class Mirror:
             rest = [line for line in own.splitlines(keepends=True) if line.rstrip(b"\n") not in known]
             publish(log, stored + b"".join(rest), replace=True)
 
-    def mend(self, name: str, content: bytes) -> None:
-        """Copy a damaged object aside in the store, and put the chunk from here over it, if it is here."""
+    def mend(self, name: str, content: bytes) -> bool:
+        """Copy a damaged object aside in the store, and put the chunk from here over it; whether it is here, whole."""
         aside = f"{DAMAGED}/{name}-{uuid.uuid4().hex[:8]}{CHUNK}"
         self.remote.put(aside, content)
         self.tell(f"{self.remote.place(object_of(name))}: is damaged; set aside as {self.remote.place(aside)}")
         if (own := self.chunk(name)) is not None:
             self.remote.put(object_of(name), own)
+        return own is not None
 
     def chunk(self, name: str) -> bytes | None:
         """A chunk of the folder; None where it is not there, or damaged."""
@@ -213,9 +217,11 @@ class Mirror:
         if (content := self.chunk(name)) is None:
             return  # it is found, told of and computed again when the journal is read
         if not self.remote.publish(object_of(name), content):
-            there = self.remote.get(object_of(name))
-            if there is not None and there != content and not is_called(there, name):
-                self.mend(name, there)
+            for _ in range(2):  # the way here may be bad once
+                there = self.remote.get(object_of(name))
+                if there is None or is_called(there, name):
+                    return
+            self.mend(name, there)
 
     def beat(self) -> None:
         """Leave word, if the last is long enough ago, and the store still counts this run as who holds it.

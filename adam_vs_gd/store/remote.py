@@ -35,6 +35,7 @@ CLIENT = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 
 """Of botocore, beside s3fs's own tries: a run must not hang on a network that is away."""
 SEND_SECONDS, SLOWEST = 120.0, 1e5
 """How long putting something may take, with so many bytes a second beside it."""
+CONFLICTS, CONFLICT_SECONDS = 5, 0.2
 POLL_SECONDS = 5.0  # between two looks at a holder that is waited for
 RUNNING: set[str] = set()
 """Tokens of this process's runs: what it left elsewhere is of a run that ended while the network was away."""
@@ -186,13 +187,17 @@ class Remote:
     def publish(self, name: str, content: bytes) -> bool:
         """Make an object hold this, unless there is one; says whether there was none."""
         with self.reaching():
-            try:
-                self.send({name: content}, mode="create")
-            except Exception as error:
-                if not is_taken(error):
-                    raise
-                return False
-            return True
+            for last in (False,) * CONFLICTS + (True,):
+                try:
+                    self.send({name: content}, mode="create")
+                    return True
+                except Exception as error:
+                    if is_taken(error):
+                        return False
+                    if last or code_of(error) != "ConditionalRequestConflict":  # someone else is just at it
+                        raise
+                time.sleep(CONFLICT_SECONDS)
+        raise AssertionError
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects, those that are there."""
