@@ -557,6 +557,29 @@ def test_another_sweep_that_comes_between_is_not_mixed_with(address, monkeypatch
     assert Remote(address).names().keys() == {"spec.toml"}
 
 
+def test_word_is_left_while_many_chunks_are_put(address, machine, monkeypatch):
+    """A copy with chunks that the store lacks, some of them in the queue and some at the end."""
+    ag.run_sweep(SPEC, address, **NARROW)
+    remote, folder = Remote(address), Folder(address)
+    said, real = [], Remote.publish
+
+    def publish(remote, name, content):
+        time.sleep(0.05)
+        said.append(name)
+        return real(remote, name, content)
+
+    monkeypatch.setattr(mirroring, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(Remote, "say", lambda *_: said.append("word") or True)
+    monkeypatch.setattr(Remote, "publish", publish)
+    for end in (False, True):
+        remote.remove([object_of(name) for name in chunks_in(remote)])
+        said.clear()
+        mirror = Mirror(remote, "token", folder.path, folder.journal, pytest.fail)
+        mirror.finish(whole=False) if end else mirror.waiting.extend(mirror.lacking()) or mirror.put_waiting()
+        assert len(said) > 4
+        assert said[1::2] == ["word"] * (len(said) // 2)
+
+
 def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("adam_vs_gd.engine.sweep.compute", lambda *_, **__: pytest.fail("computes"))
     for place, says in (
