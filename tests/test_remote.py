@@ -4,11 +4,15 @@ import collections
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 import small
 import tomli_w
@@ -25,6 +29,7 @@ from adam_vs_gd.store.mirror import Mirror, chunks_in, object_of
 from adam_vs_gd.store.remote import HOLDER, Remote
 
 s3fs = pytest.importorskip("s3fs")
+exceptions = pytest.importorskip("botocore.exceptions")
 servers = pytest.importorskip("moto.moto_server.threaded_moto_server")
 
 SPEC = small.spec(steps=40, record=2, seeds=2, optimizers={"adam": {}, "gd": {}}, data={"alpha": [0.0, 0.2, 0.4, 0.6]})
@@ -254,6 +259,61 @@ def test_what_is_damaged_there_is_never_served(address, alone, machine, capsys):
     assert main(["verify", address]) == 0
 
 
+def cut(monkeypatch, reads):
+    """Of the first reads of a chunk the end is missing."""
+    left, fetch, get = [reads], Remote.fetch, Remote.get
+
+    def less(name, content):
+        if left[0] and content and name.startswith("journal/"):
+            left[0] -= 1
+            return content[:-100]
+        return content
+
+    monkeypatch.setattr(Remote, "fetch", lambda *given: ((name, less(name, found)) for name, found in fetch(*given)))
+    monkeypatch.setattr(Remote, "get", lambda remote, name: less(name, get(remote, name)))
+
+
+def test_one_bad_read_harms_nothing(address, alone, machine, monkeypatch):
+    ag.run_sweep(SPEC, address, **NARROW)
+    machine()
+    counted = trained(monkeypatch)
+    cut(monkeypatch, 1)
+    assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+    assert not counted
+    assert not Remote(address).names("damaged")
+
+
+def test_what_is_damaged_there_and_here_is_moved_aside(address, alone, machine):
+    ag.run_sweep(SPEC, address, **NARROW)
+    (name,) = put_damaged(remote := Remote(address))
+    path = Folder(address).journal.path / f"{name}.npz"
+    path.unlink()
+    path.write_bytes(remote.get(object_of(name)))
+    assert main(["verify", address, "--repair", "--devices", "1", "--memory", "100000", "--quiet"]) == 0
+    assert len(remote.names("damaged")) == 1
+    machine()
+    assert ag.load_results(address).identical(alone)
+
+
+def test_a_store_that_is_just_at_it_is_asked_again(address, monkeypatch):
+    conflicts, real = [5], s3fs.S3FileSystem._pipe_file
+
+    async def pipe_file(files, *given, **keys):
+        if conflicts[0]:
+            conflicts[0] -= 1
+            said = {"Error": {"Code": "ConditionalRequestConflict", "Message": "a conflicting operation"}}
+            raise s3fs.errors.translate_boto_error(exceptions.ClientError(said, "PutObject"))
+        return await real(files, *given, **keys)
+
+    monkeypatch.setattr(remotes, "CONFLICT_SECONDS", 0.01)
+    monkeypatch.setattr(s3fs.S3FileSystem, "_pipe_file", pipe_file)
+    assert Remote(address).publish("x", b"mine")
+    assert not Remote(address).publish("x", b"mine")
+    conflicts[0] = 6
+    with pytest.raises(ag.FolderError, match="a conflicting operation"):
+        Remote(address).publish("y", b"mine")
+
+
 def test_repair_mends_a_store(address, alone, machine, capsys, monkeypatch):
     ag.run_sweep(SPEC, address, **NARROW)
     put_damaged(remote := Remote(address))
@@ -406,6 +466,120 @@ def test_a_copy_of_what_is_there_no_more_is_moved_aside(address, tmp_path):
         ag.run_sweep(SPEC, address, **NARROW)
 
 
+def stops(monkeypatch, then=lambda: None):
+    """A run is stopped before its spec is written."""
+
+    def compute(*_, **__):
+        then()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("adam_vs_gd.engine.sweep.compute", compute)
+
+
+def test_an_emptied_prefix_is_filled_again_from_a_copy(address, alone, machine, monkeypatch):
+    ag.run_sweep(SPEC, address, **NARROW)
+    for early in (False, True):
+        s3fs.S3FileSystem().rm(address, recursive=True)
+        with monkeypatch.context() as patch:
+            if early:
+                stops(patch)
+                with pytest.raises(KeyboardInterrupt):
+                    ag.run_sweep(SPEC, address, **NARROW)
+                assert "spec.toml" in Remote(address).names()
+        counted = trained(monkeypatch)
+        assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+        assert not counted
+    machine()
+    assert ag.load_results(address).identical(alone)
+
+
+def test_a_network_that_goes_away_before_anything_is_written(address, alone, server, monkeypatch):
+    """That is told in a log, which is then all that the copy has."""
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    try:
+        with monkeypatch.context() as patch:
+            stops(patch, server.stop)
+            with pytest.raises(KeyboardInterrupt):
+                ag.run_sweep(SPEC, address, **NARROW)
+    finally:
+        server.start()
+    assert Folder(address).log_file.exists()
+    assert not Folder(address).spec_file.exists()
+    assert ag.run_sweep(SPEC, address, **NARROW).identical(alone)
+
+
+def test_a_store_that_stops_reading_is_not_waited_for_for_ever(monkeypatch, tmp_path):
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    monkeypatch.setattr(remotes, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(remotes, "SLOWEST", 1e8)
+    (file := tmp_path / "large").write_bytes(bytes(30_000_000))
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        remote = Remote("s3://bucket/deaf")
+        monkeypatch.setattr(remotes, "CLIENT", {**remotes.CLIENT, "max_pool_connections": 9})  # a client of its own
+        for send in (
+            lambda: remote.put("a", bytes(30_000_000)),
+            lambda: remote.publish("a", bytes(30_000_000)),
+            lambda: remote.put_all({"a": file}),
+        ):
+            with pytest.raises(ag.FolderError, match=r"is not reached.*were not taken in 1 s"):
+                send()
+
+
+def test_a_smaller_machine_takes_what_a_larger_one_has_put(address, machine):
+    def big(hyper, key):
+        x = jax.random.normal(key, (1200, 1200)) * hyper["a"]
+        return {"e": jnp.abs(x @ x).mean()}
+
+    def run(memory):
+        return ag.sweep_function(big, {"a": [1.0, 2.0]}, out=address, seeds=1, memory=memory, devices=1, quiet=True)
+
+    there = run(10**9)
+    machine()
+    assert run(10**6).identical(there)
+    machine("a third")
+    Remote(address).remove([object_of(name) for name in chunks_in(Remote(address))])
+    with pytest.raises(ag.MachineError):
+        run(10**6)
+
+
+def test_another_sweep_that_comes_between_is_not_mixed_with(address, monkeypatch):
+    """It is put after the first look, and before this run is the only one."""
+    other, real = small.spec(steps=20, record=2, seeds=1), Remote.held
+
+    def held(remote, **keys):
+        remote.put("spec.toml", tomli_w.dumps(other.to_dict()).encode())
+        return real(remote, **keys)
+
+    monkeypatch.setattr(Remote, "held", held)
+    with pytest.raises(ag.FolderError, match="disagrees in a fixed value"):
+        ag.run_sweep(SPEC, address, **NARROW)
+    assert Remote(address).names().keys() == {"spec.toml"}
+
+
+def test_word_is_left_while_many_chunks_are_put(address, machine, monkeypatch):
+    """A copy with chunks that the store lacks, some of them in the queue and some at the end."""
+    ag.run_sweep(SPEC, address, **NARROW)
+    remote, folder = Remote(address), Folder(address)
+    said, real = [], Remote.publish
+
+    def publish(remote, name, content):
+        time.sleep(0.05)
+        said.append(name)
+        return real(remote, name, content)
+
+    monkeypatch.setattr(mirroring, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(Remote, "say", lambda *_: said.append("word") or True)
+    monkeypatch.setattr(Remote, "publish", publish)
+    for end in (False, True):
+        remote.remove([object_of(name) for name in chunks_in(remote)])
+        said.clear()
+        mirror = Mirror(remote, "token", folder.path, folder.journal, pytest.fail)
+        mirror.finish(whole=False) if end else mirror.waiting.extend(mirror.lacking()) or mirror.put_waiting()
+        assert len(said) > 4
+        assert said[1::2] == ["word"] * (len(said) // 2)
+
+
 def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("adam_vs_gd.engine.sweep.compute", lambda *_, **__: pytest.fail("computes"))
     for place, says in (
@@ -413,6 +587,7 @@ def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkey
         ("s3://", "must be s3://bucket/prefix"),
         ("s3://bucket/a*", "must be s3://bucket/prefix"),
         ("gs://bucket/x", "must begin with s3://"),
+        (Path("s3://bucket/x"), "an address must be text"),
     ):
         with pytest.raises(ag.FolderError, match=says) as caught:
             ag.run_sweep(SPEC, place, **NARROW)
@@ -439,6 +614,16 @@ def test_what_cannot_be_used_is_said_before_anything_is_computed(address, monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(ag.FolderError, match="set AWS_ACCESS_KEY_ID"):
         ag.run_sweep(SPEC, address, **NARROW)
+
+
+def test_what_is_no_address_is_a_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for place in ("C://Users/x", "runs/a://b", str(tmp_path / "x://y")):
+        assert Folder(place).remote is None
+    for command in (["reproduce", "figure1"], ["bench"]):
+        assert main([*command, "--out", "s3://bucket/x"]) == 2
+        assert "s3://bucket/x: must be a file or folder of this machine" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_line(address, tmp_path, capsys, alone):

@@ -35,6 +35,8 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def place(text: str) -> str | Path:
-    """A folder, or an address in an object store, for argparse."""
-    return text if "://" in text else Path(text)
+def here(text: str) -> Path:
+    """A file or folder of this machine, and no address, for argparse."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|s3a?:/", text):
+        raise argparse.ArgumentTypeError(f"{text}: must be a file or folder of this machine, not in an object store")
+    return Path(text)

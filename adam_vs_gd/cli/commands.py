@@ -30,7 +30,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
     overrides = dict(parse_override(text) for text in options.overrides)
     spec = load_spec(options.spec, overrides)
-    out = options.out or Path("runs") / spec.name
+    out = Path("runs") / spec.name if options.out is None else options.out
     if not options.quiet:
         print(f"{spec.name}: loading JAX", file=sys.stderr, flush=True)
 

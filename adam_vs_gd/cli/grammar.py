@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from adam_vs_gd.cli import commands
-from adam_vs_gd.cli.arguments import bytes_of, place, positive, seconds_of
+from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
@@ -27,11 +26,11 @@ def parser() -> argparse.ArgumentParser:
     known = top.add_subparsers(required=True, metavar="command")
 
     sweep = known.add_parser("sweep", help="run or resume a sweep, and draw its phase diagrams")
-    sweep.add_argument("spec", metavar="SPEC.toml", type=Path, help="what to sweep; see sweeps/ for examples")
+    sweep.add_argument("spec", metavar="SPEC.toml", type=here, help="what to sweep; see sweeps/ for examples")
     sweep.add_argument(
         "--out",
         metavar="DIR",
-        type=place,
+        type=str,
         help="folder of the results (default: runs/<name of the spec>), or s3://bucket/prefix",
     )
     sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
@@ -51,18 +50,18 @@ def parser() -> argparse.ArgumentParser:
     sweep.set_defaults(run=commands.run_sweep)
 
     show = known.add_parser("show", help="what a sweep is, how far it has come, and its means with intervals")
-    show.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
+    show.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
     show.set_defaults(run=commands.run_show)
 
     verify = known.add_parser("verify", help="check every committed chunk, and say which is damaged")
-    verify.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
+    verify.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
     verify.add_argument("--repair", action="store_true",
                         help="set damaged chunks aside, compute their lanes again, rewrite dataset.zarr")  # fmt: skip
     machine_options(verify)
     verify.set_defaults(run=commands.run_verify)
 
     plot = known.add_parser("plot", help="draw a phase diagram (or curves, or trajectories) from a sweep")
-    plot.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
+    plot.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
     plot.add_argument("--x", metavar="AXIS", help="horizontal axis, for instance alpha")
     plot.add_argument("--y", metavar="AXIS", help="vertical axis, for instance s")
     plot.add_argument("--value", metavar="VARIABLE", help="what to draw (default: test_error)")
@@ -73,19 +72,19 @@ def parser() -> argparse.ArgumentParser:
     plot.add_argument("--theory", metavar="CURVE", action="append", default=[],
                       help="draw where a condition of the paper begins to hold: signal (n·SNR^q = 1, of gd), flip, "
                       "disjoint, or another that `theory` names; may be repeated")  # fmt: skip
-    plot.add_argument("--out", metavar="FILE", type=Path,
+    plot.add_argument("--out", metavar="FILE", type=here,
                       help=".png, .pdf or .svg (default: under DIR/figures); the numbers "
                       "shown are written beside it as .csv")  # fmt: skip
     plot.set_defaults(run=commands.run_plot)
 
     report = known.add_parser("report", help="one interactive HTML page of a sweep, which needs no network")
-    report.add_argument("folder", metavar="DIR", type=place, help=A_SWEEP)
-    report.add_argument("--out", metavar="FILE.html", type=Path, help="where to write it (default: DIR/report.html)")
+    report.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
+    report.add_argument("--out", metavar="FILE.html", type=here, help="where to write it (default: DIR/report.html)")
     report.set_defaults(run=commands.run_report)
 
     theory = known.add_parser("theory", help="which of the paper's conditions each point meets, "
                                  "and what they predict")  # fmt: skip
-    theory.add_argument("sweep", metavar="SPEC.toml", type=Path,
+    theory.add_argument("sweep", metavar="SPEC.toml", type=here,
                         help="a sweep, nothing is trained; or the folder of one, whose test errors then stand beside "
                         "the predicted phases")  # fmt: skip
     theory.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
@@ -99,12 +98,12 @@ def parser() -> argparse.ArgumentParser:
 
     bench = known.add_parser("bench", help="speed beside what a user would pick instead, and this machine's limit")
     bench.add_argument("--quick", action="store_true", help="a fifth of the steps, once: a try")
-    bench.add_argument("--out", metavar="FILE.json", type=Path, help="write the figures there as well")
+    bench.add_argument("--out", metavar="FILE.json", type=here, help="write the figures there as well")
     bench.set_defaults(run=commands.run_bench)
 
     reproduce = known.add_parser("reproduce", help="compute one of the paper's results and set it beside the paper's")
     reproduce.add_argument("what", choices=EXPERIMENTS, help="which result")
-    reproduce.add_argument("--out", metavar="DIR", type=Path, help="folder of the results "
+    reproduce.add_argument("--out", metavar="DIR", type=here, help="folder of the results "
                            "(default: runs/<what>, of other images runs/<what>-<images>)")  # fmt: skip
     reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5; 2 with --quick)")
     reproduce.add_argument("--quick", action="store_true", help="a smaller, faster version: a try, not a reproduction")

@@ -36,8 +36,6 @@ def plan_sweep(
     spec = spec.family.make(spec, given).spec
     if folder:
         folder.check(spec)
-        if folder.remote and folder.spec_file.exists():
-            folder.refresh()
     done = folder.journal.survey().done if folder else frozenset()
     devices = use_devices(settings.devices)
     expect_products(settings.products, devices)

@@ -219,23 +219,44 @@ def pack(folder: Folder, progress: Progress, interruption: Interruption) -> None
 
 
 @contextlib.contextmanager
-def holding(folder: Folder, run: Run, *, overwrite: bool = False) -> Iterator[None]:
-    """`locked`, behind moving what is there aside for `overwrite`."""
+def holding(
+    folder: Folder, run: Run, *, overwrite: bool = False, check: Callable[[], None] = nothing
+) -> Iterator[None]:
+    """`locked` and `mirrored`, behind moving what is there aside for `overwrite`."""
     settings, progress, interruption = run.settings, run.progress, run.interruption
     if overwrite and not folder.is_empty():
         hold = functools.partial(lock.held, folder.path, wait=settings.wait, say=progress.note)
         with hold(check=interruption.check) if folder.path.is_dir() else contextlib.nullcontext():
             progress.note(f"moved what was there to {folder.set_aside()}")
-    with locked(folder, settings, progress, interruption), mirrored(folder, settings, progress, interruption):
+    with (
+        locked(folder, settings, progress, interruption),
+        mirrored(folder, settings, progress, interruption, check=check),
+    ):
         yield
 
 
 @contextlib.contextmanager
 def mirrored(
-    folder: Folder, settings: Settings, progress: Progress, interruption: Interruption, *, everything: bool = False
+    folder: Folder,
+    settings: Settings,
+    progress: Progress,
+    interruption: Interruption,
+    *,
+    everything: bool = False,
+    check: Callable[[], None] = nothing,
 ) -> Iterator[None]:
-    """Keep an object store in step with a folder that is a copy of it; see `Mirror`."""
+    """Keep an object store in step with a folder that is a copy of it; see `Mirror`.
+
+    Args:
+        folder: whose lock is held.
+        settings: of the run.
+        progress: of the run.
+        interruption: of the run.
+        everything: see `Mirror`.
+        check: called once nobody else runs a sweep there, before anything is put; may raise to stop.
+    """
     if folder.remote is None:
+        check()
         yield
         return
 
@@ -244,6 +265,7 @@ def mirrored(
         Log(folder.log_file).add(text)
 
     with folder.remote.held(wait=settings.wait, say=progress.note, check=interruption.check) as token:
+        check()
         mirror = Mirror(folder.remote, token, folder.path, folder.journal, tell, everything=everything)
         with mirror:
             folder.mirror = mirror

@@ -106,8 +106,7 @@ def sweep(
         if not overwrite:
             folder.check(run.spec)
         refuse_unfit(run, None if overwrite else folder.journal)
-        with holding(folder, run, overwrite=overwrite):
-            folder.check(run.spec)
+        with holding(folder, run, overwrite=overwrite, check=functools.partial(folder.check, run.spec)):
             return compute(folder, run)
 
 

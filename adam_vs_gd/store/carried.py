@@ -6,6 +6,7 @@ import contextlib
 import io
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from adam_vs_gd.store.files import STAGING
@@ -28,12 +29,17 @@ class Carried:
         self.remote, self.folder = remote, folder
         self.there: set[str] = set()
 
-    def fetch(self) -> None:
-        """Those that have come further than what is here."""
+    def fetch(self, each: Callable[[], None] = lambda: None) -> None:
+        """Those that have come further than what is here.
+
+        Args:
+            each: called before each.
+        """
         here, sizes = newest_in(self.folder), self.remote.names(CHECKPOINTS)
         self.there = set(sizes)
         wanted = {name: size for name, size in sizes.items() if further(name, here)}
         for name, content in self.remote.fetch(wanted):
+            each()
             chunk, step = chunk_and_step(name)
             with contextlib.suppress(tarfile.TarError, OSError):
                 (self.folder / chunk).mkdir(parents=True, exist_ok=True)
@@ -42,10 +48,15 @@ class Carried:
                         tar.extractall(half, filter="data")
                     (Path(half) / str(step)).rename(self.folder / chunk / str(step))
 
-    def put(self) -> None:
-        """Those that are newer than what is there; the others there are removed."""
+    def put(self, each: Callable[[], None] = lambda: None) -> None:
+        """Those that are newer than what is there; the others there are removed.
+
+        Args:
+            each: called before each.
+        """
         wanted = {f"{CHECKPOINTS}/{chunk}/{step}{TAR}": step for chunk, step in newest_in(self.folder).items()}
         for name, step in wanted.items():
+            each()
             if name not in self.there:
                 content = io.BytesIO()
                 with contextlib.suppress(OSError):  # removed meanwhile, as there is a newer one

@@ -24,12 +24,11 @@ from adam_vs_gd.store.agreement import disagreements
 from adam_vs_gd.store.files import STAGING, move, publish, staging, suffixes
 from adam_vs_gd.store.journal import Journal
 from adam_vs_gd.store.lock import HOLDER, LOCK, held
-from adam_vs_gd.store.mirror import Mirror, object_of, pull
+from adam_vs_gd.store.mirror import SPEC, Mirror, object_of, pull
 from adam_vs_gd.store.origins import Origins, combined
-from adam_vs_gd.store.remote import PROBE, Remote, is_address
+from adam_vs_gd.store.remote import PROBE, PROTOCOLS, Remote, is_address
 from adam_vs_gd.types import Rows
 
-SPEC = "spec.toml"
 COMPRESSION = 3
 WORKERS = ".workers"
 """Where workers leave word while they train."""
@@ -51,6 +50,8 @@ class Folder:
             self.path = self.remote.copy if self.remote else Path(path)
         except TypeError:
             raise FolderError(f"{typed(plain(path))}: must be the path of a sweep's folder") from None
+        if not self.remote and self.path.as_posix().startswith(tuple(f"{known}:/" for known in PROTOCOLS)):
+            raise FolderError(f'{self.path}: an address must be text, as in out="s3://bucket/prefix", and no Path')
         self.spec_file = self.path / SPEC
         self.journal = Journal(self.path / "journal", self.path / "damaged")
         self.checkpoints = self.path / "checkpoints"
@@ -62,7 +63,7 @@ class Folder:
         return self.remote.address if self.remote else str(self.path)
 
     def check(self, spec: SweepSpec) -> None:
-        """Whether this sweep may be written here; touches nothing but a copy of a store.
+        """Whether this sweep may be written here; touches nothing but a copy of a store, which gets what that has.
 
         Raises:
             FolderError: if the path is a file, holds something that is no sweep, or a sweep that disagrees in a fixed
@@ -70,6 +71,12 @@ class Folder:
         """
         if self.remote:
             self.follow(self.remote, spec)
+        self.refuse(spec)
+        if self.remote:  # what is there needs no memory here
+            pull(self.remote, self.journal)
+
+    def refuse(self, spec: SweepSpec) -> None:
+        """`check`, of what is on this machine."""
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"{self.path}: is a file, not a folder; choose another with --out")
         if self.is_empty():
@@ -157,11 +164,14 @@ class Folder:
             self.mirror.add(name)
 
     def is_empty(self) -> bool:
-        """Whether there is nothing at the path, or only what a sweep makes before it writes its spec."""
+        """Whether there is nothing at the path, or only what a sweep makes before it writes its spec.
+
+        In the copy of a store that is a log too: what goes wrong with the store is told in it.
+        """
         if not self.path.is_dir():
             return not self.path.exists()
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(STAGING)}
-        return not names - {LOCK, HOLDER}
+        return not names - {LOCK, HOLDER} - ({self.log_file.name} if self.remote else set())
 
     def spec(self) -> SweepSpec:
         """The spec of the sweep in the folder.

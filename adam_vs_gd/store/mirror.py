@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +23,7 @@ from adam_vs_gd.store.lock import holder
 from adam_vs_gd.store.pack import part
 from adam_vs_gd.store.remote import Remote
 
-JOURNAL, DAMAGED, ZARR, LOG = "journal", "damaged", "dataset.zarr", "log.txt"
+SPEC, JOURNAL, DAMAGED, ZARR, LOG = "spec.toml", "journal", "damaged", "dataset.zarr", "log.txt"
 ROOT = f"{ZARR}/zarr.json"
 """Without it a Dataset cannot be opened: it is removed first and put last."""
 BEAT_SECONDS = 30.0  # between two words of a run that it is alive, and between two tries to put what could not be put
@@ -44,13 +44,16 @@ def chunks_in(remote: Remote) -> dict[str, int]:
     return {name: size for name, size in found.items() if name.isalnum()}  # no paths, which would lead elsewhere
 
 
-def pull(remote: Remote, journal: Journal, *, everything: bool = False) -> tuple[int, dict[str, bytes]]:
+def pull(
+    remote: Remote, journal: Journal, *, everything: bool = False, each: Callable[[], None] = lambda: None
+) -> tuple[int, dict[str, bytes]]:
     """Fetch the chunks that a store has and a journal lacks; what is not whole is not let in.
 
     Args:
         remote: where they are.
         journal: where they come to.
         everything: read those too that are here already, to see whether they are whole there.
+        each: called after each.
 
     Returns:
         How many have come, and {name: content} of the damaged ones.
@@ -61,19 +64,22 @@ def pull(remote: Remote, journal: Journal, *, everything: bool = False) -> tuple
         journal.path.mkdir(parents=True, exist_ok=True)
     for place, content in remote.fetch(wanted):
         name = place.removeprefix(f"{JOURNAL}/").removesuffix(CHUNK)
+        if not is_called(content, name):  # it may be the way here that was bad
+            content = remote.get(place) or content
         if not is_called(content, name):
             damaged[name] = content
         elif name not in here:
             publish(journal.path / f"{name}{CHUNK}", content, replace=False)
             count += 1
+        each()
     return count, damaged
 
 
 class Mirror:
     """Keeps a store in step with the folder of a run, beside the run: a network that is slow or away delays nothing.
 
-    Entered, it fetches what the folder lacks, and begins to put what the store lacks; in the end it puts all the rest,
-    and complains if it cannot.
+    Entered, it puts the spec of the folder, fetches what the folder lacks, and begins to put what the store lacks; in
+    the end it puts all the rest, and complains if it cannot.
 
     Args:
         remote: the store.
@@ -101,9 +107,12 @@ class Mirror:
         self.trouble = ""
         self.over, self.wake = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self.work, daemon=True)
-        self.beaten = time.monotonic()
+        self.beaten = self.carried_at = time.monotonic()
+        self.places = journal.found()
 
     def __enter__(self) -> Mirror:
+        if (spec := self.folder / SPEC).is_file():  # chunks without one would be nobody's
+            self.remote.publish(SPEC, spec.read_bytes())
         self.fetch()
         self.waiting.extend(self.lacking())
         self.wake.set()
@@ -131,16 +140,18 @@ class Mirror:
         A damaged chunk that is nowhere else is kept here with those that were found damaged, so that it is known which
         lanes are lost.
         """
-        count, damaged = pull(self.remote, self.journal, everything=self.everything)
+        count, damaged = pull(self.remote, self.journal, everything=self.everything, each=self.word)
         if count:
             self.tell(f"{count} chunks are fetched from {self.remote.address}")
-        here = self.journal.found()
+        self.places = here = self.journal.found()
         for name, content in damaged.items():
-            self.mend(name, content)
+            self.word()
+            if self.mend(name, content):
+                continue
+            self.remote.remove([object_of(name)])
             if name not in here:
                 self.journal.keep_aside(name, content)
-                self.remote.remove([object_of(name)])
-        self.carried.fetch()
+        self.carried.fetch(self.word)
         stored = self.remote.get(LOG)
         if stored is not None:
             self.merge_log(stored)
@@ -154,18 +165,19 @@ class Mirror:
             rest = [line for line in own.splitlines(keepends=True) if line.rstrip(b"\n") not in known]
             publish(log, stored + b"".join(rest), replace=True)
 
-    def mend(self, name: str, content: bytes) -> None:
-        """Copy a damaged object aside in the store, and put the chunk from here over it, if it is here."""
+    def mend(self, name: str, content: bytes) -> bool:
+        """Copy a damaged object aside in the store, and put the chunk from here over it; whether it is here, whole."""
         aside = f"{DAMAGED}/{name}-{uuid.uuid4().hex[:8]}{CHUNK}"
         self.remote.put(aside, content)
         self.tell(f"{self.remote.place(object_of(name))}: is damaged; set aside as {self.remote.place(aside)}")
         if (own := self.chunk(name)) is not None:
             self.remote.put(object_of(name), own)
+        return own is not None
 
     def chunk(self, name: str) -> bytes | None:
         """A chunk of the folder; None where it is not there, or damaged."""
         path = self.journal.path / f"{name}{CHUNK}"
-        place = path if path.exists() else self.journal.found().get(name)
+        place = path if path.exists() else self.places.get(name)
         if place is None:
             return None
         with contextlib.suppress(OSError):
@@ -173,10 +185,10 @@ class Mirror:
             return content if is_called(content, name) else None
         return None
 
-    def lacking(self) -> Iterator[str]:
+    def lacking(self) -> list[str]:
         """The chunks that the folder has and the store lacks."""
-        there = chunks_in(self.remote)
-        return (name for name in self.journal.found() if name not in there)
+        there, self.places = chunks_in(self.remote), self.journal.found()
+        return [name for name in self.places if name not in there]
 
     def add(self, name: str) -> None:
         """A chunk has been committed: it is put soon."""
@@ -205,25 +217,32 @@ class Mirror:
         while self.waiting:
             self.put(self.waiting[0])
             self.waiting.popleft()
+            self.word()
 
     def put(self, name: str) -> None:
         """Publish a chunk, unless it is there and whole."""
         if (content := self.chunk(name)) is None:
             return  # it is found, told of and computed again when the journal is read
         if not self.remote.publish(object_of(name), content):
-            there = self.remote.get(object_of(name))
-            if there is not None and there != content and not is_called(there, name):
-                self.mend(name, there)
+            for again in (False, True):  # the way here may be bad once
+                there = self.remote.get(object_of(name))
+                if there is None or is_called(there, name):
+                    return
+                if again:
+                    self.mend(name, there)
 
     def beat(self) -> None:
-        """Leave word, if the last is long enough ago, and the store still counts this run as who holds it.
+        """Leave word when it is time; and put checkpoints, when it is time for them."""
+        self.word()
+        if self.token and time.monotonic() - self.carried_at >= BEAT_SECONDS:
+            self.carried_at = time.monotonic()
+            self.carried.put(self.word)
 
-        Then it is time for checkpoints too.
-        """
+    def word(self) -> None:
+        """Leave word, if the last is long enough ago, and the store still counts this run as who holds it."""
         if time.monotonic() - self.beaten < BEAT_SECONDS or not self.token:
             return
         self.beaten = time.monotonic()
-        self.carried.put()
         if not self.remote.say(self.token, (holder(self.folder) or {}).get("says", "running")):
             self.tell(f"{self.remote.address}: another run has taken this one for dead; both go on, and do no harm")
             self.token = ""
@@ -233,8 +252,9 @@ class Mirror:
         self.put_waiting()
         for name in self.lacking():
             self.put(name)
+            self.word()
         if self.token:
-            self.carried.put()
+            self.carried.put(self.word)
         if whole:
             self.put_dataset()
         if (log := self.folder / LOG).exists():

@@ -6,11 +6,13 @@ refused (`If-None-Match: *`), so that the first of two writers wins, whatever th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import functools
 import json
 import os
+import re
 import socket
 import time
 import uuid
@@ -31,6 +33,9 @@ BATCH_BYTES, BATCH = 2**26, 256
 """How much is fetched or put at once."""
 CLIENT = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 1}}
 """Of botocore, beside s3fs's own tries: a run must not hang on a network that is away."""
+SEND_SECONDS, SLOWEST = 120.0, 1e5
+"""How long putting something may take, with so many bytes a second beside it."""
+CONFLICTS, CONFLICT_SECONDS = 5, 0.2
 POLL_SECONDS = 5.0  # between two looks at a holder that is waited for
 RUNNING: set[str] = set()
 """Tokens of this process's runs: what it left elsewhere is of a run that ended while the network was away."""
@@ -40,7 +45,7 @@ LEASE_SECONDS = 180.0
 
 def is_address(place: object) -> bool:
     """Whether a place for results is an address, and not a folder."""
-    return isinstance(place, str) and "://" in place
+    return isinstance(place, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", place) is not None
 
 
 class Remote:
@@ -142,10 +147,32 @@ class Remote:
                         raise content
                     yield name, content
 
+    def send(self, objects: Mapping[str, bytes], **mode: str) -> None:
+        """Put objects at once, in limited time: the limits of `CLIENT` do not hold while something is sent.
+
+        Args:
+            objects: {name: content}.
+            mode: of `pipe_file`.
+        """
+        from fsspec.asyn import sync
+
+        async def all_of_them() -> None:
+            each = (self.files._pipe_file(self.at(name), content, **mode) for name, content in objects.items())
+            for outcome in await asyncio.gather(*each, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+        size = sum(map(len, objects.values()))
+        seconds = SEND_SECONDS + size / SLOWEST
+        try:
+            sync(self.files.loop, all_of_them, timeout=seconds)
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or f"{size:,} bytes were not taken in {seconds:.0f} s") from error
+
     def put(self, name: str, content: bytes) -> None:
         """Make an object hold this, whatever it held."""
         with self.reaching():
-            self.files.pipe_file(self.at(name), content)
+            self.send({name: content})
 
     def put_all(self, files: Mapping[str, Path]) -> None:
         """`put` for many files, some at once.
@@ -155,18 +182,22 @@ class Remote:
         """
         for batch in batches({name: path.stat().st_size for name, path in files.items()}):
             with self.reaching():
-                self.files.pipe({self.at(name): files[name].read_bytes() for name in batch})
+                self.send({name: files[name].read_bytes() for name in batch})
 
     def publish(self, name: str, content: bytes) -> bool:
         """Make an object hold this, unless there is one; says whether there was none."""
         with self.reaching():
-            try:
-                self.files.pipe_file(self.at(name), content, mode="create")
-            except Exception as error:
-                if not is_taken(error):
-                    raise
-                return False
-            return True
+            for last in (False,) * CONFLICTS + (True,):
+                try:
+                    self.send({name: content}, mode="create")
+                    return True
+                except Exception as error:
+                    if is_taken(error):
+                        return False
+                    if last or code_of(error) != "ConditionalRequestConflict":  # someone else is just at it
+                        raise
+                time.sleep(CONFLICT_SECONDS)
+        raise AssertionError
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects, those that are there."""
