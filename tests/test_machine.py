@@ -376,7 +376,7 @@ def test_compiled_programs_are_kept_unless_told_not_to(tmp_path):
     python(script, 0, environment={"XDG_CACHE_HOME": str(tmp_path)})
     assert not cache.exists()
     python(script, 1, environment={"XDG_CACHE_HOME": str(tmp_path)})
-    kept = {path.name for path in cache.iterdir()}
+    kept = {path.name for path in cache.glob("*/*")}
     assert any(name.startswith("jit_advance") for name in kept)
     python(script, 1, environment={"XDG_CACHE_HOME": str(tmp_path)})
     assert {path.name for path in cache.iterdir()} == kept, "a second start compiles nothing"
