@@ -64,3 +64,8 @@ class Interrupted(KeyboardInterrupt):
 
     def __reduce__(self) -> tuple[type, tuple[int]]:
         return type(self), (self.signal,)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -75,3 +75,11 @@ class GivenUp:
     def lanes(self) -> int:
         """How many lanes."""
         return len(self.failed) + sum(len(chunk.lanes) for chunk, _ in self.killers)
+
+
+def outcome(future: Future[Any]) -> tuple[Any, BaseException]:
+    """What a call has given; or None and what its executor says where it came to nothing, as its worker was lost."""
+    try:
+        return future.result(), RuntimeError()
+    except BaseException as error:  # a worker's KeyboardInterrupt too, which is not this process's
+        return None, error

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -197,7 +197,7 @@ def joined(address: str, words: Words) -> DaskPool:
 
 
 @contextlib.contextmanager
-def quiet() -> Any:
+def quiet() -> Iterator[None]:
     """Have Dask's own lines left out but for errors: what happens to workers is told by `dispatch`."""
     logs = {name: logging.getLogger(name) for name in ("distributed", "tornado.application", "concurrent.futures")}
     levels = {name: log.level for name, log in logs.items()}

@@ -12,13 +12,13 @@ from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import replace
 from typing import Any
 
-from adam_vs_gd.engine.crew import Crew, GivenUp, Reports
+from adam_vs_gd.engine.crew import Crew, GivenUp, Reports, outcome
 from adam_vs_gd.engine.plan import Chunk, Plan
 from adam_vs_gd.engine.progress import Far, Meter, duration
 from adam_vs_gd.engine.settings import SILENCE_SECONDS
 from adam_vs_gd.engine.task import Answer, Job, Kept, Task, shape_of
 from adam_vs_gd.engine.tries import Loss, Piece, Try
-from adam_vs_gd.errors import ExecutorError
+from adam_vs_gd.errors import ExecutorError, first_line
 
 POLL_SECONDS = 0.5  # between two looks at what workers say; longer where a look takes long:
 LOOKING = 20  # times what the last one took
@@ -137,10 +137,9 @@ class Dispatcher:
             one = self.running.pop(future)
             answer, error = outcome(future)
             if answer is None or answer.lost:
-                why = "another worker was given the chunk instead"
+                why = "its executor gave the chunk to another"
                 if answer is None:
-                    said = (str(error).strip().splitlines() or [""])[0][:200]
-                    why = type(error).__name__ + (f": {said}" if said else "")
+                    why = f"{type(error).__name__}: {first_line(error)}"
                 losses.append(Loss(one, why, not isinstance(error, CancelledError), isinstance(error, BrokenExecutor)))
             else:
                 self.take(one, answer)
@@ -279,11 +278,3 @@ def dispatch(
         Exception: whatever went wrong in a chunk.
     """
     return Dispatcher(job, plan, crew, reports, meter, begun, clock, silence).run(wait)
-
-
-def outcome(future: Future[Answer]) -> tuple[Answer | None, BaseException]:
-    """A future's answer; or None and what an executor says where its worker was lost."""
-    try:
-        return future.result(), RuntimeError()
-    except BaseException as error:  # a worker's KeyboardInterrupt too, which is not this process's
-        return None, error

@@ -188,12 +188,12 @@ class Posted:
             StoppedError: if this process, or this try, has to stop, or its run is over. A folder that is gone
                 altogether says nothing of that: it may be gone from here only.
         """
-        if STOPPING.is_set() or (self.words and (self.words.stopping(self.attempt) or self.abandoned())):
+        if STOPPING.is_set() or (self.words and (self.words.stopping(self.attempt) or self.abandoned(self.words))):
             raise StoppedError
 
-    def abandoned(self) -> bool:
+    def abandoned(self, words: Words) -> bool:
         """Whether the run is over that this was a part of."""
-        return self.words is not None and not self.words.seen() and (self.folder is None or self.folder.is_dir())
+        return not words.seen() and (self.folder is None or self.folder.is_dir())
 
 
 @contextlib.contextmanager

@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from pathlib import Path
 from typing import Any
 
+from adam_vs_gd.engine.crew import outcome
 from adam_vs_gd.engine.errand import look, parcel, work
 from adam_vs_gd.engine.task import Answer, Job, Raised, Site, Task
 from adam_vs_gd.engine.worker import Bench, Post, carry_out
-from adam_vs_gd.errors import ExecutorError, MachineError
+from adam_vs_gd.errors import ExecutorError, MachineError, first_line
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.store.words import Words
 
 UNKNOWN = 4  # chunks handed to an executor that does not say how many workers it has, beside those that run
-SPARE = 1  # chunks handed out beyond one for each worker, so that none waits for its next
 POLL_SECONDS = 0.5
 
 
@@ -70,7 +70,8 @@ class Pool:
         owned: whether it may be made again, and is shut down in the end.
     """
 
-    asked = 3  # times that somebody is asked what it computes with: one may be of another version, or die
+    questions = 3  # what one computes with, at most: who is asked may be of another version, or die
+    spare = 1  # chunks handed out beyond one for each worker, so that none waits for its next
 
     def __init__(self, make: Callable[[], Executor], words: Words, *, owned: bool) -> None:
         self.make, self.owned, self.places = make, owned, words
@@ -86,7 +87,7 @@ class Pool:
             ExecutorError: if none says anything.
         """
         asked: set[Future[Site | Raised]] = set()
-        left, wrong = self.asked, "nobody answered"
+        left, wrong = self.questions, "nobody answered"
         while left or asked:
             while left and len(asked) < (self.workers() or 1):
                 left -= 1
@@ -94,17 +95,17 @@ class Pool:
             self.expect_alive()
             done, asked = wait(asked, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             check()
-            for future in done:
-                if (error := lost_by(future)) is not None:  # its worker died, or could not even unpack the question
-                    wrong = f"{type(error).__name__}: {error}"
+            for found, error in map(outcome, done):
+                if isinstance(found, Site):
+                    return found
+                if found is None:  # the worker died, or could not even unpack the question
+                    wrong = f"{type(error).__name__}: {first_line(error)}"
                     if isinstance(error, BrokenExecutor) and not self.renew():
                         left = 0
-                elif isinstance(found := future.result(), Site):
-                    return found
-                elif not isinstance(found.error, ExecutorError):
-                    raise found.error
-                else:
+                elif isinstance(found.error, ExecutorError):
                     wrong = str(found.error)
+                else:
+                    raise found.error
         raise ExecutorError(
             f"no worker could say what it computes with ({wrong}); see that workers have this version of adam-vs-gd, "
             "and what else the spec names"
@@ -138,7 +139,7 @@ class Pool:
         """One more than there are workers, so that none waits; where that is not known, twice as many as run."""
         self.expect_alive()
         workers = self.workers()
-        return UNKNOWN + 2 * self.heard if workers is None else workers + SPARE
+        return UNKNOWN + 2 * self.heard if workers is None else workers + self.spare
 
     def words(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """What workers say."""
@@ -208,14 +209,6 @@ def pool_of(executor: Any, words: Words, folder: Path | None, devices: int | Non
         f"executor = {typed(plain(executor))}: must have the interface of concurrent.futures.Executor, or be a "
         'function that makes such a one, or "dask", "dask:ADDRESS" or "submitit:CONFIG.toml"'
     )
-
-
-def lost_by(future: Future[Any]) -> BaseException | None:
-    """What an executor says of a call that came to nothing; None where there is a result."""
-    try:
-        return future.exception()
-    except CancelledError as error:
-        return error
 
 
 def named(name: str, words: Words, folder: Path | None, devices: int | None) -> Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import pickle
 import signal
@@ -186,42 +187,41 @@ class Jobs(Executor):
 
 def settle(future: Future[Any], result: Any, error: BaseException | None) -> None:
     """Say what became of a call, unless it was cancelled just now."""
-    try:
+    with contextlib.suppress(InvalidStateError):
         if error is None:
             future.set_result(result)
         else:
             future.set_exception(error)
-    except InvalidStateError:
-        pass
 
 
 class JobPool(Pool):
-    """Jobs: as many at once as may run, and none beyond."""
+    """Jobs: as many at once as may run, and none beyond.
 
-    asked = 1
+    Args:
+        jobs: as an executor.
+        words: where they leave word.
+        together: whether all of them are on this machine.
+    """
 
-    def expect_alive(self) -> None:
-        """Warn of what keeps jobs from being submitted."""
-        if trouble := self.queue.trouble:
-            self.queue.trouble = ""
-            warnings.warn(trouble, stacklevel=2)
+    questions, spare = 1, 0
 
     def __init__(self, jobs: Jobs, words: Words, together: bool) -> None:
         super().__init__(lambda: jobs, words, owned=False)
-        self.queue, self.together = jobs, together
+        self.jobs, self.together = jobs, together
 
-    def room(self) -> int:
-        """As many as there may be jobs."""
-        self.expect_alive()
-        return self.queue._max_workers
+    def expect_alive(self) -> None:
+        """Warn of what keeps jobs from being submitted."""
+        if trouble := self.jobs.trouble:
+            self.jobs.trouble = ""
+            warnings.warn(trouble, stacklevel=2)
 
     def sharing(self) -> int:
         """Jobs have memory of their own, unless all of them are on this machine."""
-        return self.queue._max_workers if self.together else 1
+        return super().sharing() if self.together else 1
 
     def close(self) -> None:
         """Cancel what has not ended."""
-        self.queue.shutdown()
+        self.jobs.shutdown()
 
 
 def pool(config: Path, words: Words, folder: Path | None) -> JobPool:

@@ -1,6 +1,6 @@
 """JAX, loaded for whoever did not ask for it by name: what goes wrong then is about this machine, and said so."""
 
-from adam_vs_gd.errors import MachineError
+from adam_vs_gd.errors import MachineError, first_line
 
 
 def load_jax(*, idle: bool = False) -> None:
@@ -18,7 +18,6 @@ def load_jax(*, idle: bool = False) -> None:
         if idle:
             jax.config.update("jax_platforms", "cpu")
     except Exception as error:  # whatever it raises at a value that it does not know, or without its other half
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise MachineError(
-            f"JAX cannot be loaded: {said}; mend its environment variables, or install it again"
+            f"JAX cannot be loaded: {first_line(error)}; mend its environment variables, or install it again"
         ) from None

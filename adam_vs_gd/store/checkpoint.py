@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from adam_vs_gd.errors import DamageError
+from adam_vs_gd.errors import DamageError, first_line
 from adam_vs_gd.spec.cells import digest_of
 from adam_vs_gd.store.files import is_utf8, sealed, unsealed
 
@@ -211,8 +211,3 @@ def unpacked(content: bytes) -> tuple[Snapshot, dict[str, str]]:
         for kind in ("path ", "beside ")
     )
     return Snapshot(tuple(about["lanes"]), about["step"], state, paths, beside), about["made"]
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

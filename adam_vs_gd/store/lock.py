@@ -95,8 +95,12 @@ def identity(path: str) -> tuple[int, int] | None:
 def tell(folder: Path, says: str) -> None:
     """Leave word of who runs here and how far it is, for `holder`; best effort."""
     with contextlib.suppress(OSError):
-        word = {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time(), "says": says}
-        publish(folder / HOLDER, json.dumps(word).encode(), replace=True)
+        publish(folder / HOLDER, json.dumps(word_of(says)).encode(), replace=True)
+
+
+def word_of(says: str) -> dict[str, Any]:
+    """What this process leaves as a holder."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time(), "says": says}
 
 
 def holder(folder: Path) -> dict[str, Any] | None:

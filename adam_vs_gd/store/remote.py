@@ -22,9 +22,9 @@ from typing import Any
 
 import platformdirs
 
-from adam_vs_gd.errors import FolderError
+from adam_vs_gd.errors import FolderError, first_line
 from adam_vs_gd.spec.cells import digest_of
-from adam_vs_gd.store.lock import HOLDER, described, is_gone
+from adam_vs_gd.store.lock import HOLDER, described, is_gone, word_of
 
 PROTOCOLS = ("s3", "s3a")
 """Those whose file system in fsspec publishes exclusively: others of fsspec's look first, and then write."""
@@ -296,8 +296,7 @@ class Remote:
 
 def word(token: str, says: str) -> bytes:
     """What a holder leaves."""
-    told = {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time(), "says": says, "token": token}
-    return json.dumps(told).encode()
+    return json.dumps(word_of(says) | {"token": token}).encode()
 
 
 def has_ended(word: Mapping[str, Any]) -> bool:
@@ -338,7 +337,7 @@ def is_bucket(error: Exception) -> bool:
 
 def why(error: Exception) -> str:
     """What is wrong with a store, and the fix."""
-    said = (str(error).strip().splitlines() or [""])[0][:300] or type(error).__name__
+    said = first_line(error)
     if is_bucket(error):
         return "there is no such bucket; make it, or choose another with --out"
     if "Credentials" in type(error).__name__ or "Profile" in type(error).__name__:
