@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import tomllib
 from pathlib import Path
 
@@ -47,7 +46,10 @@ def test_dask_starts_a_worker_for_each_device_of_this_machine(slow):
 )
 def test_survives(slow, fault):
     few = {"count": 3} if fault == "killed_workers" else {"count": 1} if fault == "driver_killed" else {}
-    for outcome in getattr(worker_faults, fault)(slow, **few):
+    outcomes = getattr(worker_faults, fault)(slow, **few)
+    if not outcomes:
+        pytest.skip("it takes a mount namespace, which takes root")
+    for outcome in outcomes:
         assert outcome.survived, outcome
 
 
@@ -80,8 +82,6 @@ def test_gpus_are_found_without_starting_jax(monkeypatch):
 
 def test_what_dask_is_told_about_failures_and_stealing():
     """A death is told at once, no chunk is trained twice because a worker was idle, nobody is killed for memory."""
-    from distributed import Client
-
     from adam_vs_gd.engine import dask_pool
 
     words = Words(Path("nowhere") / "token")
@@ -93,7 +93,6 @@ def test_what_dask_is_told_about_failures_and_stealing():
         assert pool.room() == 2
         settings = pool.client.run_on_scheduler(settings_of_scheduler)
         assert settings == (0, False, 1.0)
-        assert isinstance(pool.client, Client)
         assert pool.client.run(own_devices) == dict.fromkeys(pool.known(), str(machine.cores()))
     finally:
         pool.close()
@@ -276,7 +275,6 @@ def test_dask_itself_may_be_given(tmp_path):
         assert ag.run_sweep(spec, tmp_path / "sweep", executor=client, quiet=True, devices=1).identical(alone)
         assert client.status == "running", "it is not ours to close"
     assert not (tmp_path / "sweep" / WORKERS).exists()
-    assert threading.active_count() < 100
 
 
 def test_ray_through_the_seam(tmp_path):

@@ -280,15 +280,21 @@ def driver_killed(bench, count=3):
     return [outcome]
 
 
+def beside_a_good_one(bench, outcome, *fault, options=()):
+    """A sweep by a worker that is well and one with a fault; what it said."""
+    with Cluster(bench.scratch, 1) as cluster:
+        cluster.workers.append(cluster.worker(*fault))
+        driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}", *options)
+        outcome.tried += 1
+        finished(bench, outcome, driver)
+    return driver.text
+
+
 def other_version(bench):
     """A worker of another version beside one of this one, and alone."""
     outcome = Outcome("a worker of another version", "refused, both named; " + UNTOUCHED)
     alone = Outcome("workers of another version only", "exit 1, both named, nothing computed")
-    with Cluster(bench.scratch, 1) as cluster:
-        cluster.workers.append(cluster.worker("version"))
-        driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}")
-        outcome.tried += 1
-        finished(bench, outcome, driver)
+    beside_a_good_one(bench, outcome, "version")
     with Cluster(bench.scratch, 1, ("version",)) as cluster:
         driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}")
         alone.tried += 1
@@ -301,12 +307,8 @@ def other_version(bench):
 def little_memory(bench):
     """A worker whose programs find no memory beyond the narrowest."""
     outcome = Outcome("a worker with less memory", "goes on narrower, and says so; " + UNTOUCHED)
-    with Cluster(bench.scratch, 1) as cluster:
-        cluster.workers.append(cluster.worker("starve"))
-        driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}", "--memory", "100kB")
-        outcome.tried += 1
-        finished(bench, outcome, driver)
-        outcome.expect("out of memory at width" in driver.text, driver.text)
+    text = beside_a_good_one(bench, outcome, "starve", options=["--memory", "100kB"])
+    outcome.expect("out of memory at width" in text, text)
     return [outcome]
 
 
@@ -336,12 +338,8 @@ def killer(bench):
 def full_disk(bench):
     """A worker that can write no chunk."""
     outcome = Outcome("a full disk on one worker", "it hands its rows back; " + UNTOUCHED)
-    with Cluster(bench.scratch, 1) as cluster:
-        cluster.workers.append(cluster.worker("full"))
-        driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}")
-        outcome.tried += 1
-        finished(bench, outcome, driver)
-        outcome.expect(os.strerror(errno.EFBIG) in driver.text, driver.text)
+    text = beside_a_good_one(bench, outcome, "full")
+    outcome.expect(os.strerror(errno.EFBIG) in text, text)
     return [outcome]
 
 
@@ -355,17 +353,8 @@ def unmounted(bench):
         driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}")
         theirs = cluster.workers[-1].pid
         driver.until(lambda: "far" in driver.words().get(theirs, {}))
-        over = [
-            "nsenter",
-            "--target",
-            str(theirs),
-            "--mount",
-            "mount",
-            "-t",
-            "tmpfs",
-            "none",
-            str(driver.folder.parent),
-        ]
+        inside, place = ["nsenter", "--target", str(theirs), "--mount"], str(driver.folder.parent)
+        over = [*inside, "mount", "-t", "tmpfs", "none", place]
         outcome.expect(subprocess.run(over, capture_output=True).returncode == 0, "nothing was mounted over it")
         outcome.tried += 1
         finished(bench, outcome, driver)
