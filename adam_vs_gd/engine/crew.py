@@ -71,6 +71,11 @@ class GivenUp:
     failed: list[Lane] = field(default_factory=list)
     killers: list[tuple[Chunk, str]] = field(default_factory=list)
 
+    def add(self, other: GivenUp) -> None:
+        """What was not computed of another plan either."""
+        self.failed += other.failed
+        self.killers += other.killers
+
     @property
     def lanes(self) -> int:
         """How many lanes."""

@@ -8,13 +8,14 @@ from typing import Any
 import jax
 
 from adam_vs_gd.engine.machine import expect_products, use_devices
-from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.plan import Limits, Plan
 from adam_vs_gd.engine.progress import duration
+from adam_vs_gd.engine.rounds import plan_of
 from adam_vs_gd.engine.runner import is_out_of_memory
 from adam_vs_gd.engine.settings import DEFAULTS, Settings
 from adam_vs_gd.engine.timing import time_group
 from adam_vs_gd.errors import UnfitError
+from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store.folder import Folder
@@ -37,10 +38,12 @@ def plan_sweep(
     if folder:
         folder.check(spec)
     done = folder.journal.survey().done if folder else frozenset()
+    refinement = None if spec.refine is None else folder.refinement(spec) if folder else Refinement(spec)
+    lanes = (lane for _, lane in cells(spec)) if refinement is None else refinement.wanted()
     devices = use_devices(settings.devices)
     expect_products(settings.products, devices)
     limits = settings.limits(spec.family, devices)
-    return make_plan(spec.family, (lane for _, lane in cells(spec)), limits, done), limits
+    return plan_of(spec.family, refinement, lanes, limits, done), limits
 
 
 def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:

@@ -81,9 +81,10 @@ def packed(group: Group, everything: Sequence[Lane], pieces: Sequence[Sequence[L
     devices, width = whole.devices, whole.width
     if left <= width // 2:  # padding would cost more than another compilation
         devices = min(devices, max(1, math.ceil(left / group.way.least)))
-        width = devices * blocks_up(math.ceil(left / devices), group)
+        width = devices * blocks_up(math.ceil(left / devices), group, few=limits.few > 0)
     rest = cut(group, pieces, devices, width)
-    return replace(rest, seed_slots=max(rest.seed_slots, whole.seed_slots))
+    whole_slots = 0 if limits.few else whole.seed_slots
+    return replace(rest, seed_slots=max(rest.seed_slots, whole_slots, min(limits.few, rest.width)))
 
 
 def whole_group(group: Group, lanes: Sequence[Lane], limits: Limits) -> Group:
@@ -94,7 +95,7 @@ def whole_group(group: Group, lanes: Sequence[Lane], limits: Limits) -> Group:
     most = way.least if alone else max(way.least, min(limits.width, limits.cache // max(1, group.lane_bytes)))
     while True:
         count = max(math.ceil(needed / (most * devices)), shared_out(group, lanes, limits))
-        each = blocks_up(math.ceil(needed / count / devices), group)
+        each = blocks_up(math.ceil(needed / count / devices), group, few=limits.few > 0)
         whole = cut(group, [lanes], devices, devices * each)
         if whole.bytes <= limits.each(devices):
             return whole
@@ -144,8 +145,11 @@ def laid_out(lanes: Sequence[Lane], block: int, share: Share) -> list[int]:
     return places
 
 
-def blocks_up(width: int, group: Group) -> int:
-    """A device's width in whole blocks, at least the least."""
+def blocks_up(width: int, group: Group, *, few: bool = False) -> int:
+    """A device's width in whole blocks, at least the least; that times a power of two, where widths are to be few."""
+    least = math.ceil(group.way.least / group.block) * group.block
+    if few:
+        return least << max(0, math.ceil(width / least) - 1).bit_length()
     return math.ceil(max(group.way.least, width) / group.block) * group.block
 
 

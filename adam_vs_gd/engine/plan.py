@@ -123,6 +123,8 @@ class Limits:
         shared: whether the devices share one memory, as those of a CPU do.
         machine: what there is to train lanes with.
         workers: how many machines like this there are.
+        few: where lanes come in rounds of many sizes, how many seeds these may have; 0 where they do not. Programs are
+            then few: their widths are powers of two times the least, and all have room for so many seeds.
     """
 
     devices: int
@@ -132,6 +134,7 @@ class Limits:
     shared: bool = False
     machine: Machine = field(default_factory=Machine)
     workers: int = 1
+    few: int = 0
 
     def each(self, devices: int) -> int:
         """Bytes that a chunk may take of each of so many devices."""

@@ -72,9 +72,16 @@ class Far(NamedTuple):
 
 
 class Meter:
-    """How far a run is. The time left is judged by the operations left, at the speed of the last half minute."""
+    """How far a run is. The time left is judged by the operations left, at the speed of the last half minute.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        plan: what is trained.
+        stage: which of several plans it is, in words; and
+        later: operations of those behind it, about.
+    """
+
+    def __init__(self, plan: Plan, stage: str = "", later: float = 0.0) -> None:
+        self.stage, self.later = stage, later
         self.main = next((group.family.main for group in plan.groups), "").replace("_", " ")
         self.lanes, self.work, self.at_most = plan.lanes, plan.work, plan.at_most
         self.chunks = sum(len(group.chunks) for group in plan.groups)
@@ -127,18 +134,19 @@ class Meter:
     def left(self) -> float | None:
         """Seconds left, compilation not counted; None when nothing has been measured."""
         rate = sum(far.rate for far in self.running.values()) or self.last.rate
-        return max(0.0, self.work - self.work_done) / rate if rate else None
+        return (max(0.0, self.work - self.work_done) + self.later) / rate if rate else None
 
     def position(self) -> str:
         """Lanes, chunk and step (or how many chunks run), speed, time left."""
-        parts = [f"{self.lanes_done}/{self.lanes} lanes"]
+        parts = [*filter(None, [self.stage]), f"{self.lanes_done}/{self.lanes} lanes"]
         stepped = [far for far in self.running.values() if far.steps]
         if len(self.running) > 1:
             parts.append(f"{self.chunks_done}/{self.chunks} chunks, {len(self.running)} running")
         elif stepped:
             parts.append(f"chunk {self.chunks_done + 1}/{self.chunks} at step {stepped[0].step}/{stepped[0].steps}")
         parts.append(f"{self.speed:,.0f} lane-steps/s")
-        parts.append("? left" if self.left is None else f"{duration(self.left)} left{self.at_most}")
+        about = "about " if self.later else ""
+        parts.append("? left" if self.left is None else f"{about}{duration(self.left)} left{self.at_most}")
         return ", ".join(parts)
 
     def outcome(self) -> str:

@@ -7,7 +7,7 @@ import functools
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from adam_vs_gd.engine.task import Job, pickled
 from adam_vs_gd.engine.worker import Bench, bench_for
 from adam_vs_gd.errors import DiskError, FolderError, MachineError
 from adam_vs_gd.problem import Family, nothing
+from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.store import lock
@@ -42,7 +43,7 @@ class Run(NamedTuple):
 
     Attributes:
         spec: the sweep, complete.
-        cells: of its result.
+        cells: of its result; of one that is refined those of its coarse grid.
         settings: how it is run.
         progress: what is told of it.
         interruption: whether it has to stop.
@@ -52,6 +53,7 @@ class Run(NamedTuple):
         bench: what this process trains with; None where others do.
         pool: those others.
         refuse: refuses a lane that takes more memory than there is, as far as its family knows that.
+        refinement: how it is refined; None where its grid is filled.
     """
 
     spec: SweepSpec
@@ -65,18 +67,18 @@ class Run(NamedTuple):
     bench: Bench | None = None
     pool: Pool | None = None
     refuse: Callable[..., None] = nothing
+    refinement: Refinement | None = None
 
     @property
     def family(self) -> Family:
         """The kind of problem."""
         return self.spec.family
 
-    @property
-    def labels(self) -> dict[str, str]:
+    def labels(self, cells: Iterable[Cell]) -> dict[str, str]:
         """The label of the variant of each of the lanes."""
         labels = self.spec.labels
         first = bool(self.spec.variants)
-        return {lane.digest: labels[position[0] if first else 0] for position, lane in self.cells}
+        return {lane.digest: labels[position[0] if first else 0] for position, lane in cells}
 
     @property
     def where(self) -> str:
@@ -110,14 +112,16 @@ def running(
     refuse_settings()
     maker = spec.family.make(spec, given)
     spec = maker.spec
+    refinement = Refinement(spec) if spec.refine is not None else None
+    everything = refinement.cells() if refinement else list(cells(spec))
     job = Job(uuid.uuid4().hex, spec.to_dict(), b"", settings, None if folder is None else folder.absolute())
     with progress_on(quiet=settings.quiet) as progress, Interruption(progress.note) as interruption:
         if executor is None:
             bench = bench_for(job, maker, progress.note)
-            yield Run(spec, list(cells(spec)), settings, progress, interruption, job, bench.about, bench.limits, bench,
-                      refuse=maker.refuse)  # fmt: skip
+            yield Run(spec, everything, settings, progress, interruption, job, bench.about, bench.limits, bench,
+                      refuse=maker.refuse, refinement=refinement)  # fmt: skip
             return
-        everything, job = list(cells(spec)), replace(job, given=pickled(given))
+        job = replace(job, given=pickled(given))
         if executor == "dask":  # `devices` is how many workers there are
             job = replace(job, settings=replace(settings, devices=None))
         with words_of(job) as words, pool_on(executor, words, job, settings.devices) as pool:
@@ -135,7 +139,7 @@ def running(
             job = replace(job, made=site.about, sharing=pool.sharing())
             yield Run(spec, everything, settings, progress, interruption, job, site.about, pool=pool,
                       limits=lambda: replace(site.limits, workers=pool.planned()),
-                      refuse=maker.refuse)  # fmt: skip
+                      refuse=maker.refuse, refinement=refinement)  # fmt: skip
 
 
 @contextlib.contextmanager

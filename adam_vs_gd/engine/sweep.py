@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from adam_vs_gd.engine.placing import Make
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
 from adam_vs_gd.engine.progress import Far, Meter, Pulse, duration, progress_on
 from adam_vs_gd.engine.run import Run, holding, locked, mirrored, refuse_unfit, running, wait_for, writing
+from adam_vs_gd.engine.rounds import Round, plan_of, rounds
 from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Kept
@@ -28,7 +29,7 @@ from adam_vs_gd.engine.telling import count, tell_what_is_there, warn_of, what_i
 from adam_vs_gd.engine.worker import made_with
 from adam_vs_gd.errors import FolderError
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.spec.cells import Lane, cells, digest_of
+from adam_vs_gd.spec.cells import Lane, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec, expect_spec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.checkpoint import Checkpoints
@@ -125,11 +126,10 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
         ):
             pass
     spec = folder.spec()
-    everything = list(cells(spec))
-    wanted = {lane.digest for _, lane in everything}
+    wanted = {lane.digest for lane in folder.lanes(spec)}
     survey = folder.journal.survey()
     if not (survey.damaged or folder.journal.lost(wanted, survey)):
-        results = folder.dataset(spec, everything)
+        results = folder.dataset(spec)
         if folder.zarr_says(results) == "whole":
             return None
         with (
@@ -139,11 +139,15 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
             mirrored(folder, settings, progress, interruption),
             writing(folder),
         ):
-            folder.consolidate(results := folder.dataset(spec, everything))
+            folder.consolidate(results := folder.dataset(spec))
         return results
     with running(spec, given or {}, settings, folder.path) as run, holding(folder, run):
-        lost = folder.journal.lost(wanted, folder.journal.survey())
-        return compute(folder, run, only=lost)
+        while True:  # of one that is refined, lanes are known to be lost once those that they follow from are there
+            wanted = {lane.digest for lane in folder.lanes(spec)}
+            lost = folder.journal.lost(wanted, folder.journal.survey())
+            results = compute(folder, run, only=lost)
+            if run.refinement is None or not lost or run.refinement.known.keys().isdisjoint(lost):
+                return results
 
 
 def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Dataset:
@@ -154,10 +158,10 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
         run.progress.note(text)
         log.add(text)
 
-    spec, settings, about, labels = run.spec, run.settings, run.about, run.labels
+    spec, settings, about = run.spec, run.settings, run.about
     survey = folder.journal.survey()
-    wanted = labels.keys()
-    limits, lanes = run.limits(), [lane for _, lane in run.cells if only is None or lane.digest in only]
+    limits, began, gone, trained = run.limits(), time.monotonic(), GivenUp(), 0
+    wanted = {lane.digest for lane in folder.lanes(spec)}
     if wanted - survey.done:
         refuse_mixture(folder.path, survey.about, about, settings.allow_mixed, run.family.unmixed)
     with writing(folder), log.warnings():
@@ -173,22 +177,17 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
             done = set(survey.done)
             unfinished = [snapshot.lanes for snapshot in checkpoints.load()]
             checkpoints.prune(done)
-            plan = make_plan(run.family, lanes, limits, done, unfinished)
-            log.add(describe(plan, limits))
-            tell_what_is_there(wanted, survey, plan, tell)
             word = lock.Word(folder.path)
+            committed: set[str] = set()
 
             def advanced(meter: Meter) -> None:
                 word.say(meter.position())
                 run.progress.update(meter)
 
-            elsewhere: set[str] = set()
-
             def kept(part: Kept) -> None:
                 if part.rows is not None:
                     folder.journal.commit(part.lanes, part.rows, part.how)
-                elif run.pool:
-                    elsewhere.add(digest_of(part.lanes))
+                committed.add(digest_of(part.lanes))
                 done.update(part.lanes)
                 checkpoints.prune(done)
                 folder.committed(digest_of(part.lanes))
@@ -197,17 +196,27 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
             def ended(chunk: Chunk) -> None:
                 checkpoints.remove(chunk.digest)
 
-            began = time.monotonic()
-            gone = train_all(run, plan, tell, kept, ended, advanced, checkpoints.having)
-            if run.pool:
-                wait_for(folder, elsewhere, run.interruption.check)
-                for _ in checkpoints.load():  # those of workers who were lost
-                    pass
-                checkpoints.prune(done)
-        folder.journal.settle(wanted, done)
+            def rows() -> Iterator[Rows]:
+                yield from folder.journal.those(committed) if trained else folder.journal.chunks()
+
+            for stage in rounds(run, rows, only):
+                committed.clear()
+                plan = plan_of(run.family, run.refinement, stage.lanes, limits, done, unfinished)
+                log.add(describe(plan, limits))
+                tell_what_is_there(stage, survey, plan, tell)
+                trained += plan.lanes
+                gone.add(train_all(run, plan, stage, tell, kept, ended, advanced, checkpoints.having))
+                if run.pool:
+                    wait_for(folder, committed, run.interruption.check)
+                    for _ in checkpoints.load():  # those of workers who were lost
+                        pass
+                    checkpoints.prune(done)
+                if gone.lanes:
+                    break
+        folder.journal.settle({lane.digest for lane in folder.lanes(spec)}, done)
         results = folder.dataset(spec, run.cells)
         folder.consolidate(results)
-        log.add(f"done: {plan.lanes - gone.lanes} lanes in {duration(time.monotonic() - began)}")
+        log.add(f"done: {trained - gone.lanes} lanes in {duration(time.monotonic() - began)}")
         run.interruption.check()
     warn_of(gone)
     return results
@@ -216,14 +225,15 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
 def train_all(
     run: Run,
     plan: Plan,
+    stage: Round,
     tell: Callable[[str], None],
     kept: Callable[[Kept], None],
     ended: Callable[[Chunk], None],
     advanced: Callable[[Meter], None],
     begun: Callable[[Collection[str]], tuple[str, ...]] = lambda lanes: (),
 ) -> GivenUp:
-    """Have the chunks of a plan trained by whoever does that for a run."""
-    meter, labels, counted = Meter(plan), run.labels, set[str]()
+    """Have the chunks of a round's plan trained by whoever does that for a run."""
+    meter, labels, counted = stage.meter(plan), stage.labels, set[str]()
 
     def heard(lanes: Iterable[tuple[str, int, float]]) -> None:
         for lane, status, value in lanes:
@@ -277,15 +287,27 @@ class Direct:
 def in_memory(run: Run) -> xr.Dataset:
     """A sweep without a folder."""
     refuse_unfit(run)
-    plan = make_plan(run.family, (lane for _, lane in run.cells), run.limits())
-    rows: list[Rows] = []
+    everything: list[Rows] = []
+    new: list[Rows] = []
+    gone = GivenUp()
 
     def kept(part: Kept) -> None:
-        rows.append({"lane": np.array(part.lanes), **(part.rows or {})})
+        new.append({"lane": np.array(part.lanes), **(part.rows or {})})
 
-    gone = train_all(run, plan, run.progress.note, kept, lambda chunk: None, run.progress.update)
+    def rows() -> Iterator[Rows]:
+        yield from new
+
+    for stage in rounds(run, rows):
+        new.clear()
+        plan = plan_of(run.family, run.refinement, stage.lanes, run.limits())
+        gone.add(train_all(run, plan, stage, run.progress.note, kept, lambda chunk: None, run.progress.update))
+        everything += new
+        if gone.lanes:
+            break
     warn_of(gone)
-    return to_dataset(run.spec, rows, run.about, run.cells)
+    if run.refinement:
+        return run.refinement.dataset(everything, run.about)
+    return to_dataset(run.spec, everything, run.about, run.cells)
 
 
 def train(

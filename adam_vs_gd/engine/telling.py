@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 from adam_vs_gd.engine.crew import GivenUp
 from adam_vs_gd.engine.plan import Plan
 from adam_vs_gd.engine.progress import Meter
+from adam_vs_gd.engine.rounds import Round
 from adam_vs_gd.problem import Family
 from adam_vs_gd.store.journal import Damage, Survey
 
@@ -22,10 +23,14 @@ def what_it_held(damage: Damage, wanted: Set[str]) -> str:
     return text + (f"; {beside} more are lost, which this spec does not name" if beside else "")
 
 
-def tell_what_is_there(wanted: Set[str], survey: Survey, plan: Plan, tell: Callable[[str], None]) -> None:
+def tell_what_is_there(stage: Round, survey: Survey, plan: Plan, tell: Callable[[str], None]) -> None:
     """How much is done, what is to do, and what the folder has beside this sweep."""
-    there, beside = len(wanted & survey.done), len(survey.done - wanted)
     chunks = sum(len(group.chunks) for group in plan.groups)
+    if stage.name:
+        tell(f"{stage.name}: {plan.lanes} lanes to train in {chunks} chunks")
+        return
+    wanted = stage.labels.keys()
+    there, beside = len(wanted & survey.done), len(survey.done - wanted)
     tell(f"{there} of {len(wanted)} lanes are there, {plan.lanes} to train in {chunks} chunks")
     if beside:
         tell(f"{beside} lanes of the journal are not in this spec; they are kept, and shown again when it names them")

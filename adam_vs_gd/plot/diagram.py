@@ -24,12 +24,13 @@ from adam_vs_gd.plot.marks import (
     mark_statuses,
 )
 from adam_vs_gd.plot.picture import picture_name
-from adam_vs_gd.plot.style import NOT_COMPUTED, Scheme, colours, styled
+from adam_vs_gd.plot.style import CHANCE, NOT_COMPUTED, Scheme, colours, styled
 from adam_vs_gd.plot.ticks import set_axis, wrapped
 from adam_vs_gd.results.overlay import Overlay
-from adam_vs_gd.results.panels import Panel, labels_in, panels, shown, where
+from adam_vs_gd.results.panels import Panel, labels_in, panels, plain, shown, where
 from adam_vs_gd.results.selection import check_value, choose_axes, complete, select, swept
 from adam_vs_gd.results.time import when
+from adam_vs_gd.results.uneven import at_coarse, level_in
 from adam_vs_gd.results.words import chance, drawn_first, is_rate
 
 MAX_PANELS = 24
@@ -58,6 +59,9 @@ def phase_diagram(
     95 % interval excludes 0. The line is the contour of 1/2, drawn only where it passes between cells whose intervals
     are on either side of it. The colour bar says at what time of the trainings the cells are.
 
+    Of refined results every place has the colour of the nearest point at which lanes were trained, further axes are
+    shown at their coarse values, and the line is that of the level that was looked for.
+
     Args:
         results: the Dataset of a sweep, or any with variables of the same names.
         x: the horizontal axis; the first swept one that is not y by default.
@@ -82,6 +86,7 @@ def phase_diagram(
     rate = is_rate(results, value)
     of = shown(results, optimizer)
     further = [dim for dim in swept(results) if dim not in (x, y)]
+    results = at_coarse(results, further)
     rows = math.prod(results.sizes[dim] for dim in further)
     if rows * len(of) > MAX_PANELS:
         raise PlotError(f"{rows * len(of)} panels for {' x '.join(further)}: fix some of these axes with --sel (sel=)")
@@ -112,7 +117,10 @@ def phase_diagram(
         layout.settle()
         legends: Legend = {}
         for panel, place in zip(flat, layout.places, strict=True):
-            legends |= mark(place, panel, overlays, *layout.panel_points, level=rate)
+            level = level_in(results, value, panel.name)
+            level = CHANCE if level is None and rate and not panel.is_difference else level
+            what = "error" if rate and not panel.is_difference else plain(results[value].attrs["long_name"])
+            legends |= mark(place, panel, overlays, *layout.panel_points, what=what, level=level)
         layout.add_legend(legends, 2 if layout.columns == 1 else 4)
     return layout.figure
 
@@ -129,8 +137,17 @@ def colour(place: Axes, panel: Panel, scheme: Scheme, width: float, height: floa
     place.set_ylim(y.edges[0], y.edges[-1])
 
 
-def mark(place: Axes, panel: Panel, overlays: Sequence[Overlay], width: float, height: float, *, level: bool) -> Legend:
-    """The marks on the cells of a panel that is so many points wide and high."""
+def mark(
+    place: Axes,
+    panel: Panel,
+    overlays: Sequence[Overlay],
+    width: float,
+    height: float,
+    *,
+    what: str,
+    level: float | None,
+) -> Legend:
+    """The marks on the cells of a panel that is so many points wide and high, and the contour of a level."""
     y, x = panel.axes
     (mesh,) = (mesh for mesh in place.collections if isinstance(mesh, QuadMesh))
     mean = panel.interval["mean"].values
@@ -140,8 +157,8 @@ def mark(place: Axes, panel: Panel, overlays: Sequence[Overlay], width: float, h
     legend |= mark_moving(place, cells, panel, lettered)
     if panel.is_difference:
         legend |= mark_significance(place, cells, panel, lettered)
-    elif level:
-        legend |= mark_level(place, panel)
+    if level is not None:
+        legend |= mark_level(place, panel, what, level)
     return legend | mark_overlays(place, panel, overlays)
 
 

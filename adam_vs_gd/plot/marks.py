@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
 
-from adam_vs_gd.plot.style import CHANCE, CROSS, DASHES, DIVERGED, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
+from adam_vs_gd.plot.style import CROSS, DASHES, DIVERGED, NOT_COMPUTED, NOT_COUNTED, OVERLAYS, ink
 from adam_vs_gd.results.axis import Axis
 from adam_vs_gd.results.overlay import Overlay
 from adam_vs_gd.results.panels import Panel, plain
@@ -104,10 +104,10 @@ def mark_statuses(axes: Axes, cells: Cells, panel: Panel, counted: np.ndarray) -
             legend[name] = Patch(facecolor="0.45", edgecolor="white", linewidth=0, hatch=hatch)
     is_good = np.array([one.good for one in known])
     alike = np.maximum(counts[..., is_good].sum(-1), counts[..., ~is_good].max(-1))
-    mixed = (alike < seeds) & bool(cells.text_points)
+    mixed = (alike < seeds) & bool(cells.text_points) & panel.marked
     for name in (one.name for one in known if one.hatch == CROSS and share[one.name].any()):
         cross: Mapping[str, Any] = {"marker": "x", "color": DIVERGED, "linestyle": "", "markeredgewidth": 1.2}
-        cells.mark(axes, share[name] > 0, {**cross, "markersize": min(6, 0.4 * cells.points)}, mixed)
+        cells.mark(axes, (share[name] > 0) & panel.marked, {**cross, "markersize": min(6, 0.4 * cells.points)}, mixed)
         legend[name] = Line2D([], [], **cross, markersize=5)
     if (alike < seeds).any():
         legend["part of a cell: of its seeds"] = Line2D([], [], linestyle="")
@@ -126,7 +126,7 @@ def mark_statuses(axes: Axes, cells: Cells, panel: Panel, counted: np.ndarray) -
 
 def mark_moving(axes: Axes, cells: Cells, panel: Panel, raised: np.ndarray) -> Legend:
     """A tilde on the cells with seeds that are not at rest, where lanes were trained until they are."""
-    chosen, black = panel.moving > 0, ink(cells.faces)
+    chosen, black = (panel.moving > 0) & panel.marked, ink(cells.faces)
     if not chosen.any():
         return {}
     tilde: Mapping[str, Any] = {"marker": r"$\sim$", "linestyle": "", "markeredgewidth": 0}
@@ -156,13 +156,13 @@ def mark_significance(axes: Axes, cells: Cells, panel: Panel, raised: np.ndarray
             "marker": "o", "linestyle": "", "markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": 0.5,
         }  # fmt: skip
         if chosen.any():
-            cells.mark(axes, chosen, {**dot, "markersize": min(2.6, 0.35 * cells.points)}, raised)
+            cells.mark(axes, chosen & panel.marked, {**dot, "markersize": min(2.6, 0.35 * cells.points)}, raised)
             legend[f"{text} (95 %)"] = Line2D([], [], **dot, markersize=3)
     return legend
 
 
-def mark_level(axes: Axes, panel: Panel, level: float = CHANCE) -> Legend:
-    """The contour of a level, where it is resolved."""
+def mark_level(axes: Axes, panel: Panel, what: str, level: float) -> Legend:
+    """The contour of a level of something, where it is resolved."""
     y, x = panel.axes
     mean, low, high = (panel.interval[name].values for name in ("mean", "low", "high"))
     style: Mapping[str, Any] = {"color": "black", "linewidth": 1.4, "path_effects": OUTLINE}
@@ -173,7 +173,7 @@ def mark_level(axes: Axes, panel: Panel, level: float = CHANCE) -> Legend:
             for axis, at in ((x, piece[:, 0]), (y, piece[:, 1]))
         )
         axes.plot(columns, rows, **style, scalex=False, scaley=False)
-    return {f"error {level:g}, where resolved": Line2D([], [], **style)} if pieces else {}
+    return {f"{what} {level:g}, where resolved": Line2D([], [], **style)} if pieces else {}
 
 
 def mark_overlays(axes: Axes, panel: Panel, overlays: Sequence[Overlay]) -> Legend:

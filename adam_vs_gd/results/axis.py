@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 LINEAR, LOG, SYMLOG, LOGIT = "linear", "log", "symlog", "logit"
 NEAR_ONE = 0.99  # a largest value from here on, below 1, may be one of a logit axis
 INTEGERS = 10**6  # larger ones are written with an exponent
+COARSE = "coarse"  # of a coordinate of refined results: the values that it was refined from
 
 
 class Axis(NamedTuple):
@@ -115,7 +116,8 @@ def axis_of(results: xr.Dataset, dim: str) -> Axis:
     if not is_distinct(coord.values):
         return Axis(name, label, symbol or name, np.arange(coord.size, dtype=float), tuple(map(str, coord.values)))
     values = coord.values.astype(float)
-    return Axis(name, label, symbol or name, values, (), *scale_of(values))
+    coarse = np.array(coord.attrs.get(COARSE, values), float)  # the spread of what was put between them says nothing
+    return Axis(name, label, symbol or name, values, (), *scale_of(coarse))
 
 
 def written(values: ArrayLike) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
@@ -13,7 +14,7 @@ import xarray as xr
 from adam_vs_gd.errors import FolderError
 from adam_vs_gd.problem import RECORD, TEST_RECORD, Outcome, Variable, until_of
 from adam_vs_gd.problems import DEFAULT, MODELS, family_key
-from adam_vs_gd.spec.cells import Cell, axes, cells, digest_of
+from adam_vs_gd.spec.cells import Cell, axes, cells, digest_of, index_length
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import REST, Rows, record_steps, test_steps
 
@@ -21,6 +22,7 @@ STATUS = "status"
 GRIDS = {RECORD: record_steps, TEST_RECORD: test_steps}
 PATH = "_path"  # ends the name of a trajectory
 KEPT = ("lane", "about")  # what a chunk holds beside variables
+BYTES, MOST_BYTES = 4, 2**28  # of a number; and of a trajectory where most cells have none, beyond which it is left out
 
 
 def to_dataset(
@@ -28,38 +30,72 @@ def to_dataset(
     chunks: Iterable[Rows],
     about: Mapping[str, Any] | None = None,
     everything: Sequence[Cell] | None = None,
+    grid: SweepSpec | None = None,
 ) -> xr.Dataset:
     """The labelled Dataset of a sweep from the rows of its chunks; cells without a row are pending.
+
+    Where only some of the grid's cells may have a lane, it is left without trajectories if these would be large.
 
     Args:
         spec: the sweep.
         chunks: rows with the lanes' digests under "lane"; lanes of other sweeps are left out.
         about: versions, device and so on, for the attributes.
-        everything: the spec's cells, if they are known.
+        everything: the spec's cells, if they are known; or some of the cells of
+        grid: the sweep that has the result's axes, the spec's own by default.
 
     Raises:
         FolderError: if a chunk lacks a variable.
     """
     everything = list(cells(spec)) if everything is None else everything
-    shape = tuple(i + 1 for i in everything[-1][0])
-    dims = (*(("optimizer",) if spec.variants else ()), *(name for name, _ in axes(spec)), "seed")
+    grid = spec if grid is None else grid
+    sizes = shape_of(grid)
+    cells_there = math.prod(sizes.values())
+    small = [
+        (name, tail, variable)
+        for name, tail, variable in layout(grid)
+        if len(everything) == cells_there
+        or not name.endswith(PATH)
+        or cells_there * math.prod(tail.values()) * BYTES <= MOST_BYTES
+    ]
     columns = {
         name: (tuple(tail), variable, column(name, (len(everything), *tail.values()), variable, everything))
-        for name, tail, variable in layout(spec)
+        for name, tail, variable in small
     }
     found = fill({name: values for name, (_, _, values) in columns.items()}, chunks, everything)
     tell_of_others(spec, found)
+    dims, shape = tuple(sizes), tuple(sizes.values())
     variables = {
-        name: (dims + tail, values.reshape(shape + values.shape[1:]), attributes(name, variable, spec.family.statuses))
+        name: (dims + tail, spread(name, values, everything, shape, variable),
+               attributes(name, variable, spec.family.statuses))
         for name, (tail, variable, values) in columns.items()
-    }
-    dataset = xr.Dataset(variables, coordinates(spec))
+    }  # fmt: skip
+    dataset = xr.Dataset(variables, coordinates(grid))
     known = family_key(spec.family, spec.problem)
     return dataset.assign_attrs(
         title=spec.name, digest=digest_of(lane.digest for _, lane in everything), spec=tomli_w.dumps(spec.to_dict()),
         **({} if known in {*MODELS.values(), DEFAULT} else {"problem": known}),
         **dict(spec.family.attributes(spec)) | dict(about or {}),
     )  # fmt: skip
+
+
+def shape_of(spec: SweepSpec) -> dict[str, int]:
+    """{dimension: size} of the cells of a sweep."""
+    first = {"optimizer": len(spec.labels)} if spec.variants else {}
+    along = {
+        name: len(values) if values else index_length(spec, name.removesuffix("_index")) for name, values in axes(spec)
+    }
+    return {**first, **along, "seed": len(spec.seeds)}
+
+
+def spread(
+    name: str, values: np.ndarray, everything: Sequence[Cell], shape: tuple[int, ...], variable: Variable
+) -> np.ndarray:
+    """[*shape, ...] a variable of some cells, or all in order, given as [cells, ...]."""
+    if len(everything) == math.prod(shape):
+        return values.reshape(shape + values.shape[1:])
+    whole = column(name, (*shape, *values.shape[1:]), variable, everything)
+    whole[tuple(np.array([position for position, _ in everything]).T)] = values
+    return whole
 
 
 def column(name: str, shape: Sequence[int], variable: Variable, everything: Sequence[Cell]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,10 +10,11 @@ import xarray as xr
 
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.problem import Outcome
-from adam_vs_gd.results.axis import Axis, axis_of
+from adam_vs_gd.results.axis import COARSE, Axis, axis_of
 from adam_vs_gd.results.selection import FIXED, swept
 from adam_vs_gd.results.statistics import codes, difference, over_seeds
 from adam_vs_gd.results.time import at_end, moving, to_rest
+from adam_vs_gd.results.uneven import owners, searches
 from adam_vs_gd.results.words import outcomes
 
 Labels = tuple[str, ...]
@@ -32,6 +32,7 @@ class Panel(NamedTuple):
         counts: [..., statuses] how many seeds have each status; of a difference, a pair's lesser.
         outcomes: the statuses.
         asked: whether it shows the end of lanes that were trained until they are at rest.
+        own: of refined results, which cells have lanes of their own; the others show those of the nearest.
     """
 
     labels: Labels
@@ -41,6 +42,12 @@ class Panel(NamedTuple):
     counts: np.ndarray
     outcomes: tuple[Outcome, ...]
     asked: bool = False
+    own: np.ndarray | None = None
+
+    @property
+    def marked(self) -> np.ndarray:
+        """Which cells are marked and told by themselves."""
+        return np.ones(self.counts.shape[:-1], bool) if self.own is None else self.own
 
     @property
     def name(self) -> str:
@@ -69,7 +76,7 @@ class Panel(NamedTuple):
 
     def numbers(self, value: str) -> Iterator[dict[str, Any]]:
         """A row a cell."""
-        for index in itertools.product(*(range(len(axis.values)) for axis in self.axes)):
+        for index in zip(*np.nonzero(self.marked), strict=True):
             at = {
                 axis.name: axis.texts[i] if axis.texts else float(axis.values[i])
                 for axis, i in reversed(list(zip(self.axes, index, strict=True)))
@@ -85,12 +92,16 @@ def shown(results: xr.Dataset, optimizer: str | Sequence[str] | None) -> list[La
     Args:
         results: the Dataset of a sweep.
         optimizer: labels, or differences as "adam - gd". By default every optimizer, and where there are two, the
-            difference of the first and the second.
+            difference of the first and the second; of refined results those whose boundary was looked for.
 
     Raises:
         PlotError: if there is no such optimizer.
     """
     known = [str(label) for label in results.optimizer.values]
+    if optimizer is None and (looked_for := searches(results)):
+        return list(dict.fromkeys(tuple(one["labels"]) for one in looked_for if set(one["labels"]) <= set(known))) or [
+            (label,) for label in known
+        ]
     if optimizer is None:
         return [*((label,) for label in known), *([tuple(known)] if len(known) == 2 else [])]
     asked = [optimizer] if isinstance(optimizer, str) else list(optimizer)
@@ -127,6 +138,7 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
     alone = over_seeds(results, value)
     fixed, known, asked = results.attrs.get(FIXED, {}), outcomes(results), to_rest(results) and at_end(value)
     rows: list[list[Panel]] = [[] for _ in points]
+    uneven = bool(searches(results))
     for labels in of:
         lanes = results.sel(optimizer=labels[0] if len(labels) == 1 else list(labels))
         interval = (
@@ -138,18 +150,29 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
         order = {dim: axis.order for dim, axis in along.items()}
         for row, point in zip(rows, points, strict=True):
             here = statuses.isel(point).isel(order).transpose(*dims, "seed").values
-            row.append(
-                Panel(
-                    labels,
-                    fixed | {axis.name: axis.name_of(point[dim]) for dim, axis in further.items()},
-                    tuple(axis.ascending() for axis in along.values()),
-                    interval.isel(point).isel(order).transpose(*dims),
-                    np.stack([(here == code).sum(-1) for code in range(len(known))], -1),
-                    known,
-                    asked,
-                )
+            panel = Panel(
+                labels,
+                fixed | {axis.name: axis.name_of(point[dim]) for dim, axis in further.items()},
+                tuple(axis.ascending() for axis in along.values()),
+                interval.isel(point).isel(order).transpose(*dims),
+                np.stack([(here == code).sum(-1) for code in range(len(known))], -1),
+                known,
+                asked,
             )
+            row.append(filled(panel, [results[dim].attrs[COARSE] for dim in dims]) if uneven else panel)
     return rows
+
+
+def filled(panel: Panel, coarse: Sequence[Sequence[float]]) -> Panel:
+    """A panel of refined results: cells without lanes show those of the nearest that has; see `owners`."""
+    absent = next(code for code, one in enumerate(panel.outcomes) if one.name == "pending")
+    counts = panel.counts.copy()
+    own = counts.sum(-1) > counts[..., absent]
+    counts[own, absent] = 0  # seeds that were not asked for
+    owner = owners(panel.axes, coarse, own)
+    interval = panel.interval.map(lambda each: each.copy(data=each.values.ravel()[owner]))
+    counts = counts.reshape(-1, counts.shape[-1])[owner]
+    return panel._replace(interval=interval, counts=counts, own=own)
 
 
 def where(fixed: Mapping[str, str], results: xr.Dataset) -> list[str]:

@@ -25,12 +25,13 @@ class Interval(NamedTuple):
     seeds: np.ndarray
 
 
-def student(values: ArrayLike, axis: int = -1) -> Interval:
+def student(values: ArrayLike, axis: int = -1, level: float = LEVEL) -> Interval:
     """Mean and Student's t interval over an axis; NaN values are left out. One value has an infinite interval.
 
     Args:
         values: [..., seeds, ...] numbers.
         axis: the axis of the seeds.
+        level: how likely the interval holds what it is of.
     """
     values = np.asarray(values, float)
     present = np.isfinite(values)
@@ -39,27 +40,28 @@ def student(values: ArrayLike, axis: int = -1) -> Interval:
     mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
     square = np.where(present, (values - np.expand_dims(mean, axis)) ** 2, 0).sum(axis)
     freedom = np.maximum(count - 1, 1)
-    half = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(square / freedom / np.maximum(count, 1))
+    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(square / freedom / np.maximum(count, 1))
     half = np.where(count > 1, half, np.inf)
     low, high = (np.where(count > 0, mean + sign * half, np.nan) for sign in (-1, 1))
     return Interval(mean, low, high, count)
 
 
-def wilson(rate: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def wilson(rate: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval of a rate seen in `trials` independent trials.
 
     Args:
         rate: fractions in [0, 1].
         trials: how many examples are behind each, > 0.
+        level: how likely the interval holds what it is of.
     """
     rate, trials = np.asarray(rate, float), np.asarray(trials, float)
-    z = stats.norm.ppf(0.5 + LEVEL / 2)
+    z = stats.norm.ppf(0.5 + level / 2)
     centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
     return centre - half, centre + half
 
 
-def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1) -> Interval:
+def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1, level: float = LEVEL) -> Interval:
     """Mean error rate over seeds with an interval that knows the examples behind it.
 
     Student's t over seeds, never narrower than Wilson's interval of the examples of all seeds together (which keeps
@@ -69,13 +71,16 @@ def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1) -> In
         errors: [..., seeds, ...] error rates; NaN where a seed does not count.
         examples: examples behind one seed's rate; a scalar or the result's shape.
         axis: the axis of the seeds.
+        level: how likely the interval holds what it is of.
     """
-    mean, low, high, count = student(errors, axis)
-    pooled = wilson(mean, np.maximum(count, 1) * np.asarray(examples))
+    mean, low, high, count = student(errors, axis, level)
+    pooled = wilson(mean, np.maximum(count, 1) * np.asarray(examples), level)
     return Interval(mean, np.clip(np.fmin(low, pooled[0]), 0, 1), np.clip(np.fmax(high, pooled[1]), 0, 1), count)
 
 
-def difference_interval(first: ArrayLike, second: ArrayLike, examples: ArrayLike, axis: int = -1) -> Interval:
+def difference_interval(
+    first: ArrayLike, second: ArrayLike, examples: ArrayLike, axis: int = -1, level: float = LEVEL
+) -> Interval:
     """Mean difference of two error rates over seeds that both have, with an interval that knows the examples.
 
     Student's t of the seeds' differences (they share noise and start), never narrower than Newcombe's interval for the
@@ -87,13 +92,14 @@ def difference_interval(first: ArrayLike, second: ArrayLike, examples: ArrayLike
         second: the same of the other.
         examples: examples behind one seed's rate; a scalar or the result's shape.
         axis: the axis of the seeds.
+        level: how likely the interval holds what it is of.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
-    mean, low, high, count = student(first - second, axis)
+    mean, low, high, count = student(first - second, axis, level)
     both = np.isfinite(first - second)
     pooled = np.maximum(count, 1) * np.asarray(examples)
     (one, one_low, one_high), (two, two_low, two_high) = (
-        (rate, *wilson(rate, pooled))
+        (rate, *wilson(rate, pooled, level))
         for rate in (student(np.where(both, r, np.nan), axis).mean for r in (first, second))
     )
     low = np.fmin(low, mean - np.hypot(one - one_low, two_high - two))

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adam_vs_gd.errors import SpecError
-from adam_vs_gd.problem import Family, Fit, Section, Variants
+from adam_vs_gd.problem import Family, Fit, Number, Section, Variants
 from adam_vs_gd.problems import family_of_spec
 from adam_vs_gd.spec.plain import hint_of, plain, typed
-from adam_vs_gd.spec.values import check_number, values
+from adam_vs_gd.spec.values import check_number, is_axis, values
 
 DEFAULT_NAME = "sweep"
 DEFAULT_SEEDS = 5
 MOST_SEEDS = 1_000_000
 PRECISION = "precision"  # the choice that numbers are checked in
-COMMON = ("name", "seeds", "record")
+COMMON = ("name", "seeds", "record", "refine")
 """Keys that every spec has."""
+REFINE: Mapping[str, Number] = {
+    "level": Number(float, -math.inf, math.inf, None, "", "level that is looked for"),
+    "depth": Number(int, 1, 24, None, "", "how often a cell is halved"),
+    "max_lanes": Number(int, 1, 2**53, None, "", "lanes at most"),
+    "max_seeds": Number(int, 1, MOST_SEEDS, None, "", "seeds of a point at most"),
+}
+"""Numbers of [refine]; beside them it has:"""
+REFINE_WORDS = ("value", "of", "tolerance")
+TOLERANCE = Number(float, 0, math.inf, None, "", "width of a cell", above=True)
 
 
 def nearest(key: str, known: Sequence[str]) -> str:
@@ -136,6 +146,40 @@ def check_seeds(value: Any, mistakes: list[str]) -> tuple[int, ...] | None:
     return None
 
 
+def check_refine(given: Any, mistakes: list[str]) -> dict[str, Any] | None:
+    """[refine], as far as it can be checked by itself; None where nothing is refined."""
+    if given is None or given is False:
+        return None
+    given = {} if given is True else given
+    if not isinstance(given, Mapping):
+        mistakes.append(f"refine = {typed(given)}: must be a table, [refine] level = 0.5{hint_of(given)}")
+        return {}
+    checked: dict[str, Any] = {}
+    for key, value in given.items():
+        path = f"refine.{key}"
+        if key in REFINE and not is_axis(value):
+            checked[key] = check_number(path, REFINE[key], value, "float64", mistakes)
+        elif key in REFINE:
+            mistakes.append(f"{path} = {typed(value)}: must be {REFINE[key].allowed}")
+        elif key == "tolerance":
+            table = value if isinstance(value, Mapping) else {"": value}
+            widths = {axis: check_number(f"{path}.{axis}".rstrip("."), TOLERANCE, width, "float64", mistakes)
+                      for axis, width in table.items()}  # fmt: skip
+            checked[key] = widths if isinstance(value, Mapping) else widths[""]
+        elif key == "value" and isinstance(value, str):
+            checked[key] = value
+        elif key == "of" and isinstance(value, str):
+            checked[key] = (value,)
+        elif key == "of" and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            checked[key] = tuple(value)
+        elif key in REFINE_WORDS:
+            some = {"value": 'the name of a variable, or "status"', "of": "a label, a difference, or a list of them"}
+            mistakes.append(f"{path} = {typed(value)}: must be {some[key]}{hint_of(value)}")
+        else:
+            mistakes.append(f"{path} = {typed(value)}: unknown key; {nearest(key, [*REFINE, *REFINE_WORDS])}")
+    return checked
+
+
 def check_record(record: Any, steps: Any, most: int, mistakes: list[str]) -> Any:
     """How many steps a trajectory is kept at; as many as suit, or fewer of a short training, where it is left out."""
     if record is None:
@@ -196,6 +240,7 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
     if not (isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*", name)):
         mistakes.append(f"name = {typed(name)}: must be letters, digits, - and _, fit for a folder")
     spec: dict[str, Any] = {"name": name, "seeds": check_seeds(given.get("seeds", DEFAULT_SEEDS), mistakes)}
+    spec["refine"] = check_refine(given.get("refine"), mistakes)
     if family.read is None:
         spec |= read_sections(family, given, mistakes)
         if "problem" in given:

@@ -64,6 +64,7 @@ class SweepSpec:
         axes: of such a problem, its swept numbers;
         fixed: those that are not swept; and
         static: those that are compiled in, swept or not.
+        refine: what is looked for between the values of the axes, see docs/refining.md; None to fill the grid.
 
     Raises:
         SpecError: naming every mistake at once.
@@ -81,6 +82,7 @@ class SweepSpec:
     axes: Any = None
     fixed: Any = None
     static: Any = None
+    refine: Any = None
 
     def __post_init__(self) -> None:
         given = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -22,7 +22,7 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
 
 
 def fixed(spec: SweepSpec, labels: Collection[str]) -> dict[str, Any]:
-    """{dotted key: value} of all in a spec but its seeds, as its family compares it; of variants those with `labels`.
+    """{dotted key: value} of all in a spec but its seeds and how it is refined, as its family compares it; of variants those with `labels`.
 
     It does not matter in which of its tables a problem that is no network has a number.
     """
@@ -40,7 +40,7 @@ def fixed(spec: SweepSpec, labels: Collection[str]) -> dict[str, Any]:
     for key, value in spec.to_dict().items():
         if key == variants:
             add((key,), {label: table for label, table in value.items() if label in labels})
-        elif key != "seeds":
+        elif key not in ("seeds", "refine"):
             add((key,), value)
     return found
 

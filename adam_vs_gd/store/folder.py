@@ -16,8 +16,9 @@ import tomli_w
 import xarray as xr
 
 from adam_vs_gd.errors import DamageError, DiskError, FolderError, SpecError
+from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.spec.cells import Cell
+from adam_vs_gd.spec.cells import Cell, Lane, cells
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
 from adam_vs_gd.store.agreement import disagreements
@@ -250,8 +251,25 @@ class Folder:
                 origins.add(stored)
                 yield stored
 
-        dataset = to_dataset(spec or self.spec(), rows(), everything=everything)
+        spec = spec or self.spec()
+        if spec.refine is None:
+            dataset = to_dataset(spec, rows(), everything=everything)
+        else:
+            dataset = self.refinement(spec).dataset(rows())
         return dataset.assign_attrs(combined(origins.all()))
+
+    def refinement(self, spec: SweepSpec) -> Refinement:
+        """How far a sweep is that is refined, by all in the journal that is whole."""
+        refinement = Refinement(spec)
+        for stored in self.journal.read():
+            if stored.rows is not None:
+                refinement.add(stored.rows)
+        refinement.go_on()
+        return refinement
+
+    def lanes(self, spec: SweepSpec) -> list[Lane]:
+        """The lanes that a sweep has asked for: all of a grid; of one that is refined as far as it is."""
+        return [lane for _, lane in cells(spec)] if spec.refine is None else self.refinement(spec).lanes()
 
     def consolidate(self, dataset: xr.Dataset) -> None:
         """Write `dataset.zarr` (Zarr 3, checksums in every chunk), in place of an older one."""

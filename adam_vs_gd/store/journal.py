@@ -125,6 +125,12 @@ class Journal:
             if rows is not None:
                 yield rows
 
+    def those(self, names: Iterable[str]) -> Iterator[dict[str, np.ndarray]]:
+        """The chunks of some names that are whole files of their own, as those are that have just been committed."""
+        for name in names:
+            if (rows := unsealed((self.path / f"{name}{CHUNK}").read_bytes(), None)) is not None:
+                yield rows
+
     def files(self) -> list[Path]:
         """The files of the committed chunks that are in no pack."""
         return files_of(self.path, CHUNK)

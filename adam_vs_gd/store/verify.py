@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.mirror import object_of, pull
 
@@ -24,8 +23,7 @@ def verify(folder: Folder) -> tuple[str, bool]:
     sound = not lines
     spec = folder.spec()
     survey = folder.journal.survey()
-    everything = list(cells(spec))
-    wanted = {lane.digest for _, lane in everything}
+    wanted = {lane.digest for lane in folder.lanes(spec)}
     for damage in survey.damaged:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
         lines.append(f"{damage.place}: damaged (its SHA-256 is wrong); {held}")
@@ -35,7 +33,7 @@ def verify(folder: Folder) -> tuple[str, bool]:
         lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
     whole = sound and not survey.damaged and not lost
     if not survey.damaged:
-        found = folder.zarr_says(folder.dataset(spec, everything))
+        found = folder.zarr_says(folder.dataset(spec))
         whole &= found in ("whole", "missing") or (found == "different" and not complete)
         says = {
             "whole": "whole",

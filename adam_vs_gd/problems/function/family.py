@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VERSION = 1  # of how lanes of a function are trained
 KEYS = ("import", "version", "precision", "dims", "code", "outputs")
 TABLES = ("axes", "fixed", "static")
-TOP = ("name", "seeds", "steps", "record", "problem", *TABLES)
+TOP = ("name", "seeds", "steps", "record", "refine", "problem", *TABLES)
 PRECISIONS = ("float32", "float64")
 ONE_BY_ONE = "one by one"  # the way of lanes that are not vmapped
 STEPS = Number(int, 1, 2**31 - 1, None, "$t$", "training steps")
