@@ -107,7 +107,7 @@ def difference_interval(
     return Interval(mean, np.clip(low, -1, 1), np.clip(high, -1, 1), count)
 
 
-def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
+def over_seeds(results: xr.Dataset, name: str, level: float = LEVEL) -> xr.Dataset:
     """Mean, interval and count of a variable over the seeds of a result.
 
     Which lanes count is their status's to say: those that are pending or diverged do not.
@@ -115,15 +115,16 @@ def over_seeds(results: xr.Dataset, name: str) -> xr.Dataset:
     Args:
         results: the Dataset of a sweep.
         name: one of its variables, final or a trajectory.
+        level: how likely an interval holds the mean.
 
     Returns:
-        `mean`, `low`, `high` (95 %) and `seeds` (how many count), without the dimension `seed`.
+        `mean`, `low`, `high` and `seeds` (how many count), without the dimension `seed`.
     """
     values = counted(results, name)
     if is_rate(results, name):
-        interval = error_interval(values.values, examples(results, name, values))
+        interval = error_interval(values.values, examples(results, name, values), level=level)
     else:
-        interval = student(values.values)
+        interval = student(values.values, level=level)
     return labelled(interval, values)
 
 

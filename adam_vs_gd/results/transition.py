@@ -14,6 +14,7 @@ from adam_vs_gd.errors import PlotError
 from adam_vs_gd.results.axis import Axis, axis_of
 from adam_vs_gd.results.selection import check_value, choose_axes, complete, swept
 from adam_vs_gd.results.statistics import LEVEL, counted, over_seeds
+from adam_vs_gd.results.uneven import confidence, searches, there
 from adam_vs_gd.results.words import drawn_first, is_rate
 
 RESAMPLES = 2000
@@ -129,6 +130,8 @@ def boundary(
     one seed share their noise. It never is narrower than the two values of x that enclose the crossing: no more is
     known if the error jumps between them. An end of it is infinite (0 on a logarithmic axis) where the transition may
     lie off the axis.
+    Of refined results a row has the points at which lanes were trained, and those whose own interval is on one side of
+    the level enclose the crossing: the interval is from the one to the other, be there cells that do not tell or not.
     As in means, lanes of some statuses do not count (pending, diverged); no crossing is looked for across cells
     without a mean.
 
@@ -166,9 +169,20 @@ def boundary(
     seeds, shape = lanes.sizes["seed"], lanes.shape[:-2]
     axes = [axis_of(results.isel(optimizer=k), x) for k in range(shape[0])]
     weights = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    cells = over_seeds(results, value).transpose(*outer, y, x)
+    cells = over_seeds(results, value, confidence(results)).transpose(*outer, y, x)
     side = side_of(cells["low"].values, cells["high"].values, level)
-    rows = [transition(lanes.values[i], axes[i[0]], level, wanted, weights, side[i]) for i in np.ndindex(shape)]
+    uneven = bool(searches(results))
+    known = there(results).transpose(*outer, y, x).values if uneven else np.ones(side.shape, bool)
+    rows, behind = [], [seeds]
+    for i in np.ndindex(shape):
+        keep = known[i]
+        axis = axes[i[0]]
+        axis = axis._replace(values=axis.values[keep], texts=tuple(np.array(axis.texts)[keep]) if axis.texts else ())
+        rows.append(transition(lanes.values[i][keep], axis, level, wanted, weights, side[i][keep], tell=not uneven))
+        if uneven and rows[-1].direction:
+            around = np.isin(axis.values, [rows[-1].below, rows[-1].above])
+            behind.append(int(cells["seeds"].values[i][keep][around].min()))
+    seeds = int(np.median(behind[1:])) if len(behind) > 1 else seeds
 
     dims = (*outer, y)
     name = axes[0].name if len({axis.name for axis in axes}) == 1 else x
@@ -190,6 +204,8 @@ def transition(
     directions: Sequence[int],
     weights: np.ndarray,
     side: np.ndarray,
+    *,
+    tell: bool = True,
 ) -> Transition:
     """Where a row goes through a level first.
 
@@ -200,6 +216,7 @@ def transition(
         directions: those that count.
         weights: [resamples, seeds] how often each seed is in each resample.
         side: [k] -1 where a cell's interval is below the level, 1 above, 0 where it holds it.
+        tell: whether resamples tell the interval; else the nearest cells do that are on one side.
     """
     if len(lanes) < 2:
         return Transition()
@@ -212,10 +229,14 @@ def transition(
     crossing, way = min(ways, key=lambda found: found[0].left)
     place = float(between(at, crossing))
     places = between(at, first_crossing(weighted_mean(lanes, weights), level, way))
-    low, high = interval(place, places, lanes.shape[1])
-    around = at[crossing.left], at[crossing.left + 1]
+    around, side = (at[crossing.left], at[crossing.left + 1]), side[axis.order]
+    if tell:
+        low, high = interval(place, places, lanes.shape[1])
+    else:
+        before, after = at[: crossing.left + 1][side[: crossing.left + 1] == -way], at[side == way]
+        low, high = before.max(initial=-np.inf), after[after >= around[1]].min(initial=np.inf)
+        places = np.clip(np.where(np.isnan(places), place, places), low, high)
     position, low, high, below, over = axis.inverse([place, min(low, around[0]), max(high, around[1]), *around])
-    side = side[axis.order]
     resolved = bool(side[crossing.left] * side[crossing.left + 1] < 0)
     return Transition(position, low, high, below, over, way, crossings, resolved, axis.inverse(places))
 

@@ -11,6 +11,7 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from adam_vs_gd.results.axis import Axis
+from adam_vs_gd.results.statistics import LEVEL
 from adam_vs_gd.results.words import STATUS, pending
 
 ATTRIBUTE = "refinement"  # of results: what was looked for, as JSON
@@ -44,6 +45,11 @@ def searches(results: xr.Dataset) -> Sequence[Mapping[str, Any]]:
     """What has been looked for in refined results; nothing in others."""
     about = refinement(results)
     return [] if about is None else about["searches"]
+
+
+def confidence(results: xr.Dataset) -> float:
+    """Of an interval by which a point is on one side of a level: in refined results each of several looks has its own."""
+    return min((one["confidence"] for one in searches(results)), default=LEVEL)
 
 
 def level_in(results: xr.Dataset, value: str, name: str) -> float | None:
