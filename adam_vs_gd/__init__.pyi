@@ -25,7 +25,8 @@ from .problems.two_patch.models import Linear, TwoLayerCNN
 from .problems.two_patch.problem import Training, train
 from .problems.two_patch.training import make_train_step
 from .randomness import seed_key
-from .results.transition import boundary, fit_exponent
+from .results.power_law import fit_exponent
+from .results.transition import boundary
 from .spec.sweep_spec import SweepSpec, load_spec
 from .store.folder import load_results
 from .surroundings import numerics

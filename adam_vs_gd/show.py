@@ -15,6 +15,8 @@ from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, complete, swept
 from adam_vs_gd.results.statistics import census, over_seeds
 from adam_vs_gd.results.time import moving, rest, to_rest, wanted, when
+from adam_vs_gd.results.uneven import at_coarse, searches, there
+from adam_vs_gd.results.uneven import told as told_of
 from adam_vs_gd.results.words import drawn_first, is_rate, outcomes, pending, shown, variable_words
 
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
@@ -30,7 +32,8 @@ def summary(results: xr.Dataset, width: int = 80) -> Text:
         width: characters of a line, for the diagram.
     """
     results = complete(results)
-    parts = [Text(heading(results)), Text(statuses(results)), *heatmaps(results, width), Text(table(results))]
+    coarse = at_coarse(results, swept(results))
+    parts = [Text(heading(results)), Text(statuses(results)), *heatmaps(coarse, width), Text(table(results))]
     return Text("\n\n").join(parts)
 
 
@@ -41,12 +44,15 @@ def heading(results: xr.Dataset) -> str:
     done = int((results.status != pending(results)).sum())
     axes = ", ".join(f"{dim} ({results.sizes[dim]})" for dim in ["optimizer", *swept(results), "seed"])
     fixed = ", ".join(f"{name} = {coord.item():g}" for name, coord in results.coords.items() if coord.ndim == 0)
+    refined = told_of(results)
+    far = f"{done} lanes computed" if refined else f"{done} of {cells} cells computed"
     lines = [
-        f"{results.attrs['title']}: {done} of {cells} cells computed",
+        f"{results.attrs['title']}: {far}",
         f"axes   {axes}",
         f"fixed  {fixed}",
         *what(results),
         *time(results),
+        *(f"{'looked' if not k else '':<6} {line}" for k, line in enumerate(refined)),
     ]
     if "device" in results.attrs:
         lines.append(f"by     {results.attrs['versions']}; {results.attrs['platform']} ({results.attrs['device']})")
@@ -67,7 +73,10 @@ def what(results: xr.Dataset) -> list[str]:
 
 def statuses(results: xr.Dataset) -> str:
     """Cells of each status, by optimizer."""
-    (_, *found), *rows = census(complete(results))
+    (_, *found), *rows = census(results := complete(results))
+    if searches(results) and "pending" in found:  # which is all of the union of values where nothing was asked for
+        at = found.index("pending")
+        found, rows = found[:at] + found[at + 1 :], [row[: at + 1] + row[at + 2 :] for row in rows]
     return columns([["status", *found], *rows])
 
 
@@ -84,7 +93,9 @@ def heatmaps(results: xr.Dataset, width: int) -> list[Text]:
     value = drawn_first(results)
     if not is_rate(results, value):
         return []
-    rows = panels(results, (y, x), value, [(str(label),) for label in results.optimizer.values])
+    here = there(results).any([dim for dim in results.status.dims if dim not in ("optimizer", "seed")])
+    labels = results.optimizer.values[here.values] if searches(results) else results.optimizer.values
+    rows = panels(results, (y, x), value, [(str(label),) for label in labels])
     flat = [panel for row in rows for panel in row]
     words = variable_words(results, value)
     drawn = [heatmap(panel, words, width) for panel in flat[:MAX_HEATMAPS]]
@@ -139,16 +150,18 @@ def table(results: xr.Dataset) -> str:
     heads = [dim.removesuffix("_index") for dim in axes]
     dims = ("optimizer", *axes)
     points = results.status.isel(seed=0, drop=True)
-    listed = lambda values: values.broadcast_like(points).transpose(*dims).values.ravel().tolist()  # noqa: E731
-
     found = results.status.transpose(*dims, "seed").values
+    own = (found != pending(results)).any(-1) if searches(results) else np.ones(points.shape, bool)
+    listed = lambda values: values.broadcast_like(points).transpose(*dims).values[own].tolist()  # noqa: E731
+    found = found[own]
     odd = {one.name: found == k for k, one in enumerate(known) if not one.good}
     odd |= {"not at rest": np.isin(found, moving(known))} if to_rest(results) else {}
-    counts = np.array([lanes.sum(-1) for lanes in odd.values()], int).reshape(len(odd), points.size).T.tolist()
+    odd = {name: lanes for name, lanes in odd.items() if name != "pending" or not searches(results)}
+    counts = np.array([lanes.sum(-1) for lanes in odd.values()], int).reshape(len(odd), len(found)).T.tolist()
     notes = [", ".join(f"{n} {name}" for name, n in zip(odd, here, strict=True) if n) for here in counts]
 
     seeds = [listed(summary["seeds"]) for summary in summaries.values()]
-    counted = [str(max(here)) for here in zip(*seeds, strict=True)] or ["0"] * points.size
+    counted = [str(max(here)) for here in zip(*seeds, strict=True)] or ["0"] * len(found)
     cells = [map(told, *(listed(summary[name]) for name in ("mean", "low", "high"))) for summary in summaries.values()]
     values = [[f"{value:.4g}" for value in listed(results[name])] for name in heads]
     head = ["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), f"not {wanted(results)}"]

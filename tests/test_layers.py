@@ -13,12 +13,13 @@ from adam_vs_gd.problems import KNOWN, family_named
 PACKAGE = Path(__file__).parent.parent / "adam_vs_gd"
 ROOMS = (
     "errors", "types", "vocabulary", "problem", "surroundings", "randomness", "objects", "problems", "spec", "results",
-    "store", "engine", "problems.", "plot", "report", "show", "experiments", "bench", "cli",
+    "refine", "store", "engine", "problems.", "plot", "report", "show", "experiments", "bench", "cli",
 )  # fmt: skip
 """From the ground up: a module imports from its own room and from those below. `problems` is the table of families,
 which looks them up by name when it is asked; `problems.` are they."""
 GENERIC = (
-    "vocabulary", "problem", "problems", "objects", "spec", "results", "store", "engine", "plot", "report", "show",
+    "vocabulary", "problem", "problems", "objects", "spec", "results", "refine", "store", "engine", "plot", "report",
+    "show",
 )  # fmt: skip
 """Rooms that name no problem."""
 WORDS = frozenset({
@@ -34,8 +35,8 @@ ALLOWED = {
     ("engine", "alpha"), ("report", "alpha"),  # the letter
 }  # fmt: skip
 NO_JAX = (
-    "errors", "types", "vocabulary", "problem", "objects", "problems", "spec", "results", "store", "plot", "report",
-    "show",
+    "errors", "types", "vocabulary", "problem", "objects", "problems", "spec", "results", "refine", "store", "plot",
+    "report", "show",
 )  # fmt: skip
 """Rooms that never import JAX; and modules of others that do not:"""
 NO_JAX_EITHER = (

@@ -12,7 +12,8 @@ from small import STATUSES
 
 import adam_vs_gd as ag
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.results.transition import FALLING, RISING, contour, first_crossing, interval, masked_slopes
+from adam_vs_gd.results.power_law import masked_slopes
+from adam_vs_gd.results.transition import FALLING, RISING, contour, first_crossing, interval
 
 S = np.array([10, 15, 22, 33, 47, 68, 100, 150])
 ALPHA = np.geomspace(0.01, 1, 25)

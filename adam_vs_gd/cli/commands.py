@@ -24,12 +24,15 @@ DONE, FAILED = 0, 1
 
 def run_sweep(options: argparse.Namespace) -> int:
     """`adam-vs-gd sweep`."""
-    from adam_vs_gd.spec.sweep_spec import load_spec, parse_override
+    from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec, parse_override
 
     if options.measure and not options.dry_run:
         raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
     overrides = dict(parse_override(text) for text in options.overrides)
     spec = load_spec(options.spec, overrides)
+    if options.refine is not None:
+        given = spec.to_dict()
+        spec = SweepSpec(**given | {"refine": given.get("refine", {}) if options.refine else None})
     out = Path("runs") / spec.name if options.out is None else options.out
     if not options.quiet:
         print(f"{spec.name}: loading JAX", file=sys.stderr, flush=True)
@@ -37,15 +40,23 @@ def run_sweep(options: argparse.Namespace) -> int:
     from adam_vs_gd.store.folder import Folder
 
     folder = Folder(out)
-    if not (options.overwrite or spec.names_code):
-        folder.check(spec)
+    if not spec.names_code:
+        if spec.refine is not None:
+            from adam_vs_gd.refine.question import questions_of
+
+            questions_of(spec)
+        if not options.overwrite:
+            folder.check(spec)
 
     load_jax(idle=options.executor is not None and not options.dry_run)
     from adam_vs_gd.engine import estimate, plan, sweep
 
     settings = settings_of(options)
     if options.dry_run:
-        todo, limits = estimate.plan_sweep(spec, None if options.overwrite else folder, settings)
+        there = None if options.overwrite else folder
+        todo, limits = estimate.plan_sweep(spec, there, settings)
+        if spec.refine is not None:
+            print(estimate.refinement_of(spec, there), "the next round:", sep="\n")
         print(plan.describe(todo, limits))
         if options.measure:
             print(estimate.estimate(spec, todo, settings))
@@ -53,15 +64,17 @@ def run_sweep(options: argparse.Namespace) -> int:
     results = sweep.sweep(spec, out, {}, settings, overwrite=options.overwrite, executor=options.executor)
 
     from adam_vs_gd import plot, show
+    from adam_vs_gd.results.uneven import searches, unfinished
 
     print(show.heading(results), show.statuses(results), sep="\n\n", end="\n\n")
     try:
-        picture = plot.suitable(results)
-        print(folder.share(plot.save(picture, folder.figures / f"{picture.name}.png")))
+        for draw in (plot.suitable, plot.spent) if searches(results) else (plot.suitable,):
+            picture = draw(results)
+            print(folder.share(plot.save(picture, folder.figures / f"{picture.name}.png")))
     except PlotError as error:
         print(f"no picture: {error}")
     print(folder.place(folder.zarr))
-    return FAILED if (results.status == 0).any() else DONE
+    return FAILED if unfinished(results) else DONE
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

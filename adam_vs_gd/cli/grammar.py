@@ -35,6 +35,10 @@ def parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", default=[],
                        help="override a key of the spec, for instance data.alpha=0.3; several may follow")  # fmt: skip
+    sweep.add_argument("--refine", action=argparse.BooleanOptionalAction,
+                       help="halve the cells where the test error crosses 1/2, or what [refine] of the spec says, and "
+                       "leave the others; --no-refine fills the grid, whatever the spec says; see "
+                       "docs/refining.md")  # fmt: skip
     machine_options(sweep)
     sweep.add_argument("--executor", metavar="WHERE",
                        help="train on many: dask (one process for each device of this machine), dask:ADDRESS or "

@@ -20,8 +20,8 @@ from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.placing import Make
 from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
 from adam_vs_gd.engine.progress import Far, Meter, Pulse, duration, progress_on
-from adam_vs_gd.engine.run import Run, holding, locked, mirrored, refuse_unfit, running, wait_for, writing
 from adam_vs_gd.engine.rounds import Round, plan_of, rounds
+from adam_vs_gd.engine.run import Run, holding, locked, mirrored, refuse_unfit, running, wait_for, writing
 from adam_vs_gd.engine.runner import Hooks, run_plan
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.task import Kept

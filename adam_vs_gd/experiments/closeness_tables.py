@@ -9,8 +9,9 @@ from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.summary import over
 from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.results.columns import number
+from adam_vs_gd.results.power_law import MIN_POINTS, fit_exponent
 from adam_vs_gd.results.statistics import difference, over_seeds
-from adam_vs_gd.results.transition import MIN_POINTS, fit_exponent, interval
+from adam_vs_gd.results.transition import interval
 
 EXPLANATION = """\
 Signs agree: the share of the weights in supports (on a noise coordinate of some training example) where Adam's next

@@ -53,8 +53,23 @@ class Layout(NamedTuple):
         """Give panels the room that labels and bars have left them."""
         self.figure.draw_without_rendering()
 
-    def add_colours(self, places: Sequence[Axes], scheme: Scheme, text: str, chance: float | None) -> None:
-        """The bar that says what the colours of some panels mean, with the chance level marked where there is one."""
+    def add_colours(
+        self,
+        places: Sequence[Axes],
+        scheme: Scheme,
+        text: str,
+        chance: float | None,
+        names: Mapping[float, str] | None = None,
+    ) -> None:
+        """The bar that says what the colours of some panels mean, with the chance level marked where there is one.
+
+        Args:
+            places: the panels.
+            scheme: their colours.
+            text: what these mean.
+            chance: the level that is marked.
+            names: {value: what it is called} of the ticks, if they are not to be numbers.
+        """
         below = self.own and self.columns > 1
         for some in [places] if self.own else [[place] for place in places]:
             width, height = self.panel_points
@@ -63,6 +78,8 @@ class Layout(NamedTuple):
             bar = self.figure.colorbar(ScalarMappable(scheme[1], scheme[0]), ax=some, pad=0.03, **where)
             bar.set_label(wrapped(text, side * width if below else height))
             bar.outline.set_linewidth(0.6)
+            if names is not None:
+                bar.set_ticks(list(names), labels=list(names.values()))
             if chance is not None:
                 line = bar.ax.axvline if below else bar.ax.axhline
                 line(chance, color="white", linewidth=1.2)

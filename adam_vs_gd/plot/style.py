@@ -6,7 +6,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import CenteredNorm, LogNorm, Normalize
+from matplotlib.colors import CenteredNorm, Colormap, LogNorm, Normalize
 
 STYLE: Any = {
     "font.size": 8,
@@ -41,7 +41,7 @@ CHANCE = 0.5  # of two classes; the contour of an error is there
 DECADES = 1e3  # between the least and the largest value: colours are logarithmic beyond
 
 
-Scheme = tuple[str, Normalize]
+Scheme = tuple[str | Colormap, Normalize]
 """A colour map, and the norm that goes with it."""
 
 

@@ -1,4 +1,4 @@
-"""What a search is likely to take: the same search on a plane through the middle, and what has been seen of the true."""
+"""What a search is likely to take, by one on a plane through the middle and by how far it has come."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from adam_vs_gd.problem import DONE, PENDING
 from adam_vs_gd.refine.looks import looks_of
+from adam_vs_gd.refine.question import finest
+from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.refine.search import Question, Search
 from adam_vs_gd.refine.tree import Vertex, place
 
@@ -30,12 +32,41 @@ class Forecast(NamedTuple):
     rounds: int
 
 
+def most(question: Question) -> int:
+    """Lanes that a search takes at most."""
+    grid = finest(question.ladders) * question.looks.seeds[-1] * len(question.labels)
+    return grid if question.most is None else min(grid, question.most)
+
+
+def described(refinement: Refinement) -> str:
+    """What a refinement may cost, and what it is likely to, as `--dry-run` prints it."""
+    lines = []
+    for search in refinement.searches:
+        question = search.question
+        seeds, levels = question.looks.seeds, rehearsed(question)
+        name = f" of {question.name}" if question.name else ""
+        level = "" if question.level is None else f" = {question.level:g}"
+        cells = " x ".join(f"{ladder.intervals} ({ladder.key})" for ladder in question.ladders)
+        halved = ", ".join(f"{ladder.key} {ladder.depth} times" for ladder in question.ladders)
+        likely = forecast(search, levels)
+        grid = finest(question.ladders) * seeds[0] * len(question.labels)
+        lines.append(
+            f"{question.value}{level}{name}: {cells} cells, halved where it is crossed, {halved} at most; "
+            f"{seeds[0]} to {seeds[-1]} seeds a point\n"
+            f"  at most {most(question):,} lanes; about {likely.lanes:,} in {likely.rounds} rounds if the boundary is "
+            f"as long as a straight one and {seeds[0]} seeds tell, against {grid:,} of the grid with {seeds[0]} seeds"
+        )
+    return "\n".join(lines)
+
+
 def rehearsed(question: Question) -> list[int]:
     """Lanes that a search for a plane asks for until each of its levels is done, the first seeds sufficing anywhere."""
     axes, depth = len(question.ladders), max(ladder.depth for ladder in question.ladders)
     across = max(ladder.intervals for ladder in question.ladders)
     rehearsed_depth = max(1, min(depth, int(math.log2(max(2.0, WIDEST[axes] / across)))))
-    ladders = tuple(replace(ladder, depth=min(ladder.depth, rehearsed_depth), middles={}) for ladder in question.ladders)
+    ladders = tuple(
+        replace(ladder, depth=min(ladder.depth, rehearsed_depth), middles={}) for ladder in question.ladders
+    )
     looks = looks_of(question.looks.seeds[0], question.looks.seeds[0])
     easy = replace(question, ladders=ladders, looks=looks, level=0.5, rate=False, most=None, statuses=(PENDING, DONE))
     spans = [ladder.axis.forward(ladder.axis.values[[0, -1]]) for ladder in ladders]
@@ -75,5 +106,4 @@ def forecast(search: Search, levels: Sequence[int]) -> Forecast:
     if search.look and max(search.look.values()):  # the last vertices, too, will be looked at again
         ahead += len(search.question.looks.seeds) - 1 - min(ask.look for ask in search.asks)
     lanes = round(search.spent * levels[-1] / levels[level])
-    most = search.question.most
-    return Forecast(lanes if most is None else min(most, lanes), search.rounds + ahead)
+    return Forecast(min(most(search.question), lanes), search.rounds + ahead)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from adam_vs_gd.problem import Outcome
-from adam_vs_gd.results.statistics import LEVEL, Interval, difference_interval, error_interval, student
+from adam_vs_gd.results.statistics import LEVEL, Interval, Spread, difference_interval, error_interval, student
 
 BELOW, ABOVE = 0, 1
 UNDECIDED, UNRESOLVED, NOTHING = -1, -2, -3
@@ -48,7 +48,9 @@ def counted(values: np.ndarray, statuses: np.ndarray, known: Sequence[Outcome], 
     return np.where(counts[statuses], values, np.nan)
 
 
-def sides(values: np.ndarray, level: float, look: int, looks: Looks, examples: np.ndarray | None) -> np.ndarray:
+def sides(
+    values: np.ndarray, level: float, look: int, looks: Looks, examples: np.ndarray | None, spread: Spread | None
+) -> np.ndarray:
     """Of vertices on which side of the level they are, by the interval of their mean.
 
     Where there is one seed and there will be no other it is what its value says: nothing is known of others. From four
@@ -61,35 +63,35 @@ def sides(values: np.ndarray, level: float, look: int, looks: Looks, examples: n
         look: which one it is.
         looks: all of them.
         examples: [vertices] examples behind a value, where it is an error rate.
+        spread: [vertices] of the seeds there and around; of two seeds alone it says next to nothing.
     """
-    difference = values[0] - values[-1] if len(values) == 2 else values[0]
+    difference = difference_of(values)
     if looks.seeds == (1,):
         alone = difference[:, 0]
         return np.where(np.isnan(alone), NOTHING, np.where(alone < level, BELOW, ABOVE))
-    interval = interval_of(values, examples, looks.level)
+    interval = interval_of(values, examples, looks.level, spread)
     side = np.where(interval.high < level, BELOW, np.where(interval.low > level, ABOVE, UNDECIDED))
     if look == len(looks.seeds) - 1:
         side[side == UNDECIDED] = UNRESOLVED
     else:
-        now, last = np.maximum(interval.seeds, 2), looks.seeds[-1]
-        less = np.sqrt(now / last) * reach(np.array(last), looks) / reach(now, looks)
-        far = (interval.seeds >= LEAST) & (np.abs(interval.mean - level) < (interval.high - interval.mean) * less / 2)
-        side[(side == UNDECIDED) & far] = UNRESOLVED
+        less = np.sqrt(interval.seeds / looks.seeds[-1])
+        near = np.abs(interval.mean - level) < (interval.high - interval.mean) * less / 2
+        side[(side == UNDECIDED) & near & (interval.seeds >= LEAST)] = UNRESOLVED
     return np.where(interval.seeds == 0, NOTHING, side)
 
 
-def interval_of(values: np.ndarray, examples: np.ndarray | None, level: float) -> Interval:
+def difference_of(values: np.ndarray) -> np.ndarray:
+    """[vertices, seeds] what is told from a level: one optimizer's values, or the difference of two."""
+    return values[0] - values[-1] if len(values) == 2 else values[0]
+
+
+def interval_of(values: np.ndarray, examples: np.ndarray | None, level: float, spread: Spread | None) -> Interval:
     """The interval over seeds of one optimizer's values, or of the difference of two."""
     if examples is None:
-        return student(values[0] - values[-1] if len(values) == 2 else values[0], level=level)
+        return student(difference_of(values), level=level, spread=spread)
     if len(values) == 2:
-        return difference_interval(values[0], values[-1], examples, level=level)
-    return error_interval(values[0], examples, level=level)
-
-
-def reach(seeds: np.ndarray, looks: Looks) -> np.ndarray:
-    """Half of Student's interval of so many seeds, in standard errors."""
-    return stats.t.ppf(0.5 + looks.level / 2, seeds - 1)
+        return difference_interval(values[0], values[-1], examples, level=level, spread=spread)
+    return error_interval(values[0], examples, level=level, spread=spread)
 
 
 def kinds(statuses: np.ndarray, look: int, looks: Looks) -> np.ndarray:

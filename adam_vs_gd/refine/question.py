@@ -240,14 +240,19 @@ def check_size(spec: SweepSpec, questions: Sequence[Question], variables: int, m
 
 
 def finest(ladders: Sequence[Ladder]) -> int:
-    """Points of the grid that would be filled without a search, at most."""
-    return math.prod(ladder.intervals * 2**ladder.depth + 1 for ladder in ladders)
+    """Points of the grid that would be filled without a search."""
+    return math.prod(rungs(ladder) for ladder in ladders)
 
 
-def at_most(questions: Sequence[Question]) -> int:
-    """Lanes that a search takes at most."""
-    bound = 0
-    for question in questions:
-        grid = finest(question.ladders) * question.looks.seeds[-1] * len(question.labels)
-        bound += grid if question.most is None else min(grid, question.most)
-    return bound
+def rungs(ladder: Ladder) -> int:
+    """Values that an axis has once all of it is halved as finely as may be."""
+    if not ladder.step and len(set(np.round(np.diff(ladder.axis.forward(ladder.axis.values)), 9))) == 1:
+        return ladder.intervals * 2**ladder.depth + 1
+    todo, found = [(k * UNIT, (k + 1) * UNIT) for k in range(ladder.intervals)], 1
+    while todo:
+        low, high = todo.pop()
+        if (at := ladder.middle((low, high))) is None:
+            found += 1
+        else:
+            todo += [(low, at), (at, high)]
+    return found

@@ -51,7 +51,7 @@ class Refinement:
         value = self.searches[0].question.value
         if value not in rows:
             raise FolderError(
-                f"a chunk of this sweep has no {value}, by which it is to be refined: another version of adam-vs-gd has "
+                f"a chunk of this sweep has no {value}, by which it is refined: another version of adam-vs-gd has "
                 "computed it; go on with that version, or choose another folder with --out"
             )
         numbers = rows[value]
@@ -147,13 +147,15 @@ def told(search: Search) -> dict[str, Any]:
     ladders, looks = question.ladders, question.looks
     asked = {vertex: looks.seeds[look] for vertex, look in search.look.items()}
     names = [one.name for one in question.statuses]
+    ends = [float(search.low), float(search.high)]
+    level = {} if question.level is None else {"level": question.level, "range": ends}
     return {
         "of": question.name, "labels": list(question.labels), "value": question.value,
-        **({} if question.level is None else {"level": question.level}),
+        **level,
         "kinds": [("below", "above")[kind] if question.level is not None else names[kind] for kind in kinds],
         "looks": list(looks.seeds), "confidence": looks.level,
         "lanes": search.spent, "rounds": search.rounds, "points": len(asked),
-        "grid": finest(ladders) * looks.seeds[0] * len(question.labels),
+        "grid": finest(ladders),
         "unresolved": sum(found[vertex] in (UNRESOLVED, UNDECIDED) for vertex in found),
         "end": "" if search.asks else "budget" if search.cut else "found" if len(kinds) > 1 else "one side",
         **held_out(search),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,10 +12,14 @@ import numpy as np
 
 from adam_vs_gd.problem import Outcome
 from adam_vs_gd.refine.ladder import UNIT, Ladder
-from adam_vs_gd.refine.looks import NOTHING, UNDECIDED, UNRESOLVED, Looks, counted, kinds, sides
+from adam_vs_gd.refine.looks import NOTHING, UNDECIDED, UNRESOLVED, Looks, counted, difference_of, kinds, sides
 from adam_vs_gd.refine.tree import Box, Tree, Vertex, place
+from adam_vs_gd.results.statistics import Spread, spread_of, student
 
-HELD_OUT = 0.05  # of the lanes, that are spent on looking where nothing is expected
+HELD_OUT, AHEAD = (
+    0.05,
+    0.1,
+)  # of the lanes, that are spent on looking where nothing is expected; at most, to fill chunks
 HALVINGS = 2  # of coarse cells at most, at whose corners that is looked at
 TRIES = 64  # places in a row that are passed over, as something is expected there, before there is no other
 CHUNK = 32  # lanes of an optimizer that a round is filled up to a multiple of
@@ -69,13 +74,14 @@ class Question:
         before = self.looks.seeds[ask.look - 1] if ask.look else 0
         return len(self.labels) * (self.looks.seeds[ask.look] - before)
 
-    def judge(self, vertices: Sequence[Vertex], look: int, values: np.ndarray, statuses: np.ndarray) -> np.ndarray:
-        """[vertices] what they are after a look, by [optimizers, vertices, seeds] values and status codes."""
+    def judge(
+        self, vertices: Sequence[Vertex], look: int, values: np.ndarray, statuses: np.ndarray, spread: Spread | None
+    ) -> np.ndarray:
+        """[vertices] what they are after a look, by [optimizers, vertices, seeds] values that count, and codes."""
         if self.level is None:
             return kinds(statuses[0], look, self.looks)
-        seeds = self.looks.seeds[look]
-        examples = self.examples(vertices, seeds) if self.rate and self.examples else None
-        return sides(counted(values, statuses, self.statuses, rate=self.rate), self.level, look, self.looks, examples)
+        examples = self.examples(vertices, self.looks.seeds[look]) if self.examples else None
+        return sides(values, self.level, look, self.looks, examples, spread)
 
 
 @dataclass
@@ -93,6 +99,9 @@ class Search:
         rounds: how many have been asked for.
         cut: whether there were not enough lanes for all that was wanted.
         places: of Halton's sequence, that have been used.
+        spread: the squares and degrees of freedom of the seeds of each vertex.
+        low: the lowest mean of a vertex, and
+        high: the highest.
     """
 
     question: Question
@@ -105,6 +114,9 @@ class Search:
     rounds: int = 0
     cut: bool = False
     places: int = 0
+    spread: dict[Vertex, tuple[float, int]] = field(default_factory=dict)
+    low: float = math.inf
+    high: float = -math.inf
 
     def __post_init__(self) -> None:
         self.tree = Tree(self.question.ladders)
@@ -119,34 +131,55 @@ class Search:
 
     def go_on(self, read: Read) -> bool:
         """Take in what was asked for, and ask for more; False if some of it is not there."""
-        heard: dict[Vertex, int] = {}
+        question, heard = self.question, []
         for look, some in itertools.groupby(sorted(self.asks, key=lambda ask: ask.look), key=lambda ask: ask.look):
             vertices = [ask.vertex for ask in some]
-            values, statuses = read(vertices, self.question.looks.seeds[look])
+            values, statuses = read(vertices, question.looks.seeds[look])
             if not statuses.all():
                 return False
-            heard |= dict(zip(vertices, self.question.judge(vertices, look, values, statuses).tolist(), strict=True))
+            heard.append((vertices, look, counted(values, statuses, question.statuses, rate=question.rate), statuses))
         self.look |= {ask.vertex: ask.look for ask in self.asks}
-        self.found |= heard
-        for vertex in heard:
-            self.tree.add(vertex)
-        stirred = dict.fromkeys(box for vertex in heard for box in self.tree.touching(point(vertex)))
+        for vertices, _, values, _ in heard:
+            self.note(vertices, difference_of(values))
+        for vertices, look, values, statuses in heard:
+            spread = None if question.level is None else self.spread_around(vertices)
+            kinds = question.judge(vertices, look, values, statuses, spread)
+            self.found |= dict(zip(vertices, kinds.tolist(), strict=True))
+        vertices = [vertex for some, *_ in heard for vertex in some]
+        stirred = dict.fromkeys(box for vertex in vertices for box in self.tree.touching(point(vertex)))
         self.asks = [] if self.cut else self.next(stirred)
         return True
 
+    def note(self, vertices: Sequence[Vertex], values: np.ndarray) -> None:
+        """Take down how [vertices, seeds] values are spread, and how far their means go."""
+        spread, means = spread_of(values), student(values).mean
+        for vertex, squares, freedom in zip(vertices, spread.squares.tolist(), spread.freedom.tolist(), strict=True):
+            self.tree.add(vertex)
+            self.spread[vertex] = squares, freedom
+        if np.isfinite(means).any():
+            self.low, self.high = min(self.low, np.nanmin(means)), max(self.high, np.nanmax(means))
+
+    def spread_around(self, vertices: Sequence[Vertex]) -> Spread:
+        """How the seeds of vertices, and of those in the leaves that touch them, are spread around their means."""
+        found = []
+        for vertex in vertices:
+            boxes = self.tree.touching(point(vertex))
+            around = dict.fromkeys(other for box in boxes for other in self.tree.cells[box].vertices)
+            found.append(np.sum([self.spread[other] for other in sorted(around)], axis=0))
+        return Spread(*np.array(found).T)
+
     def next(self, stirred: Iterable[Box]) -> list[Ask]:
         """What is to be asked for, after what vertices of some leaves are has become known."""
-        new, more, likely = dict[Vertex, None](), dict[Vertex, None](), dict[Vertex, None]()
+        new, more = dict[Vertex, None](), dict[Vertex, None]()
         todo = list(stirred)
         while todo:
             box = todo.pop()
             if box not in self.tree.leaves:
                 continue
-            wanted, waiting, maybe = self.look_at(box)
+            crossed, waiting = self.look_at(box)
             more |= dict.fromkeys(waiting)
-            likely |= dict.fromkeys(maybe)
-            if wanted:
-                new |= dict.fromkeys(wanted)
+            if crossed:
+                new |= dict.fromkeys(crossed)
                 parts = self.tree.halve(box)
                 for other in self.tree.balance(parts):
                     new |= dict.fromkeys(self.grid(other, [()]))
@@ -155,14 +188,7 @@ class Search:
         wanted = [Ask(vertex, 0) for vertex in new if vertex not in self.found]
         wanted += [Ask(vertex, self.look[vertex] + 1) for vertex in more]
         wanted.sort(key=lambda ask: place(ask.vertex))
-        cost = sum(map(self.question.cost, wanted))
-        held = [Ask(vertex, 0) for vertex in self.hold_out(cost, new)]
-        short = -(cost + sum(map(self.question.cost, held))) // len(self.question.labels) % CHUNK
-        taken = new | dict.fromkeys(ask.vertex for ask in held)
-        further = (vertex for vertex in likely if vertex not in self.found and vertex not in taken)
-        each = self.question.looks.seeds[0]
-        fill = [Ask(vertex, 0) for vertex in sorted(further, key=place)[: short // each]] if wanted else []
-        return self.affordable([*wanted, *held, *fill])
+        return self.affordable([*wanted, *(Ask(vertex, 0) for vertex in self.hold_out(wanted))])
 
     def affordable(self, asks: Iterable[Ask]) -> list[Ask]:
         """As many of them, in their order, as there are lanes for."""
@@ -179,32 +205,25 @@ class Search:
         self.rounds += bool(taken)
         return taken
 
-    def look_at(self, box: Box) -> tuple[list[Vertex], list[Vertex], list[Vertex]]:
-        """What a leaf asks for: vertices to halve it at, more seeds for some that it has, and vertices that may follow.
+    def look_at(self, box: Box) -> tuple[list[Vertex], list[Vertex]]:
+        """What a leaf asks for: vertices to halve it at, and more seeds for some that it has.
 
         Along axes that it is not halved along any more nothing is to be gained: there its vertices are looked at by
         themselves, each face of it for what changes within it.
         """
-        middles = self.tree.middles(box)
-        ended = [k for k, at in enumerate(middles) if at is None]
+        ended = [k for k, at in enumerate(self.tree.middles(box)) if at is None]
         faces: dict[Vertex, list[Vertex]] = {}
         for vertex in self.tree.cells[box].vertices:
             faces.setdefault(tuple(vertex[k] for k in ended), []).append(vertex)
-        crossed, waiting, blocked = [], [], []
+        crossed, waiting = [], []
         for face, vertices in faces.items():
             kinds = {self.found[vertex] for vertex in vertices}
             decided = {kind for kind in kinds if kind >= 0}
-            undecided = [vertex for vertex in vertices if self.found[vertex] == UNDECIDED]
             if len(decided) > 1 or (decided and UNRESOLVED in kinds):
                 crossed.append(face)
-                if len(ended) == len(middles):
-                    waiting += undecided
-            elif undecided:
-                waiting += undecided
-                blocked.append(face)
-        if len(ended) == len(middles):
-            return [], waiting, []
-        return list(self.grid(box, crossed)), waiting, list(self.grid(box, blocked))
+            else:
+                waiting += [vertex for vertex in vertices if self.found[vertex] == UNDECIDED]
+        return list(self.grid(box, crossed)), waiting
 
     def grid(self, box: Box, faces: Iterable[Vertex]) -> Iterator[Vertex]:
         """The vertices that halving a leaf, as it is or was, needs on some of its faces."""
@@ -216,11 +235,15 @@ class Search:
                 inside = dict(zip(free, at, strict=True))
                 yield tuple(inside[k] if k in inside else next(known) for k in range(len(box)))
 
-    def hold_out(self, cost: int, taken: Iterable[Vertex]) -> Iterator[Vertex]:
-        """Vertices where nothing is expected, so many that they are the due share of all lanes."""
-        each = self.question.cost(Ask((), 0))
-        spent, tries, taken = self.spent + cost, 0, set(taken)
-        while len(self.held) * each < HELD_OUT * spent and tries < TRIES:
+    def hold_out(self, wanted: Sequence[Ask]) -> Iterator[Vertex]:
+        """Vertices where nothing is expected: the due share of all lanes, and more of them to fill a chunk."""
+        cost = sum(map(self.question.cost, wanted))
+        each, spent = self.question.cost(Ask((), 0)), self.spent + cost
+        due = math.ceil(HELD_OUT * spent / each) - len(self.held)
+        short = -cost // len(self.question.labels) % CHUNK // self.question.looks.seeds[0] if wanted else 0
+        most = max(due, min(short, math.floor(AHEAD * spent / each) - len(self.held)))
+        taken, tries = {ask.vertex for ask in wanted}, 0
+        while most > 0 and tries < TRIES:
             self.places += 1
             tries += 1
             vertex = self.near([radical_inverse(self.places, base) for base in BASES[: len(self.question.ladders)]])
@@ -230,7 +253,7 @@ class Search:
             around.discard(NOTHING)
             if len(around) == 1 and (kind := around.pop()) >= 0:
                 self.held[vertex] = kind
-                tries = 0
+                most, tries = most - 1, 0
                 yield vertex
 
     def near(self, shares: Sequence[float]) -> Vertex:

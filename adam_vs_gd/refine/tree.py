@@ -98,7 +98,8 @@ class Tree:
         while new:
             box = new.pop()
             least = self.cells[box].level - 1
-            for other in [other for other in self.touching(box) if self.cells[other].level < least]:
+            beside = [other for other in self.touching(box) if self.cells[other].level < least and share(box, other)]
+            for other in beside:
                 if other in self.leaves and None not in self.middles(other):
                     halved.append(other)
                     new += self.halve(other)
@@ -108,6 +109,11 @@ class Tree:
 def meet(one: Box, other: Box) -> bool:
     """Whether two boxes have a point in common."""
     return all(low <= last and first <= high for (low, high), (first, last) in zip(one, other, strict=True))
+
+
+def share(one: Box, other: Box) -> bool:
+    """Whether boxes that have a point in common have more than an edge: a face."""
+    return sum(low == last or first == high for (low, high), (first, last) in zip(one, other, strict=True)) <= 1
 
 
 def holds(box: Box, vertex: Vertex) -> bool:

@@ -26,7 +26,7 @@ function curves(view, canvas, overlay, width) {
   const cells = axis.order.map((index) => cellAt(view, [index]));
   cells.forEach((cell, k) => {
     const [x0, x1] = [atX(axis.edges[k]), atX(axis.edges[k + 1])];
-    if (cell.good < SEEDS) paint(ctx, [x0, frame.bottom - STRIP, x1 - x0, STRIP], cell, cell.pending ? NOT_COMPUTED : NO_VALUE, ratio);
+    if (cell.good < cell.asked) paint(ctx, [x0, frame.bottom - STRIP, x1 - x0, STRIP], cell, cell.pending ? NOT_COMPUTED : NO_VALUE, ratio);
     look(seen, cell);
   });
 
@@ -90,7 +90,7 @@ function curveLines({ series, axis, cells }, atX, atY, [top, bottom], front) {
   group.append(svg("path", { class: "line", d: pathOf(places, cells.map((cell) => atY(cell.mean))) }));
   cells.forEach((cell, k) => {
     if (Number.isNaN(cell.mean)) return;
-    group.append(svg("circle", { class: cell.good < SEEDS ? "open" : "full", cx: places[k], cy: atY(cell.mean), r: 4 }));
+    group.append(svg("circle", { class: cell.good < cell.asked ? "open" : "full", cx: places[k], cy: atY(cell.mean), r: 4 }));
   });
   return group;
 }

@@ -67,6 +67,18 @@ function valuesOf(variable, optimizer, point) {
   return final(variable.name).subarray(first, first + SEEDS);
 }
 
+// Of refined results the point whose lanes a place shows, that is the nearest with some; of others the place itself.
+function owner(series, point) {
+  if (!header.uneven) return point;
+  let index = final(`owner/${series}`)[place(point)];
+  const found = [...point];
+  for (let k = header.axes.length - 1; k >= 0; k--) {
+    found[k] = index % header.axes[k].size;
+    index = Math.floor(index / header.axes[k].size);
+  }
+  return found;
+}
+
 // What a diagram shows at a point: mean, interval and seeds as the package computed them, and what became of the lanes.
 function cellAt(view, point) {
   const variable = header.variables[view.variable];
@@ -76,13 +88,14 @@ function cellAt(view, point) {
     (field) => final(`${variable.name}/${view.series}/${field}`)[index],
   );
   const counts = header.statuses.map(() => 0);
-  let [pending, good] = [false, SEEDS];
   const lanes = series.optimizers.map((optimizer) => statusesOf(optimizer, point));
-  for (const statuses of lanes) {
-    statuses.forEach((status) => counts[status]++);
-    pending ||= statuses.every((status) => status === PENDING);
-  }
-  for (let k = 0; k < SEEDS; k++) if (lanes.some((statuses) => !isGood(statuses[k]))) good--;
+  const pending = lanes.some((statuses) => statuses.every((status) => status === PENDING));
+  // Of refined results a seed that is not there was not asked for.
+  const asked = header.seeds
+    .map((_, k) => k)
+    .filter((k) => !header.uneven || pending || lanes.every((statuses) => statuses[k] !== PENDING));
+  for (const statuses of lanes) asked.forEach((k) => counts[statuses[k]]++);
+  const good = asked.filter((k) => lanes.every((statuses) => isGood(statuses[k]))).length;
   const mixed = counts.filter((count) => count > 0).length > 1;
-  return { mean, low, high, seeds, counts, pending, good, mixed, difference: lanes.length > 1 };
+  return { mean, low, high, seeds, counts, pending, asked: asked.length, good, mixed, difference: lanes.length > 1 };
 }

@@ -13,6 +13,7 @@ from adam_vs_gd.report.words import symbol, written
 from adam_vs_gd.results.selection import swept
 from adam_vs_gd.results.statistics import LEVEL, census
 from adam_vs_gd.results.time import rest, when
+from adam_vs_gd.results.uneven import searches, told
 from adam_vs_gd.results.words import drawn_first, outcomes, pending
 from adam_vs_gd.store.journal import Survey
 
@@ -29,7 +30,7 @@ def title(results: xr.Dataset) -> str:
 def progress(results: xr.Dataset) -> str:
     """How much of a sweep is computed, as text."""
     done = int((results.status != pending(results)).sum())
-    return f"{done} of {results.status.size} lanes computed"
+    return f"{done} lanes computed" if searches(results) else f"{done} of {results.status.size} lanes computed"
 
 
 def summary(results: xr.Dataset) -> str:
@@ -43,6 +44,7 @@ def summary(results: xr.Dataset) -> str:
     rows += [("Time", time)] if time else []
     rows += [("Model", attrs["model"])] if "model" in attrs else []
     rows += [(f"Fixed: {meaning(results, name)}", value) for name, value in fixed(results)]
+    rows += [("Refined", line) for line in told(results)]
     rows += family_of_results(results).facts(results)
     return definitions(rows)
 

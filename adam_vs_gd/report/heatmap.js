@@ -19,7 +19,7 @@ function heatmap(view, canvas, overlay, width) {
     const point = [...view.at];
     point[view.x] = across.order[column];
     point[view.y] = up.order[row];
-    return point;
+    return owner(view.series, point);
   };
   const box = (column, row) => [
     edgesX[column], edgesY[row + 1], edgesX[column + 1] - edgesX[column], edgesY[row] - edgesY[row + 1],

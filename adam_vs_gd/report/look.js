@@ -72,7 +72,7 @@ function paint(ctx, box, cell, fill, ratio) {
   const crossed = CROSSED.some(([status]) => cell.counts[header.statuses.indexOf(status)] > 0);
   const written = cell.mixed && width >= 36 && height >= 22;
   const [cx, cy] = [x + width / 2, y + height / 2];
-  if (written) paintFraction(ctx, cx, cy, `${cell.good}/${SEEDS}`);
+  if (written) paintFraction(ctx, cx, cy, `${cell.good}/${cell.asked}`);
   if (crossed) paintCross(ctx, written ? x + width - 7 : cx, written ? y + 7 : cy, Math.min(width, height, 12) / 2.4);
   if (cell.difference) {
     const radius = Math.min(3.2, Math.max(1.3, Math.min(width, height) / 6));

@@ -14,9 +14,10 @@ from matplotlib.colors import LogNorm
 from adam_vs_gd.plot.style import DIVERGING, SEQUENTIAL, colours
 from adam_vs_gd.report.blob import Blob, rounded
 from adam_vs_gd.report.words import symbol, written
-from adam_vs_gd.results.axis import axis_of
+from adam_vs_gd.results.axis import COARSE, axis_of
 from adam_vs_gd.results.selection import choose_axes, swept
 from adam_vs_gd.results.statistics import LEVEL, difference, over_seeds
+from adam_vs_gd.results.uneven import owners, searches, there
 from adam_vs_gd.results.words import chance, drawn_first, followed, is_rate, outcomes
 
 PATH_NUMBERS = 6_000_000
@@ -73,6 +74,7 @@ def payload(results: xr.Dataset) -> Payload:
             }
             for one in series
         ],
+        "uneven": add_owners(finals, results, series),
         "variables": [add_variable(finals, results, series, *which) for which in drawable(results)],
         "trajectories": add_trajectories(paths, results),
         "initial": initial_axes(results),
@@ -129,6 +131,18 @@ def numbered(here: xr.Dataset, dim: str) -> list[str]:
         return [f"{text}, number {k}" for k, text in enumerate(written(own))]
     labels = here.optimizer.values
     return [", ".join(f"{label} {text}" for label, text in zip(labels, written(each), strict=True)) for each in own.T]
+
+
+def add_owners(finals: Blob, results: xr.Dataset, series: list[Series]) -> bool:
+    """Put into a blob which point each place of refined results shows, in each series; whether they are refined."""
+    if not searches(results):
+        return False
+    dims = swept(results)
+    axes = [axis_of(results, dim) for dim in dims]
+    for k, one in enumerate(series):
+        known = there(results).isel(optimizer=list(one.optimizers)).all("optimizer").transpose(*dims).values
+        finals.add(f"owner/{k}", owners(axes, [results[dim].attrs[COARSE] for dim in dims], known))
+    return True
 
 
 def drawable(results: xr.Dataset) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -35,7 +35,7 @@ function described(view, point) {
     ...header.axes.map((axis, k) => [axis.symbol, own[axis.name].texts[point[k]]]),
     [header.variables[view.variable].label, valueWords(cell)],
     [`${header.level} interval`, intervalWords(cell)],
-    ["seeds counted", `${cell.seeds} of ${SEEDS}`],
+    ["seeds counted", `${cell.seeds} of ${cell.asked}`],
     ["status", statusWords(view, point)],
   ];
 }
@@ -44,14 +44,14 @@ function sentence(view, point) {
   const cell = cellAt(view, point);
   const value = `${header.series[view.series].label}, ${header.variables[view.variable].label}: ${valueWords(cell)}`;
   const interval = Number.isNaN(cell.mean) ? "" : `, ${header.level} interval ${intervalWords(cell)}`;
-  return `${coordinateWords(view, point)}. ${value}${interval}, ${cell.seeds} of ${SEEDS} seeds counted. ${statusWords(view, point)}.`;
+  return `${coordinateWords(view, point)}. ${value}${interval}, ${cell.seeds} of ${cell.asked} seeds counted. ${statusWords(view, point)}.`;
 }
 
 function captionWords(view) {
   const [series, variable] = [header.series[view.series], header.variables[view.variable]];
   const scale = variable.scales[view.series];
   const what = scale.kind === "log" ? " (logarithmic colours)" : "";
-  const mean = SEEDS > 1 ? `mean of ${SEEDS} seeds` : "one seed";
+  const mean = SEEDS > 1 ? `mean of ${header.uneven ? "up to " : ""}${SEEDS} seeds` : "one seed";
   return `${variable.label}, ${series.label}, ${mean}${header.axes.length > 1 ? what : ""}`;
 }
 
@@ -76,7 +76,7 @@ function sliceTable(view, picture) {
     for (let c = 0; c < picture.columns; c++) {
       const cell = cellAt(view, picture.pointAt(c, r));
       const data = html("td", {}, cellWords(cell));
-      if (cell.good < SEEDS && !cell.pending) data.append(html("br"), html("small", {}, statusWords(view, picture.pointAt(c, r))));
+      if (cell.good < cell.asked && !cell.pending) data.append(html("br"), html("small", {}, statusWords(view, picture.pointAt(c, r))));
       row.append(data);
     }
     body.append(row);
@@ -101,7 +101,7 @@ function look(seen, cell) {
 }
 
 function legendItems(seen) {
-  const blank = { counts: header.statuses.map(() => 0), good: SEEDS, mean: 0, pending: false, mixed: false };
+  const blank = { counts: header.statuses.map(() => 0), asked: SEEDS, good: SEEDS, mean: 0, pending: false, mixed: false };
   const of = (status) => ({ ...blank, counts: header.statuses.map((name) => Number(name === status)) });
   const items = [];
   if (seen.whole) items.push(["not computed", { ...blank, pending: true }, NOT_COMPUTED]);

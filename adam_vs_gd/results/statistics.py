@@ -25,25 +25,43 @@ class Interval(NamedTuple):
     seeds: np.ndarray
 
 
-def student(values: ArrayLike, axis: int = -1, level: float = LEVEL) -> Interval:
+class Spread(NamedTuple):
+    """How far values are spread around their means: squares of the distances, summed, and their degrees of freedom."""
+
+    squares: np.ndarray
+    freedom: np.ndarray
+
+
+def student(values: ArrayLike, axis: int = -1, level: float = LEVEL, spread: Spread | None = None) -> Interval:
     """Mean and Student's t interval over an axis; NaN values are left out. One value has an infinite interval.
 
     Args:
         values: [..., seeds, ...] numbers.
         axis: the axis of the seeds.
         level: how likely the interval holds what it is of.
+        spread: of the values and of others like them, of the result's shape; that of the values alone by default.
     """
     values = np.asarray(values, float)
     present = np.isfinite(values)
     count = present.sum(axis)
     total = np.where(present, values, 0).sum(axis)
     mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
-    square = np.where(present, (values - np.expand_dims(mean, axis)) ** 2, 0).sum(axis)
-    freedom = np.maximum(count - 1, 1)
-    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(square / freedom / np.maximum(count, 1))
-    half = np.where(count > 1, half, np.inf)
+    spread = spread or spread_of(values, axis)
+    freedom = np.maximum(spread.freedom, 1)
+    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(spread.squares / freedom / np.maximum(count, 1))
+    half = np.where(spread.freedom > 0, half, np.inf)
     low, high = (np.where(count > 0, mean + sign * half, np.nan) for sign in (-1, 1))
     return Interval(mean, low, high, count)
+
+
+def spread_of(values: ArrayLike, axis: int = -1) -> Spread:
+    """How far values are spread over an axis; NaN values are left out."""
+    values = np.asarray(values, float)
+    present = np.isfinite(values)
+    count = present.sum(axis)
+    mean = np.where(present, values, 0).sum(axis) / np.maximum(count, 1)
+    squares = np.where(present, (values - np.expand_dims(mean, axis)) ** 2, 0).sum(axis)
+    return Spread(squares, np.maximum(count - 1, 0))
 
 
 def wilson(rate: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +79,9 @@ def wilson(rate: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> tuple[np
     return centre - half, centre + half
 
 
-def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1, level: float = LEVEL) -> Interval:
+def error_interval(
+    errors: ArrayLike, examples: ArrayLike, axis: int = -1, level: float = LEVEL, spread: Spread | None = None
+) -> Interval:
     """Mean error rate over seeds with an interval that knows the examples behind it.
 
     Student's t over seeds, never narrower than Wilson's interval of the examples of all seeds together (which keeps
@@ -72,14 +92,20 @@ def error_interval(errors: ArrayLike, examples: ArrayLike, axis: int = -1, level
         examples: examples behind one seed's rate; a scalar or the result's shape.
         axis: the axis of the seeds.
         level: how likely the interval holds what it is of.
+        spread: as for `student`.
     """
-    mean, low, high, count = student(errors, axis, level)
+    mean, low, high, count = student(errors, axis, level, spread)
     pooled = wilson(mean, np.maximum(count, 1) * np.asarray(examples), level)
     return Interval(mean, np.clip(np.fmin(low, pooled[0]), 0, 1), np.clip(np.fmax(high, pooled[1]), 0, 1), count)
 
 
 def difference_interval(
-    first: ArrayLike, second: ArrayLike, examples: ArrayLike, axis: int = -1, level: float = LEVEL
+    first: ArrayLike,
+    second: ArrayLike,
+    examples: ArrayLike,
+    axis: int = -1,
+    level: float = LEVEL,
+    spread: Spread | None = None,
 ) -> Interval:
     """Mean difference of two error rates over seeds that both have, with an interval that knows the examples.
 
@@ -93,9 +119,10 @@ def difference_interval(
         examples: examples behind one seed's rate; a scalar or the result's shape.
         axis: the axis of the seeds.
         level: how likely the interval holds what it is of.
+        spread: of the differences, as for `student`.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
-    mean, low, high, count = student(first - second, axis, level)
+    mean, low, high, count = student(first - second, axis, level, spread)
     both = np.isfinite(first - second)
     pooled = np.maximum(count, 1) * np.asarray(examples)
     (one, one_low, one_high), (two, two_low, two_high) = (

@@ -1,4 +1,4 @@
-"""Results of a sweep that was refined: which of the cells of their union of values stand for something, and for what."""
+"""Results of a sweep that was refined: what was looked for, and what the cells without lanes stand for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from adam_vs_gd.results.axis import Axis
+from adam_vs_gd.results.axis import COARSE, Axis
 from adam_vs_gd.results.statistics import LEVEL
 from adam_vs_gd.results.words import STATUS, pending
 
@@ -48,7 +48,7 @@ def searches(results: xr.Dataset) -> Sequence[Mapping[str, Any]]:
 
 
 def confidence(results: xr.Dataset) -> float:
-    """Of an interval by which a point is on one side of a level: in refined results each of several looks has its own."""
+    """Of the interval by which a point is on one side of a level; of refined results that of each of several looks."""
     return min((one["confidence"] for one in searches(results)), default=LEVEL)
 
 
@@ -56,6 +56,45 @@ def level_in(results: xr.Dataset, value: str, name: str) -> float | None:
     """The level of a variable that was looked for in results, of an optimizer or a difference; None where none was."""
     return next((one["level"] for one in searches(results)
                  if one["value"] == value and one["of"] == name and "level" in one), None)  # fmt: skip
+
+
+def told(results: xr.Dataset) -> list[str]:
+    """What was looked for in refined results and what has come of it, a line each."""
+    about = refinement(results)
+    if about is None:
+        return []
+    missing = f", {about['missing']} of them still to come" if about["missing"] else ""
+    return [*(sentence(one) for one in about["searches"]), f"{about['lanes']} lanes in all{missing}"]
+
+
+def sentence(search: Mapping[str, Any]) -> str:
+    """What one search was for, and what has come of it."""
+    level = f" = {search['level']:g}" if "level" in search else ""
+    what = f"{search['value']}{level}{' of ' + search['of'] if search['of'] else ''}"
+    took = f"{search['lanes']} lanes in {search['rounds']} rounds"
+    parts = [f"{what}: {search['points']} of the {search['grid']} points of a grid as fine, {took}"]
+    if search["unresolved"]:
+        parts.append(f"{search['unresolved']} points are not to be told from the level by {search['looks'][-1]} seeds")
+    if search["held_out"]:
+        parts.append(
+            f"{search['contradicted']} of {search['held_out']} points held out are not what is around them, so at most "
+            f"{search['missed_at_most']:.0%} of what looks alike is not (95 %)"
+        )
+    ends = {"budget": "max_lanes was reached before the end", "one side": one_side(search), "": "not at its end"}
+    return "; ".join([*parts, *filter(None, [ends.get(search["end"])])])
+
+
+def one_side(search: Mapping[str, Any]) -> str:
+    """What to do where nothing changes."""
+    if not search["kinds"]:
+        return 'no point has a value there: all lanes have a status that counts in no mean; look for value = "status"'
+    if "level" not in search:
+        return f"every point is {search['kinds'][0]}: nothing changes; widen the axes"
+    low, high = search["range"]
+    return (
+        f"every point is {search['kinds'][0]} the level (means from {low:.3g} to {high:.3g}): no boundary is there; "
+        "widen the axes, or choose a level in between"
+    )
 
 
 def owners(axes: Sequence[Axis], coarse: Sequence[Sequence[float]], known: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def disagreements(old: SweepSpec, new: SweepSpec) -> Iterable[tuple[str, str, st
 
 
 def fixed(spec: SweepSpec, labels: Collection[str]) -> dict[str, Any]:
-    """{dotted key: value} of all in a spec but its seeds and how it is refined, as its family compares it; of variants those with `labels`.
+    """{dotted key: value} of all in a spec but its seeds and `refine`, as its family compares it, of some variants.
 
     It does not matter in which of its tables a problem that is no network has a number.
     """

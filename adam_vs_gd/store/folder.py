@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
 import glob
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import tomli_w
 import xarray as xr
 
@@ -21,8 +19,9 @@ from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.cells import Cell, Lane, cells
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
+from adam_vs_gd.store import copy
 from adam_vs_gd.store.agreement import disagreements
-from adam_vs_gd.store.files import STAGING, move, publish, staging, suffixes
+from adam_vs_gd.store.files import STAGING, move, publish, suffixes
 from adam_vs_gd.store.journal import Journal
 from adam_vs_gd.store.lock import HOLDER, LOCK, held
 from adam_vs_gd.store.mirror import SPEC, Mirror, object_of, pull
@@ -30,10 +29,8 @@ from adam_vs_gd.store.origins import Origins, combined
 from adam_vs_gd.store.remote import PROBE, PROTOCOLS, Remote, is_address
 from adam_vs_gd.types import Rows
 
-COMPRESSION = 3
 WORKERS = ".workers"
 """Where workers leave word while they train."""
-ZARR_CHUNK_BYTES = 2**24
 
 
 class Folder:
@@ -273,41 +270,11 @@ class Folder:
 
     def consolidate(self, dataset: xr.Dataset) -> None:
         """Write `dataset.zarr` (Zarr 3, checksums in every chunk), in place of an older one."""
-        from zarr.codecs import ZstdCodec
-
-        compressors = [ZstdCodec(level=COMPRESSION, checksum=True)]
-        encoding = {
-            name: {"compressors": compressors, "chunks": zarr_chunks(variable.shape, variable.dtype.itemsize)}
-            for name, variable in dataset.variables.items()
-        }
-        new = staging(self.zarr)
-        dataset.to_zarr(new, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-        while True:
-            old = staging(self.zarr)
-            with contextlib.suppress(FileNotFoundError):
-                self.zarr.rename(old)
-                shutil.rmtree(old, ignore_errors=True)
-            try:
-                new.rename(self.zarr)
-                return
-            except OSError as error:  # another process has just put its own there
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
+        copy.write(self.zarr, dataset)
 
     def zarr_says(self, dataset: xr.Dataset) -> str:
         """What `dataset.zarr` is beside a Dataset: "whole", "missing", "damaged" (unreadable), or "different"."""
-        if not self.zarr.exists():
-            return "missing"
-        try:
-            with xr.open_zarr(self.zarr, consolidated=False, mask_and_scale=False) as stored:
-                same = stored.coords.keys() == dataset.coords.keys() and stored.keys() == dataset.keys()
-                # one after another, so that no second Dataset is held
-                same = same and all(
-                    stored.variables[name].compute().equals(variable) for name, variable in dataset.variables.items()
-                )
-        except Exception:  # damaged data can fail in any way
-            return "damaged"
-        return "whole" if same else "different"
+        return copy.says(self.zarr, dataset)
 
 
 def read_spec(content: bytes, place: str) -> SweepSpec:
@@ -323,17 +290,6 @@ def read_spec(content: bytes, place: str) -> SweepSpec:
         except SpecError as error:
             mistakes = "; ".join(error.mistakes)
             raise FolderError(f"{place}: {mistakes}; has a newer adam-vs-gd written it?") from None
-
-
-def zarr_chunks(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
-    """Chunks of whole trailing axes, the leading ones cut until a chunk is at most `ZARR_CHUNK_BYTES`."""
-    chunks = list(shape)
-    for axis in range(len(chunks)):
-        rest = int(np.prod(chunks[axis + 1 :], dtype=np.int64)) * itemsize
-        chunks[axis] = max(1, min(chunks[axis], ZARR_CHUNK_BYTES // rest))
-        if chunks[axis] > 1 or rest * chunks[axis] <= ZARR_CHUNK_BYTES:
-            break
-    return tuple(chunks)
 
 
 def load_results(path: str | Path) -> xr.Dataset:

@@ -28,6 +28,7 @@ def sweep_function(
     steps: int | Sequence[int] | None = None,
     record: int | None = None,
     precision: str = "float32",
+    refine: Any = None,
     overwrite: bool = False,
     executor: Any = None,
     **settings: Any,
@@ -57,6 +58,8 @@ def sweep_function(
         steps: of a training; a list is a dimension.
         record: a training is measured at `record` + 1 steps; 0 for its end only, at most 100 by default.
         precision: "float32" or "float64".
+        refine: what is looked for between the values of two or three axes, as keys of a spec's [refine]; True for where
+            lanes begin to diverge. None fills the grid.
         overwrite: move a folder that is there aside first.
         executor: who evaluates it instead of this process, as for `run_sweep`.
         settings: those of `run_sweep`: `devices`, `memory`, `checkpoint_every`, `quiet` and so on.
@@ -75,6 +78,7 @@ def sweep_function(
     spec = SweepSpec(
         name=name or fit_for_a_folder(named.rpartition(":")[2]), seeds=seeds, steps=steps, record=record,
         problem=problem, axes=dict(axes), fixed=dict(fixed or {}), static=dict(static or {}),
+        refine=refine,
     )  # fmt: skip
     return sweep(spec, out, {"problem": fn}, Settings(**settings), overwrite=overwrite, executor=executor)
 
