@@ -118,3 +118,20 @@ def plain_gd(eta):
 def lookahead_default(eta=0.05, rho=0.5):
     """One whose numbers all have defaults."""
     return optax.scale(-eta * (1 + rho))
+
+
+def jump(hyper, key):
+    """0 below y = c·x^k, .9 above it, and some noise of the seed; x and y > 0."""
+    z = jax.random.normal(key)
+    above = hyper["y"] > hyper["c"] * hyper["x"] ** hyper["k"] * (1 + hyper["wobble"] * z)
+    return {"value": jnp.where(above, 0.9, 0.0) + hyper["noise"] * z}
+
+
+def escapes(hyper, key):
+    """z ← z² + c from 0: finite after 50 steps, or not."""
+
+    def step(_, z):
+        return z[0] ** 2 - z[1] ** 2 + hyper["re"], 2 * z[0] * z[1] + hyper["im"]
+
+    z = jax.lax.fori_loop(0, 50, step, (jnp.zeros(()), jnp.zeros(())))
+    return {"size": jnp.hypot(*z)}

@@ -388,7 +388,7 @@ def test_verify_tells_a_damaged_dataset_from_an_older_one(finished, tmp_path):
 
 
 def test_dataset_zarr_is_in_chunks_of_whole_lanes():
-    from adam_vs_gd.store.folder import ZARR_CHUNK_BYTES, zarr_chunks
+    from adam_vs_gd.store.copy import ZARR_CHUNK_BYTES, zarr_chunks
 
     assert zarr_chunks((2, 10, 5), 4) == (2, 10, 5)
     assert zarr_chunks((), 4) == ()

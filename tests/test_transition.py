@@ -13,7 +13,7 @@ from small import STATUSES
 import adam_vs_gd as ag
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.results.power_law import masked_slopes
-from adam_vs_gd.results.transition import FALLING, RISING, contour, first_crossing, interval
+from adam_vs_gd.results.transition import FALLING, RISING, contour, first_crossing, interval, side_of
 
 S = np.array([10, 15, 22, 33, 47, 68, 100, 150])
 ALPHA = np.geomspace(0.01, 1, 25)
@@ -250,9 +250,9 @@ def test_slopes_of_resamples_are_numpy_s():
 
 
 def ramp(scatter):
-    """A field that rises from 0 to 1 along the columns, with intervals so wide."""
+    """A field that rises from 0 to 1 along the columns, and its sides of 1/2, with intervals so wide."""
     mean = np.broadcast_to(np.linspace(0.05, 0.95, 10), (6, 10)).copy()
-    return mean, mean - scatter, mean + scatter
+    return mean, side_of(mean - scatter, mean + scatter, 0.5)
 
 
 def test_a_contour_is_drawn_where_it_is_resolved():
@@ -264,7 +264,7 @@ def test_a_contour_is_drawn_where_it_is_resolved():
 @given(st.integers(0, 10**6))
 def test_a_contour_stays_between_the_cells(seed):
     mean = np.random.default_rng(seed).random((4, 5))
-    for line in contour(mean, mean, mean, 0.5):
+    for line in contour(mean, side_of(mean, mean, 0.5), 0.5):
         between = np.abs(line - np.round(line)) > 1e-9
         assert (between.sum(1) == 1).all(), "on a grid line, and not at a cell"
         assert (line >= 0).all()
@@ -276,12 +276,12 @@ def test_no_contour_through_cells_whose_interval_holds_the_level():
 
 
 def test_no_contour_through_noise_or_cells_without_a_mean():
-    mean, low, high = ramp(0.02)
+    mean, side = ramp(0.02)
     noisy = np.random.default_rng(0).random(mean.shape)
-    assert contour(noisy, noisy - 0.6, noisy + 0.6, 0.5) == []
+    assert contour(noisy, side_of(noisy - 0.6, noisy + 0.6, 0.5), 0.5) == []
     mean[2, 4] = np.nan
-    low[2, 4] = high[2, 4] = np.nan
-    rows = np.sort(np.concatenate([line[:, 1] for line in contour(mean, low, high, 0.5)]))
+    side[2, 4] = 0
+    rows = np.sort(np.concatenate([line[:, 1] for line in contour(mean, side, 0.5)]))
     np.testing.assert_allclose(rows, [0, 1, 3, 4, 5])
-    assert len(contour(mean, low, high, 0.5)) == 2
-    assert contour(mean[:1], low[:1], high[:1], 0.5) == []
+    assert len(contour(mean, side, 0.5)) == 2
+    assert contour(mean[:1], side[:1], 0.5) == []

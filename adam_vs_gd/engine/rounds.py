@@ -38,17 +38,24 @@ class Round(NamedTuple):
         return Meter(plan, self.name, self.later * each)
 
 
-def rounds(run: Run, rows: Callable[[], Iterable[Rows]], only: Set[str] | None = None) -> Iterator[Round]:
+def rounds(
+    run: Run, rows: Callable[[], Iterable[Rows]], only: Callable[[Set[str]], Set[str]] | None = None
+) -> Iterator[Round]:
     """The rounds of a run.
 
     Args:
         run: the run.
         rows: gives all rows that are there when it is asked first, and later those that have been added.
-        only: digests of the lanes that may be trained; None for all.
+        only: gives those of some lanes' digests that may be trained; None for all.
     """
+
+    def allowed(lanes: Iterable[Lane]) -> list[Lane]:
+        lanes = list(lanes)
+        chosen = only({lane.digest for lane in lanes}) if only else None
+        return [lane for lane in lanes if chosen is None or lane.digest in chosen]
+
     if run.refinement is None:
-        labels = run.labels(run.cells)
-        yield Round([lane for _, lane in run.cells if only is None or lane.digest in only], labels)
+        yield Round(allowed(lane for _, lane in run.cells), run.labels(run.cells))
         return
     refinement = run.refinement
     levels = [rehearsed(search.question) for search in refinement.searches]
@@ -56,16 +63,13 @@ def rounds(run: Run, rows: Callable[[], Iterable[Rows]], only: Set[str] | None =
         for some in rows():
             refinement.add(some)
         refinement.go_on()
-        wanted = refinement.wanted()
-        lanes = [lane for lane in wanted if only is None or lane.digest in only]
+        lanes = allowed(refinement.wanted())
         likely = [forecast(search, level) for search, level in zip(refinement.searches, levels, strict=True)]
         if not lanes:
             return
         spent = sum(search.spent for search in refinement.searches)
         name = f"round {max(search.rounds for search in refinement.searches)} of about {max(r for _, r in likely)}"
         yield Round(lanes, run.labels(refinement.cells()), name, max(0, sum(n for n, _ in likely) - spent))
-        if only is not None:
-            return
 
 
 def plan_of(

@@ -142,16 +142,11 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
             folder.consolidate(results := folder.dataset(spec))
         return results
     with running(spec, given or {}, settings, folder.path) as run, holding(folder, run):
-        while True:  # of one that is refined, lanes are known to be lost once those that they follow from are there
-            wanted = {lane.digest for lane in folder.lanes(spec)}
-            lost = folder.journal.lost(wanted, folder.journal.survey())
-            results = compute(folder, run, only=lost)
-            if run.refinement is None or not lost or run.refinement.known.keys().isdisjoint(lost):
-                return results
+        return compute(folder, run, lost=True)
 
 
-def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Dataset:
-    """Compute the lanes of the spec's cells that the folder lacks, or `only` some, and write its Dataset."""
+def compute(folder: Folder, run: Run, *, lost: bool = False) -> xr.Dataset:
+    """Compute the lanes of a sweep that the folder lacks, or those `lost` in damage, and write its Dataset."""
     log = Log(folder.log_file)
 
     def tell(text: str) -> None:
@@ -199,7 +194,10 @@ def compute(folder: Folder, run: Run, only: Set[str] | None = None) -> xr.Datase
             def rows() -> Iterator[Rows]:
                 yield from folder.journal.those(committed) if trained else folder.journal.chunks()
 
-            for stage in rounds(run, rows, only):
+            def damaged(lanes: Set[str]) -> Set[str]:
+                return folder.journal.lost(lanes, survey)
+
+            for stage in rounds(run, rows, damaged if lost else None):
                 committed.clear()
                 plan = plan_of(run.family, run.refinement, stage.lanes, limits, done, unfinished)
                 log.add(describe(plan, limits))

@@ -17,7 +17,7 @@ from adam_vs_gd.plot.style import CROSS, DASHES, DIVERGED, NOT_COMPUTED, NOT_COU
 from adam_vs_gd.results.axis import Axis
 from adam_vs_gd.results.overlay import Overlay
 from adam_vs_gd.results.panels import Panel, plain
-from adam_vs_gd.results.transition import contour
+from adam_vs_gd.results.transition import contour, side_of
 from adam_vs_gd.results.words import good_word
 
 Legend = dict[str, Any]
@@ -166,7 +166,7 @@ def mark_level(axes: Axes, panel: Panel, what: str, level: float) -> Legend:
     y, x = panel.axes
     mean, low, high = (panel.interval[name].values for name in ("mean", "low", "high"))
     style: Mapping[str, Any] = {"color": "black", "linewidth": 1.4, "path_effects": OUTLINE}
-    pieces = contour(mean, low, high, level)
+    pieces = contour(mean, side_of(low, high, level) if panel.side is None else panel.side, level)
     for piece in pieces:
         columns, rows = (
             axis.inverse(np.interp(at, np.arange(len(axis.values)), axis.forward(axis.values)))

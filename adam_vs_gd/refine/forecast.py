@@ -14,7 +14,7 @@ from adam_vs_gd.refine.looks import looks_of
 from adam_vs_gd.refine.question import finest
 from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.refine.search import Question, Search
-from adam_vs_gd.refine.tree import Vertex, place
+from adam_vs_gd.refine.tree import Vertex
 
 WIDEST = {2: 128, 3: 24}  # finest cells along an axis up to which a search is rehearsed; beyond that it grows evenly
 TILTS = (1.0, 0.61, 0.37)  # of the plane, along the axes
@@ -100,7 +100,7 @@ def forecast(search: Search, levels: Sequence[int]) -> Forecast:
     if not search.asks:
         return Forecast(search.spent, search.rounds)
     depth = len(levels) - 1
-    level = min(depth, max((place(ask.vertex)[0] for ask in search.asks), default=0))
+    level = min(depth, max(search.tree.cells[box].level for box in search.tree.leaves))
     pace = max(1.0, (search.rounds - 1) / max(level, 1))
     ahead = math.ceil(pace * (depth - level))
     if search.look and max(search.look.values()):  # the last vertices, too, will be looked at again

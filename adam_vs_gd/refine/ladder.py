@@ -71,8 +71,7 @@ class Ladder:
         stands = self.axis.forward(self.axis.values)
         steps = np.diff(stands)
         if np.ptp(steps) <= EVEN * (stands[-1] - stands[0]):
-            share = (k + rest / UNIT) / self.intervals
-            place = stands[0] * (1 - share) + stands[-1] * share
+            place = stands[0] + (k + rest / UNIT) * ((stands[-1] - stands[0]) / self.intervals)  # as NumPy has it
         else:
             place = stands[k] + steps[k] * (rest / UNIT)
         return float(f"{float(self.axis.inverse(place)):.{RANGE_DIGITS}g}")
@@ -120,15 +119,15 @@ def level_of(at: int) -> int:
 
 
 def deepest(ladder: Ladder) -> int:
-    """How often the coarse intervals of an axis can be halved until its precision, or integers, end it everywhere."""
-    found = 0
+    """How often coarse intervals can be halved before nothing is between two values anywhere; of integers, everywhere."""
+    found = []
     for k in range(ladder.intervals):
         interval, halved = (k * UNIT, (k + 1) * UNIT), 0
         while halved < BITS and (at := ladder.between(interval)) is not None:
-            wider = (interval[0], at), (at, interval[1])
-            interval, halved = max(wider, key=ladder.width), halved + 1
-        found = max(found, halved)
-    return found
+            halves, halved = ((interval[0], at), (at, interval[1])), halved + 1
+            interval = max(halves, key=lambda half: max(abs(ladder.value(end)) for end in half))  # the coarsest floats
+        found.append(halved)
+    return max(found) if ladder.step else min(found)
 
 
 def halvings(ladder: Ladder, tolerance: float) -> int:

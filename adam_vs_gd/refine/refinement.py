@@ -12,7 +12,7 @@ import xarray as xr
 from scipy import stats
 
 from adam_vs_gd.errors import FolderError
-from adam_vs_gd.refine.looks import UNDECIDED, UNRESOLVED
+from adam_vs_gd.refine.looks import ABOVE, BELOW, UNDECIDED, UNRESOLVED
 from adam_vs_gd.refine.question import finest, questions_of
 from adam_vs_gd.refine.search import Question, Read, Search
 from adam_vs_gd.refine.tree import Vertex
@@ -20,7 +20,7 @@ from adam_vs_gd.results.axis import COARSE
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.results.statistics import LEVEL
 from adam_vs_gd.results.uneven import ATTRIBUTE
-from adam_vs_gd.results.words import STATUS
+from adam_vs_gd.results.words import SIDE, STATUS
 from adam_vs_gd.spec.cells import Cell, Lane
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import Rows
@@ -124,9 +124,29 @@ class Refinement:
         """The Dataset on the union of all values; pending where nothing was trained."""
         union = self.points.union(self.vertices, self.seeds)
         results = to_dataset(self.spec, chunks, about, self.cells(), union)
+        if (sides := self.sides(results)) is not None:
+            results[SIDE] = sides
         for ladder in self.points.ladders:
             results[ladder.key].attrs[COARSE] = ladder.axis.values.tolist()
         return results.assign_attrs({ATTRIBUTE: json.dumps(self.about())})
+
+    def sides(self, results: xr.Dataset) -> xr.DataArray | None:
+        """[optimizer, axes] on which side of the level points are, as the searches have found; None of statuses."""
+        alone = [one for one in self.searches if len(one.question.labels) == 1 and one.question.level is not None]
+        if not alone:
+            return None
+        status = results[STATUS].isel(seed=0, drop=True)
+        sides = xr.zeros_like(status, np.int8)
+        for search in alone:
+            vertices, kinds = list(search.found), np.array(list(search.found.values()))
+            values = np.array([list(self.points.values(vertex).values()) for vertex in vertices]).T
+            keys = [ladder.key for ladder in self.points.ladders]
+            at = tuple(np.searchsorted(results[key].values, found) for key, found in zip(keys, values, strict=True))
+            label = search.question.labels[0]
+            here = sides.sel(optimizer=label) if self.spec.variants else sides
+            here.transpose(*keys).values[at] = np.select([kinds == BELOW, kinds == ABOVE], [-1, 1], 0)
+        about = {"long_name": "side of the level", "flag_values": np.array([-1, 0, 1], np.int8)}
+        return sides.assign_attrs({**about, "flag_meanings": "below not_told above"})
 
     def about(self) -> dict[str, Any]:
         """What was looked for and how far that has come, for the results' attributes."""

@@ -18,7 +18,7 @@ from adam_vs_gd.results.axis import COARSE, axis_of
 from adam_vs_gd.results.selection import choose_axes, swept
 from adam_vs_gd.results.statistics import LEVEL, difference, over_seeds
 from adam_vs_gd.results.uneven import owners, searches, there
-from adam_vs_gd.results.words import chance, drawn_first, followed, is_rate, outcomes
+from adam_vs_gd.results.words import SIDE, STATUS, chance, drawn_first, followed, is_rate, outcomes
 
 PATH_NUMBERS = 6_000_000
 """Where the trajectories hold more numbers than this, not every recorded step is in the page."""
@@ -151,7 +151,7 @@ def drawable(results: xr.Dataset) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, values in results.data_vars.items():
         own = [str(dim) for dim in values.dims if dim not in cells]
         few = all(dim in results.coords for dim in own) and np.prod([results.sizes[dim] for dim in own]) <= MOST_PARTS
-        if name == "status" or {"record", "test_record"} & set(own) or not few:
+        if name in (STATUS, SIDE) or {"record", "test_record"} & set(own) or not few:
             continue
         for at in itertools.product(*(results[dim].values.tolist() for dim in own)):
             yield str(name), dict(zip(own, at, strict=True))

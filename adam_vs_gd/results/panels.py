@@ -14,7 +14,7 @@ from adam_vs_gd.results.axis import COARSE, Axis, axis_of
 from adam_vs_gd.results.selection import FIXED, swept
 from adam_vs_gd.results.statistics import codes, difference, over_seeds
 from adam_vs_gd.results.time import at_end, moving, to_rest
-from adam_vs_gd.results.uneven import owners, searches
+from adam_vs_gd.results.uneven import owners, searches, sides
 from adam_vs_gd.results.words import outcomes
 
 Labels = tuple[str, ...]
@@ -33,6 +33,7 @@ class Panel(NamedTuple):
         outcomes: the statuses.
         asked: whether it shows the end of lanes that were trained until they are at rest.
         own: of refined results, which cells have lanes of their own; the others show those of the nearest.
+        side: on which side of the level that was looked for cells are; None where none was.
     """
 
     labels: Labels
@@ -43,6 +44,7 @@ class Panel(NamedTuple):
     outcomes: tuple[Outcome, ...]
     asked: bool = False
     own: np.ndarray | None = None
+    side: np.ndarray | None = None
 
     @property
     def marked(self) -> np.ndarray:
@@ -139,6 +141,7 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
     fixed, known, asked = results.attrs.get(FIXED, {}), outcomes(results), to_rest(results) and at_end(value)
     rows: list[list[Panel]] = [[] for _ in points]
     uneven = bool(searches(results))
+    side = next((sides(results, value, one["level"]) for one in searches(results) if "level" in one), None)
     for labels in of:
         lanes = results.sel(optimizer=labels[0] if len(labels) == 1 else list(labels))
         interval = (
@@ -159,6 +162,9 @@ def panels(results: xr.Dataset, dims: Sequence[str], value: str, of: Sequence[La
                 known,
                 asked,
             )
+            if side is not None and len(labels) == 1:
+                told = side.sel(optimizer=labels[0]).isel(point).isel(order).transpose(*dims)
+                panel = panel._replace(side=told.values)
             row.append(filled(panel, [results[dim].attrs[COARSE] for dim in dims]) if uneven else panel)
     return rows
 
@@ -172,7 +178,8 @@ def filled(panel: Panel, coarse: Sequence[Sequence[float]]) -> Panel:
     owner = owners(panel.axes, coarse, own)
     interval = panel.interval.map(lambda each: each.copy(data=each.values.ravel()[owner]))
     counts = counts.reshape(-1, counts.shape[-1])[owner]
-    return panel._replace(interval=interval, counts=counts, own=own)
+    side = None if panel.side is None else panel.side.ravel()[owner]
+    return panel._replace(interval=interval, counts=counts, own=own, side=side)
 
 
 def where(fixed: Mapping[str, str], results: xr.Dataset) -> list[str]:

@@ -14,14 +14,14 @@ from adam_vs_gd.errors import PlotError
 from adam_vs_gd.results.axis import Axis, axis_of
 from adam_vs_gd.results.selection import check_value, choose_axes, complete, swept
 from adam_vs_gd.results.statistics import LEVEL, counted, over_seeds
-from adam_vs_gd.results.uneven import confidence, searches, there
+from adam_vs_gd.results.uneven import searches, sides, there
 from adam_vs_gd.results.words import drawn_first, is_rate
 
 RESAMPLES = 2000
 RISING, FALLING = 1, -1
 
 
-def contour(mean: np.ndarray, low: np.ndarray, high: np.ndarray, level: float) -> list[np.ndarray]:
+def contour(mean: np.ndarray, side: np.ndarray, level: float) -> list[np.ndarray]:
     """The contour of a field of cells, only where it is resolved.
 
     A piece of it is kept where it passes between cells whose intervals lie on either side of the level. Through cells
@@ -29,8 +29,7 @@ def contour(mean: np.ndarray, low: np.ndarray, high: np.ndarray, level: float) -
 
     Args:
         mean: [rows, columns]; NaN where there is nothing.
-        low: the same shape.
-        high: the same shape.
+        side: the same shape; -1 where a cell's interval is below the level, 1 above, 0 where it holds it.
         level: of the contour.
 
     Returns:
@@ -38,7 +37,6 @@ def contour(mean: np.ndarray, low: np.ndarray, high: np.ndarray, level: float) -
     """
     if min(mean.shape) < 2:
         return []
-    side = side_of(low, high, level)
     z = np.ma.masked_invalid(mean)
     pieces = []
     for line in contourpy.contour_generator(z=z, corner_mask=False).lines(level):
@@ -168,9 +166,11 @@ def boundary(
     seeds, shape = lanes.sizes["seed"], lanes.shape[:-2]
     axes = [axis_of(results.isel(optimizer=k), x) for k in range(shape[0])]
     weights = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    cells = over_seeds(results, value, confidence(results)).transpose(*outer, y, x)
+    cells = over_seeds(results, value).transpose(*outer, y, x)
     side = side_of(cells["low"].values, cells["high"].values, level)
     uneven = bool(searches(results))
+    if (found := sides(results, value, level)) is not None:
+        side = found.transpose(*outer, y, x).values
     known = there(results).transpose(*outer, y, x).values if uneven else np.ones(side.shape, bool)
     rows, behind = [], [seeds]
     for i in np.ndindex(shape):
@@ -179,7 +179,7 @@ def boundary(
         axis = axis._replace(values=axis.values[keep], texts=tuple(np.array(axis.texts)[keep]) if axis.texts else ())
         rows.append(transition(lanes.values[i][keep], axis, level, wanted, weights, side[i][keep], tell=not uneven))
         if uneven and rows[-1].direction:
-            around = np.isin(axis.values, [rows[-1].below, rows[-1].above])
+            around = [np.abs(axis.values - end).argmin() for end in (rows[-1].below, rows[-1].above)]
             behind.append(int(cells["seeds"].values[i][keep][around].min()))
     seeds = int(np.median(behind[1:])) if len(behind) > 1 else seeds
 

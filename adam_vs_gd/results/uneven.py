@@ -11,8 +11,7 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from adam_vs_gd.results.axis import COARSE, Axis
-from adam_vs_gd.results.statistics import LEVEL
-from adam_vs_gd.results.words import STATUS, pending
+from adam_vs_gd.results.words import SIDE, STATUS, pending
 
 ATTRIBUTE = "refinement"  # of results: what was looked for, as JSON
 
@@ -42,14 +41,13 @@ def at_coarse(results: xr.Dataset, dims: Sequence[str]) -> xr.Dataset:
 
 
 def searches(results: xr.Dataset) -> Sequence[Mapping[str, Any]]:
-    """What has been looked for in refined results; nothing in others."""
+    """What has been looked for in refined results, by the labels that they have; nothing in others."""
     about = refinement(results)
-    return [] if about is None else about["searches"]
-
-
-def confidence(results: xr.Dataset) -> float:
-    """Of the interval by which a point is on one side of a level; of refined results that of each of several looks."""
-    return min((one["confidence"] for one in searches(results)), default=LEVEL)
+    if about is None:
+        return []
+    alone = str(results.optimizer.values.ravel()[0]) if "optimizer" in results.coords else ""
+    return [{**one, "of": one["of"] or alone, "labels": [label or alone for label in one["labels"]]}
+            for one in about["searches"]]  # fmt: skip
 
 
 def level_in(results: xr.Dataset, value: str, name: str) -> float | None:
@@ -95,6 +93,14 @@ def one_side(search: Mapping[str, Any]) -> str:
         f"every point is {search['kinds'][0]} the level (means from {low:.3g} to {high:.3g}): no boundary is there; "
         "widen the axes, or choose a level in between"
     )
+
+
+def sides(results: xr.Dataset, value: str, level: float) -> xr.DataArray | None:
+    """[optimizer, axes] on which side of a level points were found to be; None where another one was looked for."""
+    if SIDE not in results or not any(one["value"] == value and one.get("level") == level for one in searches(results)):
+        return None
+    found = results[SIDE]
+    return found.isel(seed=0, drop=True) if "seed" in found.dims else found
 
 
 def owners(axes: Sequence[Axis], coarse: Sequence[Sequence[float]], known: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from adam_vs_gd.problems import family_of_results
 
 PATH = "_path"  # ends the name of a trajectory
 STATUS = "status"
+SIDE = "side"  # of a level, on which the points of refined results are
 
 
 def outcomes(results: xr.Dataset) -> tuple[Outcome, ...]:
@@ -73,7 +74,9 @@ def finals(results: xr.Dataset) -> list[str]:
     return [
         str(name)
         for name, values in results.data_vars.items()
-        if name != STATUS and np.issubdtype(values.dtype, np.number) and (dims is None or set(values.dims) <= dims)
+        if name not in (STATUS, SIDE)
+        and np.issubdtype(values.dtype, np.number)
+        and (dims is None or set(values.dims) <= dims)
     ]
 
 
