@@ -1,7 +1,7 @@
 """The boundary of trainability again, found instead of gridded, and zoomed: `python examples/zoom.py`.
 
 The network and its training are those of `trainability.py`. Cells are halved where its loss begins to grow and nowhere
-else, four times; then a sixteenth is looked at in the same way, and a sixteenth of that. A grid over the first window as
+else, four times; then a sixteenth is looked at in that way, and a sixteenth of it. A grid over the first window as
 fine as the last would have 65,537 values along each axis.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +49,9 @@ def make_plan(
         way = family.way(lane.static, lane.hyper, limits.machine)
         grouped.setdefault((lane.static, way), {})[lane.digest] = lane
     begun = [list(digests) for digests in unfinished]
-    groups = (make_group(family, *key, members, limits, done, begun) for key, members in grouped.items())
+    groups = [make_group(family, *key, members, limits, done, begun) for key, members in grouped.items()]
+    if limits.few and limits.shared:
+        groups = [part for group in groups for part in narrowed(group, {frozenset(digests) for digests in begun})]
     return Plan(tuple(group for group in groups if group.chunks))
 
 
@@ -85,6 +87,30 @@ def packed(group: Group, everything: Sequence[Lane], pieces: Sequence[Sequence[L
     rest = cut(group, pieces, devices, width)
     whole_slots = 0 if limits.few else whole.seed_slots
     return replace(rest, seed_slots=max(rest.seed_slots, whole_slots, min(limits.few, rest.width)))
+
+
+def narrowed(group: Group, begun: Collection[frozenset[str]]) -> Iterator[Group]:
+    """A group whose chunks are full, and others for the lanes that are left over, in chunks of fewer places.
+
+    Where devices share a CPU a place that is empty costs as much as one that is not. Widths stay powers of two times
+    the least, of which there are few. What has been begun together stays together.
+    """
+    left, sizes = list[Chunk](), dict[tuple[int, int], list[Sequence[Lane]]]()
+    for chunk in group.chunks:
+        whole = len(chunk.lanes) * 4 >= group.width * 3 or frozenset(lane.digest for lane in chunk.lanes) in begun
+        left += [chunk] if whole else []
+        lanes = () if whole else chunk.lanes
+        while lanes:
+            devices = min(group.devices, math.ceil(len(lanes) / group.way.least))
+            width = devices * blocks_up(math.ceil(len(lanes) / devices), group, few=True)
+            if len(lanes) * 4 < width * 3 and width > devices * blocks_up(1, group):
+                width //= 2
+            sizes.setdefault((devices, width), []).append(lanes[:width])
+            lanes = lanes[width:]
+    yield replace(group, chunks=tuple(left))
+    for (devices, width), pieces in sizes.items():
+        part = cut(group, pieces, devices, width)
+        yield replace(part, seed_slots=max(part.seed_slots, min(group.seed_slots, width)))
 
 
 def whole_group(group: Group, lanes: Sequence[Lane], limits: Limits) -> Group:

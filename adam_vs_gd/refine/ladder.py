@@ -119,7 +119,7 @@ def level_of(at: int) -> int:
 
 
 def deepest(ladder: Ladder) -> int:
-    """How often coarse intervals can be halved before one has nothing between its ends; of integers, before all have."""
+    """How often coarse intervals can be halved before one has nothing between its ends; of integers, until all have."""
     found = []
     for k in range(ladder.intervals):
         interval, halved = (k * UNIT, (k + 1) * UNIT), 0
