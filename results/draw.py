@@ -15,6 +15,7 @@ from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.results.axis import written
 from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.statistics import over_seeds
+from adam_vs_gd.results.uneven import told
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "numbers.md"
@@ -25,8 +26,9 @@ def main() -> None:
     parts = [f"# Numbers\n\nWritten by `python results/draw.py`, from the journals beside it; {INTERVALS}."]
     for draw in (
         sigma_p_by_s, alpha_by_s, lam_by_alpha, lam_by_steps, eta_by_alpha, beta2_by_alpha, table1_to_rest, basin,
+        boundaries_at_rest, surface_at_rest,
     ):  # fmt: skip
-        name = draw.__name__.replace("_by_", "-by-").replace("_to_rest", "-to-rest")
+        name = draw.__name__.replace("_by_", "-by-").replace("_to_rest", "-to-rest").replace("_at_rest", "-at-rest")
         results = ag.load_results(HERE / name)
         picture = ag.plot.suitable(results)
         ag.plot.save(picture, HERE / name / f"{picture.name}.png")
@@ -136,6 +138,54 @@ def sigma_p_by_s(results: xr.Dataset, folder: Path) -> str:
             table(results, "sigma_p", s=100),
         ]
     )
+
+
+def boundaries_at_rest(results: xr.Dataset, folder: Path) -> str:
+    """Both boundaries with their power laws, what they cost, and where that went."""
+    curve = ag.boundary(results, "sigma_p", "s", 0.25)
+    before = ag.load_results(HERE / "sigma_p-by-s")
+    shipped = ag.boundary(before, "sigma_p", "s", 0.25, direction="rising")
+    labels = [str(label) for label in results.optimizer.values]
+    rows = [["boundary at 1/4", "law", "k [95 %]", "points", "rms of ln"]]
+    rows += [law(f"{label}, at rest", curve.sel(optimizer=label)) for label in labels]
+    rows += [law(f"{label}, after 10^4 steps (sigma_p-by-s)", shipped.sel(optimizer=label)) for label in labels]
+    overlays = [
+        ag.plot.Overlay(f"{label}, 95 %", one.sigma_p, one.s, one.low, one.high)
+        for label in labels
+        for one in [curve.sel(optimizer=label)]
+    ]
+    ag.plot.save(ag.plot.phase_diagram(results, "sigma_p", "s", overlays=overlays), folder / "boundaries.png")
+    ag.plot.save(ag.plot.spent(results, "sigma_p", "s"), folder / "lanes.png")
+    widths = {
+        label: float(np.log(one.high / one.low).median()) for label in labels for one in [curve.sel(optimizer=label)]
+    }
+    spent = f"lane-steps: {trained(results):.3g}, of the grid after 10^4 steps {trained(before):.3g}"
+    return "\n\n".join(
+        [
+            f"```\n{columns(rows)}\n```", *told(results),
+            f"{spent}; intervals of sigma_p, in logarithms, in the median: "
+            + ", ".join(f"{label} {width:.3f}" for label, width in widths.items()),
+            *(f"{label}:\n\n{points(curve.sel(optimizer=label).dropna('s', subset=['sigma_p']))}" for label in labels),
+        ]
+    )  # fmt: skip
+
+
+def trained(results: xr.Dataset) -> float:
+    """Steps that all lanes of some results were trained."""
+    steps = results.steps.broadcast_like(results.status)
+    if "rest_step" in results:
+        steps = steps.where(results.rest_step.fillna(-1) < 0, results.rest_step)
+    return float(steps.where(results.status > 0).sum())
+
+
+def surface_at_rest(results: xr.Dataset, folder: Path) -> str:
+    """Adam's boundary over three axes: its law, and what it cost."""
+    curve = ag.boundary(results, "sigma_p", "s", 0.5, direction="rising").sel(optimizer="adam")
+    rows = [["alpha", "law", "k [95 %]", "points", "rms of ln"]]
+    for alpha in results.alpha.attrs["coarse"]:
+        rows.append([f"{alpha:g}", *law("", curve.sel(alpha=alpha, method="nearest"))[1:]])
+    ag.plot.save(ag.plot.phase_diagram(results, "sigma_p", "s"), folder / "slices.png")
+    return "\n\n".join([f"```\n{columns(rows)}\n```", *told(results), f"lane-steps: {trained(results):.3g}"])
 
 
 def alpha_by_s(results: xr.Dataset, folder: Path) -> str:

@@ -69,7 +69,7 @@ def rounds(
             return
         spent = sum(search.spent for search in refinement.searches)
         name = f"round {max(search.rounds for search in refinement.searches)} of about {max(r for _, r in likely)}"
-        yield Round(lanes, run.labels(refinement.cells()), name, max(0, sum(n for n, _ in likely) - spent))
+        yield Round(lanes, refinement.labels, name, max(0, sum(n for n, _ in likely) - spent))
 
 
 def plan_of(

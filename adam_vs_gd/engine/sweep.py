@@ -29,7 +29,7 @@ from adam_vs_gd.engine.telling import count, tell_what_is_there, warn_of, what_i
 from adam_vs_gd.engine.worker import made_with
 from adam_vs_gd.errors import FolderError
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.spec.cells import Lane, digest_of
+from adam_vs_gd.spec.cells import Lane, cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec, expect_spec
 from adam_vs_gd.store import lock
 from adam_vs_gd.store.checkpoint import Checkpoints
@@ -126,10 +126,11 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
         ):
             pass
     spec = folder.spec()
-    wanted = {lane.digest for lane in folder.lanes(spec)}
+    everything = list(cells(spec)) if spec.refine is None else None
+    wanted = folder.asked(spec, everything)
     survey = folder.journal.survey()
     if not (survey.damaged or folder.journal.lost(wanted, survey)):
-        results = folder.dataset(spec)
+        results = folder.dataset(spec, everything)
         if folder.zarr_says(results) == "whole":
             return None
         with (
@@ -139,7 +140,7 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
             mirrored(folder, settings, progress, interruption),
             writing(folder),
         ):
-            folder.consolidate(results := folder.dataset(spec))
+            folder.consolidate(results := folder.dataset(spec, everything))
         return results
     with running(spec, given or {}, settings, folder.path) as run, holding(folder, run):
         return compute(folder, run, lost=True)
@@ -156,7 +157,7 @@ def compute(folder: Folder, run: Run, *, lost: bool = False) -> xr.Dataset:
     spec, settings, about = run.spec, run.settings, run.about
     survey = folder.journal.survey()
     limits, began, gone, trained = run.limits(), time.monotonic(), GivenUp(), 0
-    wanted = {lane.digest for lane in folder.lanes(spec)}
+    wanted = folder.asked(spec, run.cells)
     if wanted - survey.done:
         refuse_mixture(folder.path, survey.about, about, settings.allow_mixed, run.family.unmixed)
     with writing(folder), log.warnings():
@@ -211,7 +212,7 @@ def compute(folder: Folder, run: Run, *, lost: bool = False) -> xr.Dataset:
                     checkpoints.prune(done)
                 if gone.lanes:
                     break
-        folder.journal.settle({lane.digest for lane in folder.lanes(spec)}, done)
+        folder.journal.settle(folder.asked(spec, run.cells), done)
         results = folder.dataset(spec, run.cells)
         folder.consolidate(results)
         log.add(f"done: {trained - gone.lanes} lanes in {duration(time.monotonic() - began)}")

@@ -71,8 +71,9 @@ def curves(
             (axis,) = panel.axes
             turn = (k + k // len(COLOURS)) % len(COLOURS)  # another one with each round of the colours
             look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[turn], "marker": MARKERS[turn]}
-            legend[panel.title] = draw_curve(place, axis.values, panel.interval, markersize=3, **look)
-            unfit = (~panel.good | (panel.moving > 0)) & np.isfinite(panel.interval["mean"].values)
+            own = panel.interval.isel(dict.fromkeys(panel.interval["mean"].dims, panel.marked))
+            legend[panel.title] = draw_curve(place, axis.values[panel.marked], own, markersize=3, **look)
+            unfit = (~panel.good | (panel.moving > 0)) & np.isfinite(panel.interval["mean"].values) & panel.marked
             open_: Any = {**look, "linestyle": "", "markersize": 4, "markerfacecolor": "white"}
             place.plot(axis.values[unfit], panel.interval["mean"].values[unfit], **open_)
         set_axis(place, "x", axis, layout.panel_points[0])

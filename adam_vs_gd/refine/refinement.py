@@ -92,6 +92,17 @@ class Refinement:
         return list(lanes.values())
 
     @property
+    def labels(self) -> dict[str, str]:
+        """The label of the variant of each of the lanes that are asked for now."""
+        return {
+            self.points.lane(label, ask.vertex, seed).digest: label
+            for search in self.searches
+            for ask in search.asks
+            for label in search.question.labels
+            for seed in range(search.question.looks.seeds[ask.look])
+        }
+
+    @property
     def vertices(self) -> list[Vertex]:
         """Every vertex of every search, in the order of the axes."""
         return sorted({vertex for search in self.searches for vertex, _ in search.vertices})

@@ -16,10 +16,8 @@ from adam_vs_gd.refine.looks import NOTHING, UNDECIDED, UNRESOLVED, Looks, count
 from adam_vs_gd.refine.tree import Box, Tree, Vertex, place
 from adam_vs_gd.results.statistics import Spread, spread_of, student
 
-HELD_OUT, AHEAD = (
-    0.05,
-    0.1,
-)  # of the lanes, that are spent on looking where nothing is expected; at most, to fill chunks
+HELD_OUT = 0.05  # of the lanes, that are spent on looking where nothing is expected; and
+AHEAD = 0.1  # at most, to fill chunks
 HALVINGS = 2  # of coarse cells at most, at whose corners that is looked at
 TRIES = 64  # places in a row that are passed over, as something is expected there, before there is no other
 CHUNK = 32  # lanes of an optimizer that a round is filled up to a multiple of
@@ -200,8 +198,8 @@ class Search:
                 break
             taken.append(ask)
             self.spent += cost
-        self.held = {vertex: kind for vertex, kind in self.held.items() if not self.cut or vertex in self.found
-                     or vertex in {ask.vertex for ask in taken}}  # fmt: skip
+        there = self.found.keys() | {ask.vertex for ask in taken}
+        self.held = {vertex: kind for vertex, kind in self.held.items() if vertex in there}
         self.rounds += bool(taken)
         return taken
 

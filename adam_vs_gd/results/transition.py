@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -172,16 +173,11 @@ def boundary(
     if (found := sides(results, value, level)) is not None:
         side = found.transpose(*outer, y, x).values
     known = there(results).transpose(*outer, y, x).values if uneven else np.ones(side.shape, bool)
-    rows, behind = [], [seeds]
+    rows = []
     for i in np.ndindex(shape):
-        keep = known[i]
-        axis = axes[i[0]]
-        axis = axis._replace(values=axis.values[keep], texts=tuple(np.array(axis.texts)[keep]) if axis.texts else ())
+        axis, keep = axes[i[0]], known[i]
+        axis = axis._replace(values=axis.values[keep], texts=tuple(itertools.compress(axis.texts, keep)))
         rows.append(transition(lanes.values[i][keep], axis, level, wanted, weights, side[i][keep], tell=not uneven))
-        if uneven and rows[-1].direction:
-            around = [np.abs(axis.values - end).argmin() for end in (rows[-1].below, rows[-1].above)]
-            behind.append(int(cells["seeds"].values[i][keep][around].min()))
-    seeds = int(np.median(behind[1:])) if len(behind) > 1 else seeds
 
     dims = (*outer, y)
     name = axes[0].name if len({axis.name for axis in axes}) == 1 else x
@@ -234,7 +230,7 @@ def transition(
     else:
         before, after = at[: crossing.left + 1][side[: crossing.left + 1] == -way], at[side == way]
         low, high = before.max(initial=-np.inf), after[after >= around[1]].min(initial=np.inf)
-        places = np.clip(np.where(np.isnan(places), place, places), low, high)
+        places = np.clip(np.where(np.isnan(places), place, places), low, high)  # resamples without its seeds
     position, low, high, below, over = axis.inverse([place, min(low, around[0]), max(high, around[1]), *around])
     resolved = bool(side[crossing.left] * side[crossing.left + 1] < 0)
     return Transition(position, low, high, below, over, way, crossings, resolved, axis.inverse(places))

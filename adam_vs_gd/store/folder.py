@@ -16,7 +16,7 @@ import xarray as xr
 from adam_vs_gd.errors import DamageError, DiskError, FolderError, SpecError
 from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.spec.cells import Cell, Lane, cells
+from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
 from adam_vs_gd.store import copy
@@ -264,9 +264,16 @@ class Folder:
         refinement.go_on()
         return refinement
 
-    def lanes(self, spec: SweepSpec) -> list[Lane]:
-        """The lanes that a sweep has asked for: all of a grid; of one that is refined as far as it is."""
-        return [lane for _, lane in cells(spec)] if spec.refine is None else self.refinement(spec).lanes()
+    def asked(self, spec: SweepSpec, everything: Sequence[Cell] | None = None) -> set[str]:
+        """Digests of the lanes that a sweep has asked for: all of a grid; of one that is refined as far as it is.
+
+        Args:
+            spec: of the sweep.
+            everything: the cells of a grid, if they are known.
+        """
+        if spec.refine is not None:
+            return {lane.digest for lane in self.refinement(spec).lanes()}
+        return {lane.digest for _, lane in (cells(spec) if everything is None else everything)}
 
     def consolidate(self, dataset: xr.Dataset) -> None:
         """Write `dataset.zarr` (Zarr 3, checksums in every chunk), in place of an older one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.mirror import object_of, pull
 
@@ -23,7 +24,8 @@ def verify(folder: Folder) -> tuple[str, bool]:
     sound = not lines
     spec = folder.spec()
     survey = folder.journal.survey()
-    wanted = {lane.digest for lane in folder.lanes(spec)}
+    everything = list(cells(spec)) if spec.refine is None else None
+    wanted = folder.asked(spec, everything)
     for damage in survey.damaged:
         held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
         lines.append(f"{damage.place}: damaged (its SHA-256 is wrong); {held}")
@@ -33,7 +35,7 @@ def verify(folder: Folder) -> tuple[str, bool]:
         lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
     whole = sound and not survey.damaged and not lost
     if not survey.damaged:
-        found = folder.zarr_says(folder.dataset(spec))
+        found = folder.zarr_says(folder.dataset(spec, everything))
         whole &= found in ("whole", "missing") or (found == "different" and not complete)
         says = {
             "whole": "whole",
