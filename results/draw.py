@@ -26,7 +26,7 @@ def main() -> None:
     parts = [f"# Numbers\n\nWritten by `python results/draw.py`, from the journals beside it; {INTERVALS}."]
     for draw in (
         sigma_p_by_s, alpha_by_s, lam_by_alpha, lam_by_steps, eta_by_alpha, beta2_by_alpha, table1_to_rest, basin,
-        boundaries_at_rest, surface_at_rest,
+        adam_at_rest, gd_at_rest, surface_at_rest,
     ):  # fmt: skip
         name = draw.__name__.replace("_by_", "-by-").replace("_to_rest", "-to-rest").replace("_at_rest", "-at-rest")
         results = ag.load_results(HERE / name)
@@ -140,34 +140,41 @@ def sigma_p_by_s(results: xr.Dataset, folder: Path) -> str:
     )
 
 
-def boundaries_at_rest(results: xr.Dataset, folder: Path) -> str:
-    """Both boundaries with their power laws, what they cost, and where that went."""
-    curve = ag.boundary(results, "sigma_p", "s", 0.25)
-    before = ag.load_results(HERE / "sigma_p-by-s")
-    shipped = ag.boundary(before, "sigma_p", "s", 0.25, direction="rising")
-    labels = [str(label) for label in results.optimizer.values]
-    rows = [["boundary at 1/4", "law", "k [95 %]", "points", "rms of ln"]]
-    rows += [law(f"{label}, at rest", curve.sel(optimizer=label)) for label in labels]
-    rows += [law(f"{label}, after 10^4 steps (sigma_p-by-s)", shipped.sel(optimizer=label)) for label in labels]
-    overlays = [
-        ag.plot.Overlay(f"{label}, 95 %", one.sigma_p, one.s, one.low, one.high)
-        for label in labels
-        for one in [curve.sel(optimizer=label)]
-    ]
-    ag.plot.save(ag.plot.phase_diagram(results, "sigma_p", "s", overlays=overlays), folder / "boundaries.png")
+def boundary_at_rest(results: xr.Dataset, folder: Path, lines: Mapping[str, tuple[float, str]]) -> str:
+    """One optimizer's boundaries with their power laws beside those after 10⁴ steps, what they cost, and where.
+
+    Args:
+        results: what was refined.
+        folder: of the pictures.
+        lines: {what a boundary is called: its level, and its direction}.
+    """
+    (label,) = map(str, results.optimizer.values)
+    before = ag.load_results(HERE / "sigma_p-by-s").sel(optimizer=[label])
+    rows, curves, overlays = [["boundary", "law", "k [95 %]", "points", "rms of ln"]], [], []
+    for name, (level, direction) in lines.items():
+        for when, source in (("at rest", results), ("after 10^4 steps (sigma_p-by-s)", before)):
+            curve = ag.boundary(source, "sigma_p", "s", level, direction=direction).sel(optimizer=label)
+            rows.append(law(f"{name}, {when}", curve))
+            if source is results:
+                curve = curve.isel(s=np.flatnonzero(np.isfinite(curve.sigma_p)))
+                width = float(np.log(curve.high / curve.low).median())
+                curves.append(f"{name} (intervals of {width:.3f} in ln sigma_p, in the median):\n\n{points(curve)}")
+                overlays.append(ag.plot.Overlay(f"{name}, 95 %", curve.sigma_p, curve.s, curve.low, curve.high))
+    ag.plot.save(ag.plot.phase_diagram(results, "sigma_p", "s", overlays=overlays), folder / "boundary.png")
     ag.plot.save(ag.plot.spent(results, "sigma_p", "s"), folder / "lanes.png")
-    widths = {
-        label: float(np.log(one.high / one.low).median()) for label in labels for one in [curve.sel(optimizer=label)]
-    }
-    spent = f"lane-steps: {trained(results):.3g}, of the grid after 10^4 steps {trained(before):.3g}"
-    return "\n\n".join(
-        [
-            f"```\n{columns(rows)}\n```", *told(results),
-            f"{spent}; intervals of sigma_p, in logarithms, in the median: "
-            + ", ".join(f"{label} {width:.3f}" for label, width in widths.items()),
-            *(f"{label}:\n\n{points(curve.sel(optimizer=label).dropna('s', subset=['sigma_p']))}" for label in labels),
-        ]
-    )  # fmt: skip
+    spent = f"lane-steps: {trained(results):.3g}; of {label} in sigma_p-by-s: {trained(before):.3g}"
+    return "\n\n".join([f"```\n{columns(rows)}\n```", *told(results), spent, *curves])
+
+
+def adam_at_rest(results: xr.Dataset, folder: Path) -> str:
+    """Where Adam begins to memorize, and where noise drowns everything."""
+    lines = {"Adam rises through 1/2": (0.5, "rising"), "Adam falls back through 1/2": (0.5, "falling")}
+    return boundary_at_rest(results, folder, lines)
+
+
+def gd_at_rest(results: xr.Dataset, folder: Path) -> str:
+    """Where GD loses a class."""
+    return boundary_at_rest(results, folder, {"GD rises through .15": (0.15, "rising")})
 
 
 def trained(results: xr.Dataset) -> float:

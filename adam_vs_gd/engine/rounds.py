@@ -69,7 +69,8 @@ def rounds(
             return
         spent = sum(search.spent for search in refinement.searches)
         name = f"round {max(search.rounds for search in refinement.searches)} of about {max(r for _, r in likely)}"
-        yield Round(lanes, refinement.labels, name, max(0, sum(n for n, _ in likely) - spent))
+        labels = {lane.digest: label for label, lane in refinement.asked()}
+        yield Round(lanes, labels, name, max(0, sum(n for n, _ in likely) - spent))
 
 
 def plan_of(

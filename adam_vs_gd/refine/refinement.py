@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,28 +79,18 @@ class Refinement:
 
         return read
 
+    def asked(self) -> Iterator[tuple[str, Lane]]:
+        """The lanes that are asked for now, each with the label of its variant."""
+        for search in self.searches:
+            for ask in search.asks:
+                for label in search.question.labels:
+                    for seed in range(search.question.looks.seeds[ask.look]):
+                        yield label, self.points.lane(label, ask.vertex, seed)
+
     def wanted(self) -> list[Lane]:
         """The lanes that are needed to go on."""
-        lanes = {
-            lane.digest: lane
-            for search in self.searches
-            for ask in search.asks
-            for label in search.question.labels
-            for seed in range(search.question.looks.seeds[ask.look])
-            if (lane := self.points.lane(label, ask.vertex, seed)).digest not in self.known
-        }
+        lanes = {lane.digest: lane for _, lane in self.asked() if lane.digest not in self.known}
         return list(lanes.values())
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The label of the variant of each of the lanes that are asked for now."""
-        return {
-            self.points.lane(label, ask.vertex, seed).digest: label
-            for search in self.searches
-            for ask in search.asks
-            for label in search.question.labels
-            for seed in range(search.question.looks.seeds[ask.look])
-        }
 
     @property
     def vertices(self) -> list[Vertex]:
@@ -148,7 +138,7 @@ class Refinement:
             return None
         status = results[STATUS].isel(seed=0, drop=True)
         sides = xr.zeros_like(status, np.int8)
-        for search in alone:
+        for search in (one for one in alone if one.found):
             vertices, kinds = list(search.found), np.array(list(search.found.values()))
             values = np.array([list(self.points.values(vertex).values()) for vertex in vertices]).T
             keys = [ladder.key for ladder in self.points.ladders]
@@ -176,16 +166,15 @@ def told(search: Search) -> dict[str, Any]:
     question, found = search.question, search.found
     kinds = sorted({kind for kind in found.values() if kind >= 0})
     ladders, looks = question.ladders, question.looks
-    asked = {vertex: looks.seeds[look] for vertex, look in search.look.items()}
     names = [one.name for one in question.statuses]
-    ends = [float(search.low), float(search.high)]
-    level = {} if question.level is None else {"level": question.level, "range": ends}
+    ends = {"range": [float(search.low), float(search.high)]} if search.low <= search.high else {}
+    level = {} if question.level is None else {"level": question.level, **ends}
     return {
         "of": question.name, "labels": list(question.labels), "value": question.value,
         **level,
         "kinds": [("below", "above")[kind] if question.level is not None else names[kind] for kind in kinds],
         "looks": list(looks.seeds), "confidence": looks.level,
-        "lanes": search.spent, "rounds": search.rounds, "points": len(asked),
+        "lanes": search.spent, "rounds": search.rounds, "points": len(search.look),
         "grid": finest(ladders),
         "unresolved": sum(found[vertex] in (UNRESOLVED, UNDECIDED) for vertex in found),
         "end": "" if search.asks else "budget" if search.cut else "found" if len(kinds) > 1 else "one side",
