@@ -2,7 +2,8 @@
 
 Boundaries that are known are looked for on grids of N x N cells by the search that `sweep --refine` runs, from 8 x 8
 cells on: a line, a curve, an island of 3 % of the area, a wedge, and a band of noise in which every lane is 0 or 1 by
-chance. All lanes are counted that it asks for: seeds, repeated looks, points held out. A cell of the grid that the
+chance. All lanes are counted that it asks for: seeds, repeated looks, points held out, and what fills each round's last
+chunk up to a multiple of eight, as on two devices of a CPU. A cell of the grid that the
 boundary passes through is found if the search ends with a cell of that size there whose corners differ, or do not tell.
 
 Then three of the diagrams in results/ are looked for among their own lanes, from every other value on (depth 1), and
@@ -38,6 +39,7 @@ DOCS, RESULTS = HERE.parent / "docs", HERE.parent / "results"
 SIZES = (16, 32, 64, 128, 256)
 COARSE = 8
 SEEDS, MOST = 2, 8
+PLACES = 8  # lanes of the narrowest chunk on two devices
 SPREAD = 0.05  # of a lane's value around its mean, away from the band
 Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
 SHAPES: dict[str, Field] = {
@@ -117,7 +119,9 @@ def searched(
         )
         return values[at][None, :, :count], statuses[at][None, :, :count]
 
+    lanes = 0
     while search.asks:
+        lanes += math.ceil(sum(map(question.cost, search.asks)) / PLACES) * PLACES
         search.go_on(read)
     seconds = time.monotonic() - began
     found = np.zeros([length - 1 for length in truth.shape], bool)
@@ -130,7 +134,7 @@ def searched(
     corners = np.stack([truth[i : i - 1 or None, j : j - 1 or None] for i, j in itertools.product((0, 1), repeat=2)])
     crossed = corners.any(0) & ~corners.all(0)
     grid = truth.size * (confirmed or seeds)
-    return Found(search, search.spent, grid, int((crossed & ~found).sum()), int(crossed.sum()),
+    return Found(search, lanes, grid, int((crossed & ~found).sum()), int(crossed.sum()),
                  apart(np.argwhere(crossed), np.argwhere(found)), seconds)  # fmt: skip
 
 

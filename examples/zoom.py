@@ -47,11 +47,11 @@ def next_window(results):
     return [tuple(np.log10(edge[k : k + 2])) for edge, k in zip(edges, cell, strict=True)]
 
 
-def zoomed(out, depth=DEPTH, zooms=ZOOMS, quiet=False):
+def zoomed(out, depth=DEPTH, zooms=None, quiet=False):
     """The results of every window, each in a folder of its own."""
     low = trainability.CORNER
     ends = [(start, start + trainability.SPAN) for start in low]
-    for zoom in range(zooms + 1):
+    for zoom in range((ZOOMS if zooms is None else zooms) + 1):
         results = sweep(ends, out / f"zoom-{zoom}", depth, quiet)
         yield results
         ends = next_window(results)
@@ -61,7 +61,9 @@ def draw(pictures, path):
     """The windows side by side, each with the next one marked."""
     with mpl.rc_context({"font.size": 7}):
         figure = Figure(figsize=(7.4, 2.6), layout="constrained")
-        for k, (place, results) in enumerate(zip(figure.subplots(1, len(pictures)), pictures, strict=True)):
+        for k, (place, results) in enumerate(
+            zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True)
+        ):
             ag.plot.phase_diagram(results, *RATES, "growth", ax=place)
             place.set_title("blue is trained, red is not" if k == 0 else f"zoomed {CELLS**k}x", fontsize=8)
             if k + 1 < len(pictures):

@@ -10,7 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import double_descent
 import trainability
+import zoom
 
+from adam_vs_gd.results.uneven import refinement
 from adam_vs_gd.store.folder import Folder
 
 
@@ -51,3 +53,24 @@ def test_the_boundary_of_trainability_is_zoomed_in_one_folder(tmp_path, monkeypa
     monkeypatch.setattr(sys, "argv", ["trainability.py", "--quick", "--out", str(tmp_path)])
     trainability.main()
     assert capsys.readouterr().out.count("0 of them new") == 3
+
+
+def test_the_boundary_of_trainability_is_found_and_zoomed(tmp_path, capsys, monkeypatch):
+    first, second = zoom.zoomed(tmp_path, depth=1, zooms=1, quiet=True)
+    for results in (first, second):
+        (search,) = refinement(results)["searches"]
+        assert search["end"] == "found"
+        assert search["lanes"] < search["grid"]
+        lanes = results.growth.isel(seed=0)
+        side = np.sign(lanes).where(lanes.notnull(), 0)
+        np.testing.assert_array_equal(results.side, side.where(lanes != 0, results.side))
+    for name in zoom.RATES:
+        low, high = second[name].values[[0, -1]]
+        coarse = np.array(first[name].attrs["coarse"])
+        k = np.abs(np.log(coarse / low)).argmin()
+        np.testing.assert_allclose([low, high], coarse[k : k + 2])
+    monkeypatch.setattr(zoom, "ZOOMS", 0)
+    monkeypatch.setattr(sys, "argv", ["zoom.py", "--quick", "--out", str(tmp_path / "again")])
+    zoom.main()
+    assert "times fewer" in capsys.readouterr().out
+    assert (tmp_path / "again" / "zoom.png").exists()

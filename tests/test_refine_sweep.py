@@ -294,7 +294,8 @@ def test_functions_are_refused_what_they_cannot_have(tmp_path):
 
 
 def test_everything_on_one_side_is_said_and_how_to_widen(tmp_path, capsys):
-    results = jump(refine=REFINE | {"level": 5.0})
+    with pytest.warns(UserWarning, match="value: every point is below the level"):
+        results = jump(refine=REFINE | {"level": 5.0})
     (words, _) = told(results)
     assert "every point is below the level (means from 0.0147 to 0.915)" in words
     assert "widen the axes, or choose a level in between" in words
@@ -302,7 +303,8 @@ def test_everything_on_one_side_is_said_and_how_to_widen(tmp_path, capsys):
 
 
 def test_a_diagram_without_values_says_where_to_look():
-    results = ag.sweep_function(foreign.blows_up, {"a": [2.0, 4.0], "b": [1.0, 2.0]}, seeds=1, quiet=True,
+    with pytest.warns(UserWarning, match="no point has a value"):
+        results = ag.sweep_function(foreign.blows_up, {"a": [2.0, 4.0], "b": [1.0, 2.0]}, seeds=1, quiet=True,
                                 refine={"value": "value", "level": 1.0, "depth": 2})  # fmt: skip
     assert "no point has a value there" in told(results)[0]
 
@@ -383,7 +385,8 @@ def test_three_axes_are_shown_at_the_coarse_values_of_the_third():
 
 def test_the_budget_leaves_an_unfinished_search_that_goes_on_later(tmp_path):
     out = tmp_path / "jump"
-    part = jump(out, refine=REFINE | {"max_lanes": 80})
+    with pytest.warns(UserWarning, match="max_lanes was reached"):
+        part = jump(out, refine=REFINE | {"max_lanes": 80})
     about = refinement(part)
     assert about["lanes"] <= 80
     assert about["searches"][0]["end"] == "budget"

@@ -217,7 +217,7 @@ def compute(folder: Folder, run: Run, *, lost: bool = False) -> xr.Dataset:
         folder.consolidate(results)
         log.add(f"done: {trained - gone.lanes} lanes in {duration(time.monotonic() - began)}")
         run.interruption.check()
-    warn_of(gone)
+    warn_of(gone, run.refinement)
     return results
 
 
@@ -303,7 +303,7 @@ def in_memory(run: Run) -> xr.Dataset:
         everything += new
         if gone.lanes:
             break
-    warn_of(gone)
+    warn_of(gone, run.refinement)
     if run.refinement:
         return run.refinement.dataset(everything, run.about)
     return to_dataset(run.spec, everything, run.about, run.cells)

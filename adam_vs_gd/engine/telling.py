@@ -11,6 +11,8 @@ from adam_vs_gd.engine.plan import Plan
 from adam_vs_gd.engine.progress import Meter
 from adam_vs_gd.engine.rounds import Round
 from adam_vs_gd.problem import Family
+from adam_vs_gd.refine.refinement import Refinement
+from adam_vs_gd.results.uneven import came_to
 from adam_vs_gd.store.journal import Damage, Survey
 
 
@@ -43,11 +45,14 @@ def count(meter: Meter, family: Family, label: str, status: int, value: float) -
     meter.count(outcome.name, label, value if told else None)
 
 
-def warn_of(gone: GivenUp) -> None:
-    """Warn of lanes that were not computed."""
+def warn_of(gone: GivenUp, refinement: Refinement | None = None) -> None:
+    """Warn of lanes that were not computed, and of searches that found nothing or could not go on."""
     if gone.failed:
         text = f"{len(gone.failed)} lanes are not computed: memory is too small for them; --memory allows more"
         warnings.warn(text, stacklevel=3)
+    for search in refinement.about()["searches"] if refinement else ():
+        if text := came_to(search):
+            warnings.warn(f"{search['value']}{' of ' + search['of'] if search['of'] else ''}: {text}", stacklevel=3)
     for chunk, who in gone.killers:
         text = f"{len(chunk.lanes)} lanes are not computed: their chunk, {chunk.digest}, killed its workers; last {who}"
         warnings.warn(text, stacklevel=3)

@@ -78,12 +78,16 @@ def sentence(search: Mapping[str, Any]) -> str:
             f"{search['contradicted']} of {search['held_out']} points held out are not what is around them, so at most "
             f"{search['missed_at_most']:.0%} of what looks alike is not (95 %)"
         )
-    ends = {"budget": "max_lanes was reached before the end", "one side": one_side(search), "": "not at its end"}
-    return "; ".join([*parts, *filter(None, [ends.get(search["end"])])])
+    end = came_to(search) or ("" if search["end"] else "not at its end")
+    return "; ".join([*parts, *filter(None, [end])])
 
 
-def one_side(search: Mapping[str, Any]) -> str:
-    """What to do where nothing changes."""
+def came_to(search: Mapping[str, Any]) -> str:
+    """What is to be said, and to be done, of a search that did not come to its end, or found nothing; else ""."""
+    if search["end"] == "budget":
+        return "max_lanes was reached before cells are as narrow as they were to be; more of them go on from there"
+    if search["end"] != "one side":
+        return ""
     if not search["kinds"]:
         return 'no point has a value there: all lanes have a status that counts in no mean; look for value = "status"'
     if "level" not in search:
