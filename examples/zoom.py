@@ -21,7 +21,7 @@ from adam_vs_gd.results.uneven import refinement
 
 CELLS, DEPTH, ZOOMS = 16, 4, 2
 RATES = ("eta_first", "eta_second")
-LEAST = 8  # lanes of a cell that has been halved
+LEAST = 3  # lanes of a cell that has been halved, of those that are its own
 
 
 def sweep(ends, out, depth=DEPTH, quiet=False):
