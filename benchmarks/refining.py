@@ -209,13 +209,14 @@ def drawn(found: dict[tuple[str, int], Found], size: int) -> Figure:
     places[0].axhline(10, color="0.7", linewidth=0.8, linestyle=":")
     places[0].set(xlabel="cells along an axis of the grid", ylabel="times fewer lanes", xticks=SIZES)
     places[0].set_xticklabels(map(str, SIZES))
+    places[0].set_yticks([2, 5, 10, 20, 50], labels=["2", "5", "10", "20", "50"])
     places[0].minorticks_off()
     places[0].legend(frameon=False, fontsize=7)
     for shape, place in zip(SHAPES, places[1:], strict=True):
         search = found[shape, size].search
         at = np.array(list(search.look)) * (size // COARSE) // UNIT
         seeds = np.array([search.question.looks.seeds[look] for look in search.look.values()])
-        place.scatter(at[:, 1], at[:, 0], s=1.5, c=np.log2(seeds), cmap="viridis_r", linewidths=0)
+        place.scatter(at[:, 1], at[:, 0], s=1.5, c=np.log2(seeds), cmap="viridis", vmin=0, vmax=3.6, linewidths=0)
         place.set(title=f"{shape}: {found[shape, size].lanes} lanes", aspect="equal", xticks=[], yticks=[])
     return figure
 

@@ -21,7 +21,6 @@ from adam_vs_gd.results.uneven import refinement
 
 CELLS, DEPTH, ZOOMS = 16, 4, 2
 RATES = ("eta_first", "eta_second")
-LEAST = 3  # lanes of a cell that has been halved, of those that are its own
 
 
 def sweep(ends, out, depth=DEPTH, quiet=False):
@@ -34,7 +33,7 @@ def sweep(ends, out, depth=DEPTH, quiet=False):
     )  # fmt: skip
 
 
-def next_window(results):
+def next_window(results, depth):
     """Of the coarse cells that the boundary passes through the one with a median number of lanes, as ends."""
     lanes = (results.status.isel(seed=0).transpose(*RATES) > 0).values
     edges = [np.sort(results[name].attrs["coarse"]) for name in RATES]
@@ -42,7 +41,7 @@ def next_window(results):
     counts = np.zeros((CELLS, CELLS))
     np.add.at(counts, np.ix_(*(np.minimum(k, CELLS - 1) for k in at)), lanes)
     order = np.argsort(counts, axis=None, kind="stable")
-    crossed = order[counts.ravel()[order] > LEAST]
+    crossed = order[counts.ravel()[order] > 2**depth]  # of a line that passes it are more, of a cell beside it fewer
     cell = np.unravel_index(crossed[len(crossed) // 2], counts.shape)
     return [tuple(np.log10(edge[k : k + 2])) for edge, k in zip(edges, cell, strict=True)]
 
@@ -54,7 +53,7 @@ def zoomed(out, depth=DEPTH, zooms=None, quiet=False):
     for zoom in range((ZOOMS if zooms is None else zooms) + 1):
         results = sweep(ends, out / f"zoom-{zoom}", depth, quiet)
         yield results
-        ends = next_window(results)
+        ends = next_window(results, depth)
 
 
 def draw(pictures, path):
@@ -65,6 +64,11 @@ def draw(pictures, path):
             zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True)
         ):
             ag.plot.phase_diagram(results, *RATES, "growth", ax=place)
+            for drawn in [
+                *place.lines,
+                *filter(None, [place.get_legend()]),
+            ]:  # the line itself would hide what it parts
+                drawn.remove()
             place.set_title("blue is trained, red is not" if k == 0 else f"zoomed {CELLS**k}x", fontsize=8)
             if k + 1 < len(pictures):
                 x, y = (pictures[k + 1][name].values for name in RATES)

@@ -154,7 +154,7 @@ def boundary_at_rest(results: xr.Dataset, folder: Path, lines: Mapping[str, tupl
     for name, (level, direction) in lines.items():
         for when, source in (("at rest", results), ("after 10^4 steps (sigma_p-by-s)", before)):
             curve = ag.boundary(source, "sigma_p", "s", level, direction=direction).sel(optimizer=label)
-            rows.append(law(f"{name}, {when}", curve))
+            rows.append(law(f"{label} {name}, {when}", curve))
             if source is results:
                 curve = curve.isel(s=np.flatnonzero(np.isfinite(curve.sigma_p)))
                 width = float(np.log(curve.high / curve.low).median())
@@ -168,13 +168,13 @@ def boundary_at_rest(results: xr.Dataset, folder: Path, lines: Mapping[str, tupl
 
 def adam_at_rest(results: xr.Dataset, folder: Path) -> str:
     """Where Adam begins to memorize, and where noise drowns everything."""
-    lines = {"Adam rises through 1/2": (0.5, "rising"), "Adam falls back through 1/2": (0.5, "falling")}
+    lines = {"rises through .6": (0.6, "rising"), "falls through .6": (0.6, "falling")}
     return boundary_at_rest(results, folder, lines)
 
 
 def gd_at_rest(results: xr.Dataset, folder: Path) -> str:
     """Where GD loses a class."""
-    return boundary_at_rest(results, folder, {"GD rises through .15": (0.15, "rising")})
+    return boundary_at_rest(results, folder, {"rises through .15": (0.15, "rising")})
 
 
 def trained(results: xr.Dataset) -> float:
