@@ -114,13 +114,17 @@ def zoomed(out, points, quiet=False):
         corner = where_it_is_roughest(results, corner, zoom)
 
 
-def draw(pictures, path):
+def draw(pictures, path, finer=FINER):
     """The windows side by side, each with the next one marked."""
     with mpl.rc_context({"font.size": 7}):
         figure = Figure(figsize=(7.4, 2.6), layout="constrained")
-        for k, (place, results) in enumerate(zip(figure.subplots(1, len(pictures)), pictures, strict=True)):
+        for k, (place, results) in enumerate(
+            zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True)
+        ):
             ag.plot.phase_diagram(results, "eta_first", "eta_second", "growth", ax=place)
-            place.set_title("blue is trained, red is not" if k == 0 else f"zoomed {FINER**k}×", fontsize=8)
+            for drawn in [*place.lines, *filter(None, [place.get_legend()])]:  # a line would hide what it parts
+                drawn.remove()
+            place.set_title("blue is trained, red is not" if k == 0 else f"zoomed {finer**k}×", fontsize=8)
             if k + 1 < len(pictures):
                 x, y = (pictures[k + 1][name].values for name in ("eta_first", "eta_second"))
                 place.add_patch(Rectangle((x[0], y[0]), x[-1] - x[0], y[-1] - y[0], fill=False, lw=1.2))

@@ -10,11 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import trainability
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 import adam_vs_gd as ag
 from adam_vs_gd.results.uneven import refinement
@@ -56,26 +53,6 @@ def zoomed(out, depth=DEPTH, zooms=None, quiet=False):
         ends = next_window(results, depth)
 
 
-def draw(pictures, path):
-    """The windows side by side, each with the next one marked."""
-    with mpl.rc_context({"font.size": 7}):
-        figure = Figure(figsize=(7.4, 2.6), layout="constrained")
-        for k, (place, results) in enumerate(
-            zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True)
-        ):
-            ag.plot.phase_diagram(results, *RATES, "growth", ax=place)
-            for drawn in [
-                *place.lines,
-                *filter(None, [place.get_legend()]),
-            ]:  # the line itself would hide what it parts
-                drawn.remove()
-            place.set_title("blue is trained, red is not" if k == 0 else f"zoomed {CELLS**k}x", fontsize=8)
-            if k + 1 < len(pictures):
-                x, y = (pictures[k + 1][name].values for name in RATES)
-                place.add_patch(Rectangle((x[0], y[0]), x[-1] - x[0], y[-1] - y[0], fill=False, lw=1.2))
-        return ag.plot.save(figure, path)
-
-
 def main():
     """Run, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -88,7 +65,7 @@ def main():
         (search,) = refinement(results)["searches"]
         print(f"{search['lanes']} lanes in {search['rounds']} rounds, of a grid of {search['grid']}: "
               f"{search['grid'] / search['lanes']:.1f} times fewer")  # fmt: skip
-    print(draw(pictures, options.out / "zoom.png"))
+    print(trainability.draw(pictures, options.out / "zoom.png", CELLS))
 
 
 if __name__ == "__main__":

@@ -191,7 +191,6 @@ def surface_at_rest(results: xr.Dataset, folder: Path) -> str:
     rows = [["alpha", "law", "k [95 %]", "points", "rms of ln"]]
     for alpha in results.alpha.attrs["coarse"]:
         rows.append([f"{alpha:g}", *law("", curve.sel(alpha=alpha, method="nearest"))[1:]])
-    ag.plot.save(ag.plot.phase_diagram(results, "sigma_p", "s"), folder / "slices.png")
     return "\n\n".join([f"```\n{columns(rows)}\n```", *told(results), f"lane-steps: {trained(results):.3g}"])
 
 

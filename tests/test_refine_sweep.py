@@ -115,7 +115,7 @@ def test_lanes_of_a_grid_are_used_and_a_refined_folder_is_gridded_later(tmp_path
     both = there(results) & there(again)
     np.testing.assert_array_equal(again.value.where(both.isel(optimizer=0, missing_dims="ignore")),
                                   results.value.where(both.isel(optimizer=0, missing_dims="ignore")))  # fmt: skip
-    assert set(refinement(again)) == set(refinement(results))
+    assert refinement(again) == refinement(results)
 
 
 def test_it_is_the_same_in_memory_on_one_device_and_on_other_processes(found):
@@ -150,8 +150,7 @@ def test_killed_and_gone_on_with_it_ends_as_if_it_had_not_been(tmp_path):
                 break
             time.sleep(0.02)
         process.wait()
-        partly = ag.load_results(out)
-        assert refinement(partly)["missing"] >= 0
+        assert (ag.load_results(out).status > 0).any(), "it can be read at any moment"
         if process.returncode == 0:
             break
     assert kills
@@ -318,7 +317,7 @@ def test_where_lanes_begin_to_diverge_is_found():
     inside = results.status.isel(seed=0).sel(re=0.0, im=0.0)
     assert inside == 2
     assert results.status.isel(seed=0).sel(re=0.5, im=1.2) == 1
-    assert "seed" not in results.side.dims if "side" in results else True
+    assert "side" not in results, "a status has none"
 
 
 def test_every_place_shows_the_nearest_point():

@@ -28,7 +28,6 @@ DEPTH = 3  # halvings, if nothing else is said
 MORE_SEEDS = 4  # times the spec's that a vertex gets at most, if nothing else is said
 CHANCE = 0.5  # the level of an error rate, if nothing else is said
 MOST_BYTES = 2**34  # of the final variables on the union of values
-LOWEST_DEPTH = 1
 
 
 def questions_of(spec: SweepSpec) -> tuple[Points, tuple[Question, ...]]:
@@ -119,7 +118,7 @@ def ladders_of(spec: SweepSpec, mistakes: list[str]) -> tuple[Ladder, ...]:
                 f"{limit} times, down to {widest / 2**limit:.2g} in its scale ({ladder.axis.scale}){finer}"
             )
         ladders.append(Ladder(**(vars(ladder) | {"depth": min(asked, limit), "tolerance": wanted.get(key, 0.0)})))
-    if not mistakes and all(ladder.depth < LOWEST_DEPTH for ladder in ladders):
+    if not mistakes and not any(ladder.depth for ladder in ladders):
         mistakes.append("refine: no cell is halved, as all are as narrow as they are to be; a smaller tolerance, or a "
                         "coarser grid, leaves something to find")  # fmt: skip
     return tuple(ladders)
