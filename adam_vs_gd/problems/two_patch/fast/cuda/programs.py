@@ -145,14 +145,16 @@ def in_the_span(static: Static, ranks: int, on: Architecture, sharers: int) -> B
     def shared_by(hyper: Hyper, slot: Array, draws: TwoPatchDraws, noise: Array) -> tuple[Array, Array, Array]:
         """Of each group the Gram matrix of its noise, its products with V, and V's squares: all, and on idle ones."""
 
-        def of_group(s: Array, slot: Array, lists: Array) -> tuple[Array, Array, Array]:
+        def of_group(group: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            s, slot, lists = group
             v, place = unit(draws)[slot], lists[PLACE : PLACE + static.d].astype(jnp.int32)
             found = share(unit_noise(jax.tree.map(lambda a: a[slot], draws.train), s, static), v)
             idle = jnp.sum(jnp.where(place < 0, v**2, 0))
             return found.gram, found.products, jnp.stack([found.square, idle])
 
         first = slice(None, None, sharers)
-        return jax.vmap(of_group)(jnp.asarray(hyper.s)[first], slot[first], noise)
+        # One by one: a product of several at once rounds by how many there are, and a lane would by who is beside it.
+        return jax.lax.map(of_group, (jnp.asarray(hyper.s)[first], slot[first], noise))
 
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: SpanState, first: Array, stop: Array
