@@ -27,6 +27,7 @@ import numpy as np
 
 from adam_vs_gd.spec.cells import cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
+from adam_vs_gd.store import zarr_copy
 from adam_vs_gd.store.files import sealed
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.provenance import processor, provenance
@@ -99,7 +100,7 @@ def load(folder: Folder) -> Callable[[], object]:
 def consolidate(folder: Folder) -> Callable[[], object]:
     """The Dataset, which is there, written as `dataset.zarr`."""
     dataset = folder.dataset()
-    return lambda: folder.consolidate(dataset)
+    return lambda: zarr_copy.write(folder.zarr, dataset)
 
 
 def command(*arguments: str) -> Callable[[Folder], Callable[[], object]]:

@@ -81,7 +81,7 @@ def main() -> None:
             train={"until": "rest"},
             optimizers={optimizer: {}},
         )
-        plan, _ = plan_sweep(spec)
+        plan, *_ = plan_sweep(spec)
         for group in plan.groups:  # compiled before
             with numerics(group.static.precision):
                 programs = placing.batch_of(group, make_batch), group, use_devices()[: group.devices]

@@ -29,6 +29,7 @@ import numpy as np
 
 from adam_vs_gd import cli
 from adam_vs_gd.spec.sweep_spec import load_spec
+from adam_vs_gd.store import zarr_copy
 from adam_vs_gd.store.folder import Folder, load_results
 from adam_vs_gd.store.provenance import provenance
 
@@ -258,7 +259,7 @@ class Bench:
         held = self.check(outcome, folder)
         outcome.lanes_lost += len(set(self.rows) - held)
         outcome.expect(load_results(folder).identical(self.results), "another Dataset")
-        outcome.expect(Folder(folder).zarr_says(self.results) == "whole", "another dataset.zarr")
+        outcome.expect(zarr_copy.says(Folder(folder).zarr, self.results) == "whole", "another dataset.zarr")
         left = {path.name for path in folder.iterdir()} - {
             "spec.toml", "journal", "checkpoints", "damaged", "dataset.zarr", "figures", "log.txt", ".lock",
         }  # fmt: skip
@@ -581,7 +582,7 @@ def two_without_locks(bench, count=20, seed=0):
             both.expect(run.end() == 0, run.text)
         both.expect(set(bench.check(both, folder)) == set(bench.rows), "lanes are missing")
         both.expect(load_results(folder).identical(bench.results), "another Dataset")
-        both.expect(Folder(folder).zarr_says(bench.results) == "whole", "another dataset.zarr")
+        both.expect(zarr_copy.says(Folder(folder).zarr, bench.results) == "whole", "another dataset.zarr")
     return [both]
 
 

@@ -334,6 +334,6 @@ def test_doing_without_it_is_said_with_the_reason(monkeypatch, want):
     settings = Settings(compile_cache=False, devices=1)
     start(small.spec(), settings, told.append)
     assert any("without the native kernel" in text and reason in text and how in text for text in told)
-    plan, _ = estimate.plan_sweep(small.spec(), settings=settings)
+    plan, *_ = estimate.plan_sweep(small.spec(), settings=settings)
     assert {group.way.name for group in plan.groups} == {"dense", "gram"}
     assert describe_machine(small.FAMILY, jax.devices("cpu"), settings.path)["kernel"] == "XLA"

@@ -156,7 +156,7 @@ def test_every_lane_that_is_shipped_is_found(folder):
     there = Folder(folder)
     report, whole = verify(there)
     assert whole, report
-    plan, _ = plan_sweep(there.spec(), there)
+    plan, *_ = plan_sweep(there.spec(), there)
     assert plan.lanes == 0
     wanted = there.asked(there.spec())
     assert f"{len(wanted)} of {len(wanted)} lanes are there" in report

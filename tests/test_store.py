@@ -19,7 +19,7 @@ from adam_vs_gd.engine import sweep as engine
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.problems import family_named
 from adam_vs_gd.results.dataset import to_dataset
-from adam_vs_gd.store import lock
+from adam_vs_gd.store import lock, zarr_copy
 from adam_vs_gd.store.files import STAGING, publish, unsealed
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.verify import verify
@@ -100,7 +100,7 @@ def test_extending_axes_seeds_and_optimizers_reuses_what_stands(finished, tmp_pa
     before = {path: path.read_bytes() for path in (tmp_path / "sweep" / "journal").iterdir()}
     optimizers = {**spec.optimizers, "signgd": {}}
     more = tiny(seeds=3, data={"alpha": [0.0, 0.1, 0.3, 0.6]}, optimizers=optimizers)
-    plan, _ = estimate.plan_sweep(more, Folder(tmp_path / "sweep"))
+    plan, *_ = estimate.plan_sweep(more, Folder(tmp_path / "sweep"))
     assert plan.lanes == 3 * 4 * 3 - 2 * 3 * 2
     extended = ag.run_sweep(more, tmp_path / "sweep", quiet=True)
     assert (extended.status != 0).all()
@@ -151,7 +151,7 @@ def test_optimizers_with_lists_of_their_own(tmp_path):
     assert results.eta.sel(optimizer="gd").values.tolist() == [0.1, 0.3]
     slow = results.sel(optimizer="slow")
     np.testing.assert_array_equal(slow.loss.isel(eta_index=0), slow.loss.isel(eta_index=1))
-    plan, _ = estimate.plan_sweep(ag.SweepSpec(**tiny(seeds=1, optimizers=optimizers).to_dict()))
+    plan, *_ = estimate.plan_sweep(ag.SweepSpec(**tiny(seeds=1, optimizers=optimizers).to_dict()))
     assert plan.lanes == 5
 
 
@@ -273,8 +273,8 @@ def test_the_last_of_two_writers_of_the_zarr_wins(finished, tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "rename", rename)
-        folder.consolidate(results)
-    assert folder.zarr_says(results) == "whole"
+        zarr_copy.write(folder.zarr, results)
+    assert zarr_copy.says(folder.zarr, results) == "whole"
     assert [path.name for path in folder.path.iterdir() if path.name.startswith(STAGING)] == []
 
 
@@ -388,7 +388,7 @@ def test_verify_tells_a_damaged_dataset_from_an_older_one(finished, tmp_path):
 
 
 def test_dataset_zarr_is_in_chunks_of_whole_lanes():
-    from adam_vs_gd.store.copy import ZARR_CHUNK_BYTES, zarr_chunks
+    from adam_vs_gd.store.zarr_copy import ZARR_CHUNK_BYTES, zarr_chunks
 
     assert zarr_chunks((2, 10, 5), 4) == (2, 10, 5)
     assert zarr_chunks((), 4) == ()

@@ -36,7 +36,7 @@ def run(optimizer: str, lanes: int, seeds: int, steps: int) -> dict[str, float]:
     """
     alpha = {"linspace": [*ALPHAS, lanes // seeds]}
     spec = SweepSpec(name="bench", seeds=seeds, steps=steps, data={"alpha": alpha}, optimizers={optimizer: {}})
-    plan, _ = plan_sweep(spec)
+    plan, *_ = plan_sweep(spec)
     devices = use_devices()
     for group in plan.groups:
         with numerics(group.static.precision):

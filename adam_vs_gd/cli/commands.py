@@ -53,10 +53,11 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     settings = settings_of(options)
     if options.dry_run:
-        there = None if options.overwrite else folder
-        todo, limits = estimate.plan_sweep(spec, there, settings)
-        if spec.refine is not None:
-            print(estimate.refinement_of(spec, there), "the next round:", sep="\n")
+        todo, limits, refinement = estimate.plan_sweep(spec, None if options.overwrite else folder, settings)
+        if refinement is not None:
+            from adam_vs_gd.refine.forecast import described
+
+            print(described(refinement), "the next round:", sep="\n")
         print(plan.describe(todo, limits))
         if options.measure:
             print(estimate.estimate(spec, todo, settings))

@@ -15,7 +15,6 @@ from adam_vs_gd.engine.runner import is_out_of_memory
 from adam_vs_gd.engine.settings import DEFAULTS, Settings
 from adam_vs_gd.engine.timing import time_group
 from adam_vs_gd.errors import UnfitError
-from adam_vs_gd.refine.forecast import described
 from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
@@ -28,8 +27,8 @@ def plan_sweep(
     folder: Folder | None = None,
     settings: Settings = DEFAULTS,
     given: Mapping[str, Any] = {},
-) -> tuple[Plan, Limits]:
-    """The plan of what a sweep still has to compute on this machine, and what that allows.
+) -> tuple[Plan, Limits, Refinement | None]:
+    """The plan of what a sweep still has to compute on this machine, what that allows, and how it is refined.
 
     Raises:
         DataError: if data that it needs are not there.
@@ -44,15 +43,7 @@ def plan_sweep(
     devices = use_devices(settings.devices)
     expect_products(settings.products, devices)
     limits = settings.limits(spec.family, devices)
-    return plan_of(spec.family, refinement, lanes, limits, done), limits
-
-
-def refinement_of(spec: SweepSpec, folder: Folder | None) -> str:
-    """What a sweep that is refined may cost from its start, and how far it is."""
-    spec = spec.family.make(spec, {}).spec
-    refinement = folder.refinement(spec) if folder else Refinement(spec)
-    done = len(refinement.lanes()) - len(refinement.wanted())
-    return f"{described(refinement)}\n{done:,} lanes of it are there"
+    return plan_of(spec.family, refinement, lanes, limits, done), limits, refinement
 
 
 def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:

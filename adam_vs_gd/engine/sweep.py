@@ -31,7 +31,7 @@ from adam_vs_gd.errors import FolderError
 from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.cells import Lane, cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec, expect_spec
-from adam_vs_gd.store import lock
+from adam_vs_gd.store import lock, zarr_copy
 from adam_vs_gd.store.checkpoint import Checkpoints
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.log import Log
@@ -131,7 +131,7 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
     survey = folder.journal.survey()
     if not (survey.damaged or folder.journal.lost(wanted, survey)):
         results = folder.dataset(spec, everything)
-        if folder.zarr_says(results) == "whole":
+        if zarr_copy.says(folder.zarr, results) == "whole":
             return None
         with (
             progress_on(quiet=settings.quiet) as progress,
@@ -140,7 +140,7 @@ def repair(folder: Folder, settings: Settings, given: Mapping[str, Any] | None =
             mirrored(folder, settings, progress, interruption),
             writing(folder),
         ):
-            folder.consolidate(results := folder.dataset(spec, everything))
+            zarr_copy.write(folder.zarr, results := folder.dataset(spec, everything))
         return results
     with running(spec, given or {}, settings, folder.path) as run, holding(folder, run):
         return compute(folder, run, lost=True)
@@ -214,7 +214,7 @@ def compute(folder: Folder, run: Run, *, lost: bool = False) -> xr.Dataset:
                     break
         folder.journal.settle(folder.asked(spec, run.cells), done)
         results = folder.dataset(spec, run.cells)
-        folder.consolidate(results)
+        zarr_copy.write(folder.zarr, results)
         log.add(f"done: {trained - gone.lanes} lanes in {duration(time.monotonic() - began)}")
         run.interruption.check()
     warn_of(gone, run.refinement)

@@ -39,7 +39,7 @@ def most(question: Question) -> int:
 
 
 def described(refinement: Refinement) -> str:
-    """What a refinement may cost, and what it is likely to, as `--dry-run` prints it."""
+    """What a refinement may cost, what it is likely to, and how far it is, as `--dry-run` prints it."""
     lines = []
     for search in refinement.searches:
         question = search.question
@@ -56,7 +56,8 @@ def described(refinement: Refinement) -> str:
             f"  at most {most(question):,} lanes; about {likely.lanes:,} in {likely.rounds} rounds if the boundary is "
             f"as long as a straight one and {seeds[0]} seeds tell, against {grid:,} of the grid with {seeds[0]} seeds"
         )
-    return "\n".join(lines)
+    done = len(refinement.lanes()) - len(refinement.wanted())
+    return "\n".join([*lines, f"{done:,} lanes of it are there"])
 
 
 def rehearsed(question: Question) -> list[int]:

@@ -19,7 +19,6 @@ from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
-from adam_vs_gd.store import copy
 from adam_vs_gd.store.agreement import disagreements
 from adam_vs_gd.store.files import STAGING, move, publish, suffixes
 from adam_vs_gd.store.journal import Journal
@@ -274,14 +273,6 @@ class Folder:
         if spec.refine is not None:
             return {lane.digest for lane in self.refinement(spec).lanes()}
         return {lane.digest for _, lane in (cells(spec) if everything is None else everything)}
-
-    def consolidate(self, dataset: xr.Dataset) -> None:
-        """Write `dataset.zarr` (Zarr 3, checksums in every chunk), in place of an older one."""
-        copy.write(self.zarr, dataset)
-
-    def zarr_says(self, dataset: xr.Dataset) -> str:
-        """What `dataset.zarr` is beside a Dataset: "whole", "missing", "damaged" (unreadable), or "different"."""
-        return copy.says(self.zarr, dataset)
 
 
 def read_spec(content: bytes, place: str) -> SweepSpec:

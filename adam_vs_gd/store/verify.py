@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adam_vs_gd.spec.cells import cells
+from adam_vs_gd.store import zarr_copy
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.mirror import object_of, pull
 
@@ -35,7 +36,7 @@ def verify(folder: Folder) -> tuple[str, bool]:
         lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
     whole = sound and not survey.damaged and not lost
     if not survey.damaged:
-        found = folder.zarr_says(folder.dataset(spec, everything))
+        found = zarr_copy.says(folder.zarr, folder.dataset(spec, everything))
         whole &= found in ("whole", "missing") or (found == "different" and not complete)
         says = {
             "whole": "whole",
