@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from scipy import stats
+from scipy.optimize import least_squares
 
 import adam_vs_gd as ag
 from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.results.axis import written
 from adam_vs_gd.results.columns import columns, number
 from adam_vs_gd.results.statistics import over_seeds
+from adam_vs_gd.results.transition import interval
 from adam_vs_gd.results.uneven import told
 
 HERE = Path(__file__).parent
@@ -140,41 +143,82 @@ def sigma_p_by_s(results: xr.Dataset, folder: Path) -> str:
     )
 
 
-def boundary_at_rest(results: xr.Dataset, folder: Path, lines: Mapping[str, tuple[float, str]]) -> str:
-    """One optimizer's boundaries with their power laws beside those after 10⁴ steps, what they cost, and where.
+def boundary_at_rest(results: xr.Dataset, folder: Path, level: float) -> str:
+    """One optimizer's boundary with its power laws beside those after 10⁴ steps, what it cost, and where.
 
     Args:
         results: what was refined.
         folder: of the pictures.
-        lines: {what a boundary is called: its level, and its direction}.
+        level: which rising line.
     """
     (label,) = map(str, results.optimizer.values)
     before = ag.load_results(HERE / "sigma_p-by-s").sel(optimizer=[label])
-    rows, curves, overlays = [["boundary", "law", "k [95 %]", "points", "rms of ln"]], [], []
-    for name, (level, direction) in lines.items():
-        for when, source in (("at rest", results), ("after 10^4 steps (sigma_p-by-s)", before)):
-            curve = ag.boundary(source, "sigma_p", "s", level, direction=direction).sel(optimizer=label)
-            rows.append(law(f"{label} {name}, {when}", curve))
-            if source is results:
-                curve = curve.isel(s=np.flatnonzero(np.isfinite(curve.sigma_p)))
-                width = float(np.log(curve.high / curve.low).median())
-                curves.append(f"{name} (intervals of {width:.3f} in ln sigma_p, in the median):\n\n{points(curve)}")
-                overlays.append(ag.plot.Overlay(f"{name}, 95 %", curve.sigma_p, curve.s, curve.low, curve.high))
+    rows = [["boundary", "law", "k [95 %]", "points", "rms of ln"]]
+    curves = [ag.boundary(one, "sigma_p", "s", level, direction="rising").sel(optimizer=label)
+              for one in (results, before)]  # fmt: skip
+    for when, curve in zip(
+        (f"to {results.steps.item():,} steps", "after 10^4 steps (sigma_p-by-s)"), curves, strict=True
+    ):
+        for decade, sparse in (("", slice(None)), (", s up to 50", slice(0, 50)), (", s from 50", slice(50, None))):
+            rows.append(law(f"{label}, {when}{decade}", curve.sel(s=sparse)))
+    curve = curves[0]
+    overlays = [ag.plot.Overlay("boundary, 95 %", curve.sigma_p, curve.s, curve.low, curve.high)]
     ag.plot.save(ag.plot.phase_diagram(results, "sigma_p", "s", overlays=overlays), folder / "boundary.png")
     ag.plot.save(ag.plot.spent(results, "sigma_p", "s"), folder / "lanes.png")
+    cells = np.log(curve.above / curve.below)
     spent = f"lane-steps: {trained(results):.3g}; of {label} in sigma_p-by-s: {trained(before):.3g}"
-    return "\n\n".join([f"```\n{columns(rows)}\n```", *told(results), spent, *curves])
+    widths = (
+        f"cells of {float(cells.min()):.3f} to {float(cells.max()):.3f} in ln sigma_p, intervals of "
+        f"{float(np.log(curve.high / curve.low).median()):.3f} in the median"
+    )
+    return "\n\n".join([f"```\n{columns(rows)}\n```", *told(results), spent, widths, points(curve), bent(curve)])
+
+
+def bent(curve: xr.Dataset) -> str:
+    """The exponent where it is not the same everywhere: ln σ_p as a parabola in ln s, and its slope along it.
+
+    The intervals are made as those of `fit_exponent` are: of the boundary's resamples, each of its points moved within
+    its cell, and never narrower than Student's of the residuals.
+    """
+    s, at = curve.s.values, np.array([curve.s.values[0], 50, curve.s.values[-1]])
+    powers = np.vander(np.log(s / 50), 3)
+    slope = np.stack([2 * np.log(at / 50), np.ones(3), np.zeros(3)], 1) @ np.linalg.pinv(powers)
+    log_x = np.log(curve.sigma_p.values)
+    moved = np.random.default_rng(0).random(curve.resampled.shape) - 0.5
+    again = np.log(curve.resampled.values) + moved * np.log(curve.above / curve.below).values[:, None]
+    rest = log_x - powers @ (np.linalg.pinv(powers) @ log_x)
+    scale = np.sqrt((rest**2).sum() / (len(s) - 3))
+    halves = stats.t.ppf(0.975, len(s) - 3) * scale * np.sqrt((slope**2).sum(1))
+    rows = [["s", "k [95 %]"]]
+    for place, estimate, resampled, half in zip(at, slope @ log_x, slope @ again, halves, strict=True):
+        low, high = interval(estimate, resampled, curve.attrs["seeds"])
+        ends = min(low, estimate - half), max(high, estimate + half)
+        rows.append([f"{place:g}", f"{estimate:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"])
+    return f"bent, rms of ln {np.sqrt((rest**2).mean()):.3f}:\n\n```\n{columns(rows)}\n```"
+
+
+def two_regimes(curve: xr.Dataset) -> str:
+    """The law (s·σ_p)² = a² + b²·s, fitted in logarithms: 1/s where noise is sparse, 1/√s where it is dense."""
+    s, sigma_p = curve.s.values.astype(float), curve.sigma_p.values
+
+    def residuals(logs: np.ndarray) -> np.ndarray:
+        a, b = np.exp(logs)
+        return np.log(sigma_p) - np.log(np.hypot(a / s, b / np.sqrt(s)))
+
+    fit = least_squares(residuals, np.log([s[0] * sigma_p[0], np.sqrt(s[-1]) * sigma_p[-1]]))
+    (a, b), rms = np.exp(fit.x), np.sqrt(np.mean(fit.fun**2))
+    return f"(s·σ_p)² = a² + b²·s: a = {a:.3g}, b = {b:.3g} (equal at s = {(a / b) ** 2:.3g}), rms of ln {rms:.3f}"
 
 
 def adam_at_rest(results: xr.Dataset, folder: Path) -> str:
-    """Where Adam begins to memorize, and where noise drowns everything."""
-    lines = {"rises through .6": (0.6, "rising"), "falls through .6": (0.6, "falling")}
-    return boundary_at_rest(results, folder, lines)
+    """Where Adam begins to memorize, and a law of that over both decades."""
+    curve = ag.boundary(results, "sigma_p", "s", 0.3).sel(optimizer="adam")
+    return f"{boundary_at_rest(results, folder, 0.3)}\n\n{two_regimes(curve)}"
 
 
 def gd_at_rest(results: xr.Dataset, folder: Path) -> str:
     """Where GD loses a class."""
-    return boundary_at_rest(results, folder, {"rises through .15": (0.15, "rising")})
+    return boundary_at_rest(results, folder, 0.15)
 
 
 def trained(results: xr.Dataset) -> float:

@@ -145,6 +145,7 @@ def on(question_axes, field, looks=(2, 8), level=0.5, most=None, rng_seed=0, noi
 def finish(search, read):
     while search.asks:
         assert search.go_on(read)
+        assert search.spent == sum(seeds for _, seeds in search.vertices), "a lane is paid for once"
     return search
 
 
@@ -273,6 +274,15 @@ def test_a_twentieth_is_held_out_and_what_contradicts_is_looked_into():
         wrong = [v for v, kind in one.held.items() if one.found[v] != kind]
         if wrong:
             assert crossing_leaves(one), "a contradiction is where halving begins"
+
+
+@pytest.mark.parametrize("cells", [(2, 2), (2, 4), (3, 2)])
+def test_where_places_are_few_none_is_held_out_twice(cells):
+    search, read = on([*grid(cells[0], 4, 1), *grid(cells[1], 6, 1)], line)
+    while search.asks:
+        vertices = [ask.vertex for ask in search.asks if not ask.look]
+        assert len(set(vertices)) == len(vertices)
+        assert search.go_on(read)
 
 
 def test_seeds_are_given_where_they_tell_and_not_where_they_do_not():

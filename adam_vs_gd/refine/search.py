@@ -251,6 +251,7 @@ class Search:
             around.discard(NOTHING)
             if len(around) == 1 and (kind := around.pop()) >= 0:
                 self.held[vertex] = kind
+                taken.add(vertex)
                 most, tries = most - 1, 0
                 yield vertex
 
