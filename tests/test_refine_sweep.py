@@ -350,6 +350,7 @@ def test_pictures_invent_nothing(found):
     assert len(picture.numbers) == own.sum(), "only points are told"
     texts = [text.get_text() for legend in picture.legends for text in legend.get_texts()]
     assert any("0.5, where resolved" in text for text in texts)
+    assert [0.5, 0.5] in [list(line.get_ydata()) for line in picture.axes[-1].lines], "the bar has it too"
     spent = ag.plot.spent(results, "y", "x")
     (dots,) = (one for one in spent.axes[0].collections if isinstance(one, PathCollection))
     assert len(dots.get_offsets()) == own.sum() == len(spent.numbers)

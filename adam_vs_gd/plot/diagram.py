@@ -36,6 +36,7 @@ from adam_vs_gd.results.words import chance, drawn_first, is_rate
 MAX_PANELS = 24
 NO_BREAK = "\xa0"
 ACROSS = 3  # panels side by side, where they may be wrapped
+DASHED = (0, (2, 2))  # the line at the error of guessing, on the bar of colours
 SHRINKS = 0.9  # a panel's height by the legend, which is known last
 
 
@@ -57,10 +58,11 @@ def phase_diagram(
     lanes were trained until they are. Collapsed and diverged lanes do not count in the mean; a cell without any that
     does is white. In a difference, seeds are paired, a pair is as good as its worse lane, and a dot marks a cell whose
     95 % interval excludes 0. The line is the contour of 1/2, drawn only where it passes between cells whose intervals
-    are on either side of it. The colour bar says at what time of the trainings the cells are.
+    are on either side of it. The colour bar says at what time of the trainings the cells are; the error of guessing is
+    dashed on it.
 
     Of refined results every place has the colour of the nearest point at which lanes were trained, further axes are
-    shown at their coarse values, and the line is that of the level that was looked for.
+    shown at their coarse values, and the line is that of the level that was looked for, which is on the colour bar too.
 
     Args:
         results: the Dataset of a sweep, or any with variables of the same names.
@@ -110,8 +112,10 @@ def phase_diagram(
                 scheme = colours(means, error=rate, difference=kind)
                 for panel, place in zip(some, places, strict=True):
                     colour(place, panel, scheme, *layout.panel_points)
-                level = chance(results) if rate and not kind else None
-                layout.add_colours(places, scheme, value_label(results, value, some), level)
+                levels = [level_in(results, value, panel.name) for panel in some]
+                lines: dict[float, Any] = {level: "solid" for level in levels if level is not None}
+                lines |= {chance(results): DASHED} if rate and not kind else {}
+                layout.add_colours(places, scheme, value_label(results, value, some), lines)
         for k, panel in enumerate(flat):
             label(layout, k, panel, flat, results)
         layout.settle()

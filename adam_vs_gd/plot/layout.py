@@ -58,16 +58,16 @@ class Layout(NamedTuple):
         places: Sequence[Axes],
         scheme: Scheme,
         text: str,
-        chance: float | None,
+        lines: Mapping[float, Any],
         names: Mapping[float, str] | None = None,
     ) -> None:
-        """The bar that says what the colours of some panels mean, with the chance level marked where there is one.
+        """The bar that says what the colours of some panels mean, with levels marked on it.
 
         Args:
             places: the panels.
             scheme: their colours.
             text: what these mean.
-            chance: the level that is marked.
+            lines: {level that is marked: the style of its line}.
             names: {value: what it is called} of the ticks, if they are not to be numbers.
         """
         below = self.own and self.columns > 1
@@ -80,10 +80,10 @@ class Layout(NamedTuple):
             bar.outline.set_linewidth(0.6)
             if names is not None:
                 bar.set_ticks(list(names), labels=list(names.values()))
-            if chance is not None:
-                line = bar.ax.axvline if below else bar.ax.axhline
-                line(chance, color="white", linewidth=1.2)
-                line(chance, color="black", linewidth=1.2, linestyle=(0, (2, 2)))
+            line = bar.ax.axvline if below else bar.ax.axhline
+            for level, style in lines.items():
+                line(level, color="white", linewidth=1.2)
+                line(level, color="black", linewidth=1.2, linestyle=style)
 
     def add_legend(self, legend: Mapping[str, Any], columns: int, title: str | None = None) -> None:
         """Say what the marks mean, if there are any, below the panels."""

@@ -75,7 +75,7 @@ def spent(
             layout = own_layout(name, results.attrs.get("digest", ""), numbers, columns, len(flat))
         else:
             layout = given_layout(ax, len(flat))
-        layout.add_colours(layout.places, (shades, norm), "seeds of the nearest point", None, names)
+        layout.add_colours(layout.places, (shades, norm), "seeds of the nearest point", {}, names)
         for k, (panel, place) in enumerate(zip(flat, layout.places, strict=True)):
             up, across = panel.axes
             set_axis(place, "x", across, layout.panel_points[0])
