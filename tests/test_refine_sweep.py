@@ -237,6 +237,10 @@ def test_a_sweep_of_networks_is_refined_from_the_command_line(tmp_path, capsys):
     said = capsys.readouterr()
     assert "round 1 of about" in said.err
     assert "looked test_error = 0.5 of adam" in said.out
+    assert cli.main([*words, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "at its end after" in said
+    assert "the next round:\n0 lanes to train" in said
     results = ag.load_results(out)
     assert {"test_error-alpha-s.png", "lanes-alpha-s.png"} <= {file.name for file in (Path(out) / "figures").iterdir()}
     assert (results.status.sel(optimizer="gd") == 0).all()

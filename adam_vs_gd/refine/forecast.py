@@ -43,18 +43,22 @@ def described(refinement: Refinement) -> str:
     lines = []
     for search in refinement.searches:
         question = search.question
-        seeds, levels = question.looks.seeds, rehearsed(question)
+        seeds = question.looks.seeds
         name = f" of {question.name}" if question.name else ""
         level = "" if question.level is None else f" = {question.level:g}"
         cells = " x ".join(f"{ladder.intervals} ({ladder.key})" for ladder in question.ladders)
         halved = ", ".join(f"{ladder.key} {ladder.depth} times" for ladder in question.ladders)
-        likely = forecast(search, levels)
+        if search.asks:
+            lanes, rounds = forecast(search, rehearsed(question))
+            likely = f"about {lanes:,} in {rounds} rounds if the boundary is as long as a straight one and {seeds[0]} "
+            likely += "seeds tell"
+        else:
+            likely = f"at its end after {search.spent:,} in {search.rounds} rounds"
         grid = finest(question.ladders) * seeds[0] * len(question.labels)
         lines.append(
             f"{question.value}{level}{name}: {cells} cells, halved where it is crossed, {halved} at most; "
             f"{seeds[0]} to {seeds[-1]} seeds a point\n"
-            f"  at most {most(question):,} lanes; about {likely.lanes:,} in {likely.rounds} rounds if the boundary is "
-            f"as long as a straight one and {seeds[0]} seeds tell, against {grid:,} of the grid with {seeds[0]} seeds"
+            f"  at most {most(question):,} lanes; {likely}, against {grid:,} of the grid with {seeds[0]} seeds"
         )
     done = len(refinement.lanes()) - len(refinement.wanted())
     return "\n".join([*lines, f"{done:,} lanes of it are there"])
