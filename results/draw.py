@@ -4,20 +4,19 @@ Nothing is trained here. `adam-vs-gd sweep sweeps/NAME.toml --out results/NAME` 
 longer axis or more seeds ask for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 from scipy.optimize import least_squares
 
 import adam_vs_gd as ag
 from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.results.axis import written
 from adam_vs_gd.results.columns import columns, number
+from adam_vs_gd.results.power_law import ends, moved
 from adam_vs_gd.results.statistics import over_seeds
-from adam_vs_gd.results.transition import interval
 from adam_vs_gd.results.uneven import told
 
 HERE = Path(__file__).parent
@@ -143,13 +142,14 @@ def sigma_p_by_s(results: xr.Dataset, folder: Path) -> str:
     )
 
 
-def boundary_at_rest(results: xr.Dataset, folder: Path, level: float) -> str:
+def boundary_at_rest(results: xr.Dataset, folder: Path, level: float, *laws: Callable[[xr.Dataset], str]) -> str:
     """One optimizer's boundary with its power laws beside those after 10⁴ steps, what it cost, and where.
 
     Args:
         results: what was refined.
         folder: of the pictures.
         level: which rising line.
+        laws: what else is said of it.
     """
     (label,) = map(str, results.optimizer.values)
     before = ag.load_results(HERE / "sigma_p-by-s").sel(optimizer=[label])
@@ -171,29 +171,36 @@ def boundary_at_rest(results: xr.Dataset, folder: Path, level: float) -> str:
         f"cells of {float(cells.min()):.3f} to {float(cells.max()):.3f} in ln sigma_p, intervals of "
         f"{float(np.log(curve.high / curve.low).median()):.3f} in the median"
     )
-    return "\n\n".join([f"```\n{columns(rows)}\n```", *told(results), spent, widths, points(curve), bent(curve)])
+    said = [spent, scattered(results, level), widths, points(curve), *(law(curve) for law in (bent, *laws))]
+    return "\n\n".join([f"```\n{columns(rows)}\n```", *told(results), *said])
+
+
+def scattered(results: xr.Dataset, level: float) -> str:
+    """How far apart in σ_p the seeds of a row go through a level, each by itself; those that all points have."""
+    seeds = (results.status > 0).sum("seed")
+    alone = [ag.boundary(results.isel(seed=[k]), "sigma_p", "s", level, direction="rising").sigma_p
+             for k in range(int(seeds.where(seeds > 0).min()))]  # fmt: skip
+    apart = np.log(xr.concat(alone, "seed")).std("seed", ddof=1)
+    return f"standard deviation of seeds within a row, in ln sigma_p: {float(np.sqrt((apart**2).mean())):.3f}"
 
 
 def bent(curve: xr.Dataset) -> str:
     """The exponent where it is not the same everywhere: ln σ_p as a parabola in ln s, and its slope along it.
 
-    The intervals are made as those of `fit_exponent` are: of the boundary's resamples, each of its points moved within
-    its cell, and never narrower than Student's of the residuals.
+    The intervals are made as those of `fit_exponent` are.
     """
     s, at = curve.s.values, np.array([curve.s.values[0], 50, curve.s.values[-1]])
     powers = np.vander(np.log(s / 50), 3)
     slope = np.stack([2 * np.log(at / 50), np.ones(3), np.zeros(3)], 1) @ np.linalg.pinv(powers)
     log_x = np.log(curve.sigma_p.values)
-    moved = np.random.default_rng(0).random(curve.resampled.shape) - 0.5
-    again = np.log(curve.resampled.values) + moved * np.log(curve.above / curve.below).values[:, None]
+    again = moved(np.log(curve.resampled.values), np.log(curve.above / curve.below).values)
     rest = log_x - powers @ (np.linalg.pinv(powers) @ log_x)
-    scale = np.sqrt((rest**2).sum() / (len(s) - 3))
-    halves = stats.t.ppf(0.975, len(s) - 3) * scale * np.sqrt((slope**2).sum(1))
+    freedom = len(s) - 3
+    errors = np.sqrt((rest**2).sum() / freedom * (slope**2).sum(1))
     rows = [["s", "k [95 %]"]]
-    for place, estimate, resampled, half in zip(at, slope @ log_x, slope @ again, halves, strict=True):
-        low, high = interval(estimate, resampled, curve.attrs["seeds"])
-        ends = min(low, estimate - half), max(high, estimate + half)
-        rows.append([f"{place:g}", f"{estimate:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"])
+    for place, estimate, resampled, error in zip(at, slope @ log_x, slope @ again, errors, strict=True):
+        low, high = ends(estimate, resampled, curve.attrs["seeds"], error, freedom)
+        rows.append([f"{place:g}", f"{estimate:.3f} [{low:.3f}, {high:.3f}]"])
     return f"bent, rms of ln {np.sqrt((rest**2).mean()):.3f}:\n\n```\n{columns(rows)}\n```"
 
 
@@ -212,8 +219,7 @@ def two_regimes(curve: xr.Dataset) -> str:
 
 def adam_at_rest(results: xr.Dataset, folder: Path) -> str:
     """Where Adam begins to memorize, and a law of that over both decades."""
-    curve = ag.boundary(results, "sigma_p", "s", 0.3).sel(optimizer="adam")
-    return f"{boundary_at_rest(results, folder, 0.3)}\n\n{two_regimes(curve)}"
+    return boundary_at_rest(results, folder, 0.3, two_regimes)
 
 
 def gd_at_rest(results: xr.Dataset, folder: Path) -> str:

@@ -87,14 +87,24 @@ def power_law(log_y: np.ndarray, x: np.ndarray, resampled: np.ndarray, widths: n
     fit = stats.linregress(log_y, np.log(x[use]))
     with np.errstate(divide="ignore", invalid="ignore"):
         again = np.log(resampled[use])
-    again += (np.random.default_rng(0).random(again.shape) - 0.5) * widths[use, None]
+    again = moved(again, widths[use])
     slopes = masked_slopes(log_y, np.where(np.isfinite(again), again, np.nan))
-    low, high = interval(fit.slope, slopes, seeds)
-    half = stats.t.ppf(0.5 + LEVEL / 2, points - 2) * fit.stderr
     rms = np.sqrt(np.mean((np.log(x[use]) - fit.intercept - fit.slope * log_y) ** 2))
     return PowerLaw(
-        fit.slope, min(low, fit.slope - half), max(high, fit.slope + half), np.exp(fit.intercept), rms, points
+        fit.slope, *ends(fit.slope, slopes, seeds, fit.stderr, points - 2), np.exp(fit.intercept), rms, points
     )
+
+
+def moved(places: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """[points, resamples] places, each moved within its cell, of [points] widths: where in it is not known."""
+    return places + (np.random.default_rng(0).random(places.shape) - 0.5) * widths[:, None]
+
+
+def ends(estimate: float, resampled: np.ndarray, seeds: int, stderr: float, freedom: int) -> tuple[float, float]:
+    """An interval of resamples, never narrower than Student's of a fit's own residuals."""
+    low, high = interval(estimate, resampled, seeds)
+    half = stats.t.ppf(0.5 + LEVEL / 2, freedom) * stderr
+    return min(low, estimate - half), max(high, estimate + half)
 
 
 def masked_slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
