@@ -26,6 +26,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+from patience import HUNG, wait_until
 
 from adam_vs_gd import cli
 from adam_vs_gd.spec.sweep_spec import load_spec
@@ -66,7 +67,6 @@ NARROW = [*ALONE, "--memory", "16.5kB", "--checkpoint-every", "0"]
 MADE = {"platform": "cpu", "path": "reference", "kernel": "XLA", "versions": provenance()["versions"]}
 PRELOADED = ["faults", "adam_vs_gd.engine.sweep", "adam_vs_gd.plot", "adam_vs_gd.show", "orbax.checkpoint", "zarr"]
 LANES = 24
-LIMIT = 120  # seconds that a run may take before it counts as hung
 
 context = multiprocessing.get_context("forkserver")
 
@@ -161,27 +161,24 @@ class Run:
     def text(self):
         return self.text_file.read_text(errors="replace")
 
-    def says(self, *words, limit=LIMIT):
+    def says(self, *words):
         """Wait until it has said one of these, or has ended; whether it has said it."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            if any(word in self.text for word in words):
-                return True
-            if self.process.exitcode is not None:
-                return any(word in self.text for word in words)
-            time.sleep(0.005)
-        raise AssertionError(f"said nothing of {words} for {limit} s:\n{self.text}")
+        return wait_until(
+            lambda: any(word in self.text for word in words),
+            lambda: self.process.exitcode is not None,
+            lambda: f"nothing of {words} in\n{self.text}",
+        )
 
     def send(self, number):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
 
-    def end(self, limit=LIMIT):
+    def end(self):
         """Its exit status; negative where a signal ended it."""
-        self.process.join(limit)
+        self.process.join(HUNG)
         if self.process.exitcode is None:
             self.process.kill()
-            raise AssertionError(f"did not end within {limit} s:\n{self.text}")
+            raise AssertionError(f"did not end within {HUNG:.0f} s:\n{self.text}")
         return self.process.exitcode
 
 
@@ -267,20 +264,15 @@ class Bench:
         checkpoints = list(folder.glob("checkpoints/*"))
         outcome.expect(not checkpoints, f"left behind: {checkpoints}")
 
-    @staticmethod
-    def wait_for(holds):
-        """Wait until something holds."""
-        deadline = time.monotonic() + LIMIT
-        while not holds():
-            assert time.monotonic() < deadline, f"not within {LIMIT} s"
-            time.sleep(0.002)
-
     def interrupted(self):
         """A folder whose sweep was interrupted in the middle of a chunk."""
         while True:
             folder = self.fresh()
             run = self.sweep(folder)
-            self.wait_for(lambda folder=folder: list(folder.glob("checkpoints/*/*")))
+            wait_until(
+                lambda folder=folder: list(folder.glob("checkpoints/*/*")),
+                lambda run=run: run.process.exitcode is not None,
+            )
             run.send(signal.SIGTERM)
             if run.end() == 128 + signal.SIGTERM and list(folder.glob("checkpoints/*/*")):
                 return folder
@@ -499,7 +491,7 @@ def full_disk(bench, sizes=(4000, 9000)):
     for largest in sizes:
         folder = bench.fresh()
         first = bench.sweep(folder)
-        bench.wait_for(lambda folder=folder: len(Folder(folder).journal.files()) >= 2)
+        wait_until(lambda folder=folder: len(Folder(folder).journal.files()) >= 2)
         first.send(signal.SIGKILL)
         first.end()
         held = bench.check(outcome, folder)

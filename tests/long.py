@@ -9,7 +9,7 @@ PATTERNS = [
     # faults: more kinds, and more kills, than one of each
     r"test_faults.py::test_survives\[(?!signals)",
     r"test_damage.py::test_survives",
-    r"test_scaling_out.py::test_(survives|a_job_that_has_to_end.*(rest|1-timed)|ray|two_processes)",
+    r"test_scaling_out.py::test_(survives|a_job_that_has_to_end.*(rest|10-timed)|ray|two_processes)",
     r"test_remote.py::test_",
     r"test_function.py::test_(changed_code_never|a_training_that_is_killed)",
     # devices, processes, other people's programs

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import pytest
+from patience import HUNG, wait_until
 
 from adam_vs_gd.problem import Kernel
 
@@ -36,7 +37,7 @@ def finished(tmp_path_factory):
     """(JSON, page, what it printed) of a whole quick run."""
     out = tmp_path_factory.mktemp("devices")
     command = [*COMMAND, "--quick", "--minutes", "5", "--out", str(out)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=HUNG)
     assert done.returncode == 0, done.stderr
     (record,), (page,) = out.glob("*-quick.json"), out.glob("*-quick.md")
     assert len(list(out.iterdir())) == 2
@@ -123,12 +124,14 @@ def test_a_run_that_is_killed_leaves_whole_files_of_what_it_measured(tmp_path):
     old.write_text("{}")
     command = [*COMMAND, "--quick", "--minutes", "5", "--out", str(tmp_path)]
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seen, deadline = [], time.monotonic() + 120
-    while len(seen) < 2 and process.poll() is None and time.monotonic() < deadline:
+    seen = set()
+
+    def has_measured():
         for path in tmp_path.glob("*-quick.json"):  # whatever moment it is, it can be read
-            count = sum("not measured" not in step for step in read(path)["steps"].values())
-            seen += [count] if count not in seen else []
-        time.sleep(0.02)
+            seen.add(sum("not measured" not in step for step in read(path)["steps"].values()))
+        return len(seen) > 1
+
+    assert wait_until(has_measured, lambda: process.poll() is not None)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     record = read(next(tmp_path.glob("*-quick.json")))

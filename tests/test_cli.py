@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import HUNG
 
 import adam_vs_gd as ag
 from adam_vs_gd.cli import arguments
@@ -34,7 +35,7 @@ def run(*arguments, cwd, expected=0):
     environment = {**os.environ, "PYTHONWARNINGS": "default"}
     done = subprocess.run(
         [sys.executable, "-m", "adam_vs_gd", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, env=environment, timeout=300,
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=HUNG,
     )  # fmt: skip
     assert done.returncode == expected, done.stderr
     return done
@@ -204,7 +205,7 @@ def test_help_and_command_line_errors_are_instant_and_need_no_jax(arguments, tmp
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=HUNG)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 5  # about 0.05 s on an idle machine
 
@@ -218,7 +219,7 @@ def test_values_may_stand_before_the_file(swept):
 def test_whoever_reads_only_a_part_of_what_is_said(swept):
     folder, _ = swept
     command = f"{sys.executable} -m adam_vs_gd show runs/tiny | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=folder, timeout=60)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=folder, timeout=HUNG)
     assert done.stderr == ""
     assert done.returncode in (0, 128 + 13)
 

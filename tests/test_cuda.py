@@ -15,6 +15,7 @@ import small
 import test_rest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import HUNG
 from test_oracle import compare
 
 import adam_vs_gd as ag
@@ -390,7 +391,7 @@ def launches(tmp_path_factory):
     def run(*lines, driver=True, **environment):
         around = os.environ | environment | {"LD_LIBRARY_PATH": str(folder) if driver else ""}
         done = subprocess.run(
-            [folder / "launch"], input="\n".join(lines), env=around, capture_output=True, text=True, timeout=60
+            [folder / "launch"], input="\n".join(lines), env=around, capture_output=True, text=True, timeout=HUNG
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import foreign
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from patience import HUNG, wait_until
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli, show
@@ -161,16 +161,15 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(KILLED.format(here=str(HERE), steps=20_000))
     run = [sys.executable, str(script)]
-    whole = subprocess.run([*run, str(tmp_path / "whole")], capture_output=True, text=True, check=True, timeout=120)
+    whole = subprocess.run([*run, str(tmp_path / "whole")], capture_output=True, text=True, check=True, timeout=HUNG)
     cut = subprocess.Popen([*run, str(tmp_path / "cut")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(400):
-        kept = [path.name for path in (tmp_path / "cut").glob("checkpoints/*/*")]
-        if any(map(str.isdecimal, kept)) or cut.poll() is not None:
-            break
-        time.sleep(0.05)
+    wait_until(
+        lambda: any(path.name.isdecimal() for path in (tmp_path / "cut").glob("checkpoints/*/*")),
+        lambda: cut.poll() is not None,
+    )
     os.kill(cut.pid, signal.SIGKILL)
     cut.communicate()
-    again = subprocess.run([*run, str(tmp_path / "cut")], capture_output=True, text=True, check=True, timeout=120)
+    again = subprocess.run([*run, str(tmp_path / "cut")], capture_output=True, text=True, check=True, timeout=HUNG)
     assert "go on at step" in again.stderr
     assert again.stdout == whole.stdout
 

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 import small
+from patience import HUNG
 from small import make_plan
 
 import adam_vs_gd as ag
@@ -39,7 +40,7 @@ def python(script, *arguments, environment=None, expected=0):
     text = SPEC.format(tests=os.path.dirname(__file__)) + textwrap.dedent(script)
     done = subprocess.run(
         [sys.executable, "-c", text, *map(str, arguments)],
-        capture_output=True, text=True, timeout=300, env={**os.environ, **(environment or {})},
+        capture_output=True, text=True, timeout=HUNG, env={**os.environ, **(environment or {})},
     )  # fmt: skip
     assert done.returncode == expected, done.stderr
     return done.stdout

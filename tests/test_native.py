@@ -16,6 +16,7 @@ import pytest
 import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import HUNG
 
 from adam_vs_gd.engine import estimate
 from adam_vs_gd.engine.settings import Settings, describe_machine
@@ -201,7 +202,7 @@ np.savez(sys.argv[1], **test_native.everything())
         path = folder / f"{name}.npz"
         done = subprocess.run(
             [sys.executable, "-c", script, path, os.path.dirname(__file__)],
-            capture_output=True, text=True, timeout=300, env={**os.environ, "ADAM_VS_GD_SIMD": name},
+            capture_output=True, text=True, timeout=HUNG, env={**os.environ, "ADAM_VS_GD_SIMD": name},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         if done.stdout.strip() == name:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import foreign
@@ -18,6 +17,7 @@ import pytest
 import small
 import xarray as xr
 from matplotlib.collections import PathCollection, QuadMesh
+from patience import wait_until
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli, report, show
@@ -142,13 +142,12 @@ def test_killed_and_gone_on_with_it_ends_as_if_it_had_not_been(tmp_path):
     while kills < 3:
         before = len(list((out / "journal").glob("*.npz")))
         process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(out)], env=environment)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if len(list((out / "journal").glob("*.npz"))) > before + 2:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-                break
-            time.sleep(0.02)
+        if wait_until(
+            lambda before=before: len(list((out / "journal").glob("*.npz"))) > before + 2,
+            lambda process=process: process.poll() is not None,
+        ):
+            process.send_signal(signal.SIGKILL)
+            kills += 1
         process.wait()
         assert (ag.load_results(out).status > 0).any(), "it can be read at any moment"
         if process.returncode == 0:

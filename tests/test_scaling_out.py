@@ -15,6 +15,7 @@ import pytest
 import small
 import worker_faults
 import yaml
+from patience import HUNG
 from worker_faults import Driver, Outcome, finished
 
 import adam_vs_gd as ag
@@ -171,7 +172,7 @@ def typed(value):
     return f'"{value}"' if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize(("minutes", "case"), [(60, "preempted"), (1, "timed-out")])
+@pytest.mark.parametrize(("minutes", "case"), [(60, "preempted"), (10, "timed-out")])  # so submitit calls up to ten
 @pytest.mark.parametrize("until", ["steps", "rest"])
 def test_a_job_that_has_to_end_goes_on_from_its_checkpoint(slow, until, minutes, case, tmp_path):
     """What a batch system sends ahead of preemption and of the end of a job's time: the job is queued again."""
@@ -283,7 +284,7 @@ def test_ray_through_the_seam(tmp_path):
     spec = 'name = "small"\nseeds = 2\nsteps = 20\n[data]\nn = 8\nd = 24\ns = 4\nalpha = [0.0, 0.2]\ntest_size = 20\n'
     (tmp_path / "spec.toml").write_text(spec + "[model]\nwidth = 2\n[optimizers.adam]\neta = 1e-3\n")
     command = [sys.executable, RECIPES / "ray_sweep.py", tmp_path / "spec.toml", tmp_path / "sweep"]
-    subprocess.run(command, check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"}, timeout=300)
+    subprocess.run(command, check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"}, timeout=HUNG)
     alone = ag.run_sweep(ag.load_spec(tmp_path / "spec.toml"), quiet=True)
     assert ag.load_results(tmp_path / "sweep").identical(alone)
 

@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import small
+from patience import HUNG
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli, surroundings
@@ -182,7 +183,7 @@ def test_settings_called_harmless_change_no_bit(spec_file, tmp_path):
     for name, settings in cases.items():
         path = tmp_path / f"{name}.npz"
         arguments = [sys.executable, "-c", BATCHES, json.dumps(settings), spec_file, path]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=HUNG)
         assert done.returncode == 0, f"{name}: {done.stderr[-3000:]}"
         found[name] = dict(np.load(path))
     same_bits(found["tracing"], found["none"])
@@ -209,7 +210,7 @@ def test_a_sweep_in_a_hostile_environment_is_the_same_bits(spec_file, plain, tmp
     command = [sys.executable, "-m", "adam_vs_gd", "sweep", spec_file, "--out", tmp_path / "out", "--no-compile-cache"]
     alike = {"XLA_FLAGS": text, "JAX_NUM_CPU_DEVICES": str(len(jax.devices("cpu")))}
     environment = os.environ | settings | others | alike
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HUNG, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     found = ag.load_results(tmp_path / "out")
     assert found.attrs["kernel"] == plain.attrs["kernel"]
@@ -257,7 +258,7 @@ def test_a_variable_of_ours_that_is_not_understood_is_refused(name, word, says, 
 def test_a_variable_that_jax_does_not_understand_is_no_traceback(variable, spec_file, tmp_path):
     name, _, word = variable.partition("=")
     command = [sys.executable, "-m", "adam_vs_gd", "sweep", spec_file, "--out", tmp_path / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=os.environ | {name: word})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HUNG, env=os.environ | {name: word})
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert last.startswith("adam-vs-gd: JAX cannot be loaded: ")
@@ -325,7 +326,7 @@ def test_what_rounds_differently_is_recorded_and_not_mixed(key, tmp_path):
     spec_file = tmp_path / "spec.toml"
     spec_file.write_text(SWEEP.replace("seeds = 2", "seeds = 1").partition("gd =")[0])
     command = [sys.executable, "-m", "adam_vs_gd", "sweep", spec_file, "--out", tmp_path / "out", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HUNG, env=os.environ | environment)
     assert done.returncode == 0, done.stderr[-3000:]
     there = ag.load_results(tmp_path / "out")
     spec = ag.load_spec(spec_file, {"seeds": 2})
@@ -450,7 +451,7 @@ def test_a_training_works_in_somebody_elses_parallel_program():
     """`jax.shard_map`, and `jax.jit` of inputs sharded over a mesh: on two devices of a CPU, either kind of mesh."""
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
-        [sys.executable, "-c", PARALLEL], capture_output=True, text=True, timeout=300, env=environment,
+        [sys.executable, "-c", PARALLEL], capture_output=True, text=True, timeout=HUNG, env=environment,
         cwd=Path(__file__).parent,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import HUNG
 
 import adam_vs_gd as ag
 from adam_vs_gd import cli
@@ -78,7 +79,7 @@ def process(*arguments, streams="", cwd=None, **environment):
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", **environment}
     return subprocess.run(
         ["sh", "-c", f'"$@" {streams}', "sh", sys.executable, "-m", "adam_vs_gd", *arguments],
-        capture_output=True, cwd=cwd, env=environment, timeout=100,
+        capture_output=True, cwd=cwd, env=environment, timeout=HUNG,
     )  # fmt: skip
 
 
@@ -191,7 +192,7 @@ def test_a_reader_that_has_read_enough_ends_the_process_as_a_pipe_does(here):
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
         done = subprocess.run(
-            [sys.executable, "-m", "adam_vs_gd", "plot", "--help"], stdout=pipe, stderr=subprocess.PIPE, timeout=100
+            [sys.executable, "-m", "adam_vs_gd", "plot", "--help"], stdout=pipe, stderr=subprocess.PIPE, timeout=HUNG
         )
     assert (done.returncode, done.stderr) == (cli.SIGNALLED + signal.SIGPIPE, b"")
 
@@ -203,7 +204,7 @@ def test_a_file_never_gets_the_number_of_a_closed_stream(here):
         "with terminal.lasting():\n    sys.exit(0 if os.open('tiny.toml', os.O_RDONLY) > 2 else 1)"
     )
     command = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", script]
-    assert subprocess.run(command, timeout=100).returncode == 0
+    assert subprocess.run(command, timeout=HUNG).returncode == 0
 
 
 def test_progress_of_a_sweep_in_python_needs_no_stderr(monkeypatch):

@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 import faults
-from faults import LIMIT, NARROW, Outcome
+from faults import NARROW, Outcome
+from patience import HUNG, wait_until
 
 SPEC = faults.SPEC.replace("steps = 2000", "steps = 200000")
 """Chunks of some seconds each, of several segments."""
@@ -105,7 +106,7 @@ class Cluster:
         code = "from distributed.cli.dask_scheduler import main; main()"
         where = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
         scheduler = self.start(sys.executable, "-c", code, "--scheduler-file", self.file, *where)
-        faults.Bench.wait_for(lambda: self.file.exists() and self.file.read_text().strip().endswith("}"))
+        wait_until(lambda: self.file.exists() and self.file.read_text().strip().endswith("}"))
         return scheduler
 
     def worker(self, *fault, before=()):
@@ -146,13 +147,11 @@ class Driver:
 
     def until(self, holds):
         """Wait until something holds, or the command has ended; whether it holds."""
-        deadline = time.monotonic() + LIMIT
-        while not holds():
-            if self.process.poll() is not None:
-                return holds()
-            assert time.monotonic() < deadline, f"not within {LIMIT} s:\n{self.text}"
-            time.sleep(0.01)
-        return True
+        try:
+            return wait_until(holds, lambda: self.process.poll() is not None, lambda: self.text, every=0.01)
+        except AssertionError:
+            self.kill()
+            raise
 
     def trains(self, least=1):
         """Wait until workers are in the middle of chunks, past a segment."""
@@ -160,10 +159,15 @@ class Driver:
 
     def end(self):
         try:
-            return self.process.wait(LIMIT)
+            return self.process.wait(HUNG)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError(f"did not end within {LIMIT} s:\n{self.text}") from None
+            self.kill()
+            raise AssertionError(f"did not end within {HUNG:.0f} s:\n{self.text}") from None
+
+    def kill(self):
+        """End it with all that it has started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def finished(bench, outcome, driver, status=0):
