@@ -178,6 +178,7 @@ def test_a_job_that_has_to_end_goes_on_from_its_checkpoint(slow, until, minutes,
     """What a batch system sends ahead of preemption and of the end of a job's time: the job is queued again."""
     if until == "rest":
         text = faults.TO_REST.replace("steps = 3000", "steps = 400000").replace("eta = 1e-2", "eta = 1e-4")
+        text = text.replace("seeds = 3", "seeds = 1")  # a chunk for each of two jobs
         slow = faults.Bench(tmp_path, text, ["22kB" if word == "16.5kB" else word for word in faults.NARROW])
     outcome = Outcome(case, "")
     driver = Driver(slow, slow.fresh(), jobs_at(tmp_path / "jobs.toml", timeout_min=minutes))
