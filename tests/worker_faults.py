@@ -154,8 +154,15 @@ class Driver:
             raise
 
     def trains(self, least=1):
-        """Wait until workers are in the middle of chunks, past a segment."""
-        return self.until(lambda: sum("far" in word for word in self.words().values()) >= least)
+        """Wait until workers are in the middle of chunks, past a segment; their processes."""
+        found = []
+
+        def there():
+            found[:] = sorted(pid for pid, word in self.words().items() if "far" in word)
+            return len(found) >= least
+
+        self.until(there)
+        return found
 
     def end(self):
         try:
@@ -209,8 +216,7 @@ def local_worker_killed(bench):
     """The same of a worker that `--executor dask` has started, which its Nanny starts again."""
     outcome = Outcome("SIGKILL of a worker of --executor dask", UNTOUCHED)
     driver = Driver(bench, bench.fresh(), "dask", "--devices", "2")
-    driver.trains()
-    os.kill(sorted(driver.words())[0], signal.SIGKILL)
+    os.kill(driver.trains()[0], signal.SIGKILL)
     outcome.tried += 1
     finished(bench, outcome, driver)
     outcome.expect("was lost in the middle of a chunk" in driver.text, driver.text)
@@ -237,8 +243,7 @@ def zombie(bench):
     outcome = Outcome("SIGSTOP of a worker past --silence, then SIGCONT", UNTOUCHED)
     with Cluster(bench.scratch) as cluster:
         driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}", "--silence", "12s")
-        driver.trains(2)
-        stopped = sorted(driver.words())[0]
+        stopped, *_ = driver.trains(2)
         os.kill(stopped, signal.SIGSTOP)
         outcome.tried += 1
         outcome.expect(driver.until(lambda: "silent for" in driver.text), driver.text)
@@ -385,8 +390,7 @@ def terminated(bench):
     outcome = Outcome("SIGTERM of a worker", "it leaves a checkpoint, from which another goes on; " + UNTOUCHED)
     with Cluster(bench.scratch) as cluster:
         driver = Driver(bench, bench.fresh(), f"dask:{cluster.file}")
-        driver.trains()
-        os.kill(sorted(driver.words())[0], signal.SIGTERM)
+        os.kill(driver.trains()[0], signal.SIGTERM)
         outcome.tried += 1
         finished(bench, outcome, driver)
         outcome.expect("go on at step" in driver.text, driver.text)
