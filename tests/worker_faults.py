@@ -161,7 +161,7 @@ class Driver:
             found[:] = sorted(pid for pid, word in self.words().items() if "far" in word)
             return len(found) >= least
 
-        self.until(there)
+        assert self.until(there), self.text
         return found
 
     def end(self):
