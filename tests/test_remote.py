@@ -17,6 +17,7 @@ import pytest
 import small
 import tomli_w
 import xarray as xr
+from patience import HUNG
 
 import adam_vs_gd as ag
 from adam_vs_gd.cli import main
@@ -365,7 +366,7 @@ def test_a_network_that_goes_away(address, alone, server, machine, monkeypatch, 
     def waits(journal, *arguments):
         commit(journal, *arguments)
         if len(journal.found()) == 2:
-            stopped.wait(60)
+            assert stopped.wait(HUNG)
         if len(journal.found()) == 3:
             while "it goes on without" not in Folder(address).log_file.read_text():
                 time.sleep(0.01)
@@ -408,12 +409,12 @@ def test_a_second_driver_is_refused_or_waits(address, alone, machine, monkeypatc
     def add(mirror, name):
         real(mirror, name)
         begun.set()
-        go.wait(60)
+        assert go.wait(HUNG)
 
     monkeypatch.setattr(Mirror, "add", add)
     first = threading.Thread(target=lambda: ag.run_sweep(SPEC, address, **NARROW))
     first.start()
-    begun.wait(60)
+    assert begun.wait(HUNG)
     machine()
     with pytest.raises(ag.FolderError, match=r"runs a sweep in it.*--wait"):
         ag.run_sweep(SPEC, address, **NARROW)
@@ -425,7 +426,7 @@ def test_a_second_driver_is_refused_or_waits(address, alone, machine, monkeypatc
 
 def test_two_drivers_that_know_nothing_of_each_other(address, alone, machine, monkeypatch):
     """The first has been taken for dead: both train, each lane is right, and each object was put once."""
-    monkeypatch.setattr(remotes, "LEASE_SECONDS", -1.0)
+    monkeypatch.setattr(remotes, "LEASE_SECONDS", -float("inf"))  # whatever it says, and however late that is read
     monkeypatch.setattr(mirroring, "BEAT_SECONDS", 0.05)
     first = []
     thread = threading.Thread(target=lambda: first.append(ag.run_sweep(SPEC, address, **NARROW)))
