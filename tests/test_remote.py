@@ -2,6 +2,7 @@
 
 import collections
 import logging
+import math
 import os
 import signal
 import socket
@@ -414,19 +415,21 @@ def test_a_second_driver_is_refused_or_waits(address, alone, machine, monkeypatc
     monkeypatch.setattr(Mirror, "add", add)
     first = threading.Thread(target=lambda: ag.run_sweep(SPEC, address, **NARROW))
     first.start()
-    assert begun.wait(HUNG)
-    machine()
-    with pytest.raises(ag.FolderError, match=r"runs a sweep in it.*--wait"):
-        ag.run_sweep(SPEC, address, **NARROW)
-    monkeypatch.setattr(Mirror, "add", real)
-    go.set()
+    try:
+        assert begun.wait(HUNG)
+        machine()
+        with pytest.raises(ag.FolderError, match=r"runs a sweep in it.*--wait"):
+            ag.run_sweep(SPEC, address, **NARROW)
+    finally:  # or the first would wait where this has failed
+        monkeypatch.setattr(Mirror, "add", real)
+        go.set()
     assert ag.run_sweep(SPEC, address, wait=True, **NARROW).identical(alone)
     first.join()
 
 
 def test_two_drivers_that_know_nothing_of_each_other(address, alone, machine, monkeypatch):
     """The first has been taken for dead: both train, each lane is right, and each object was put once."""
-    monkeypatch.setattr(remotes, "LEASE_SECONDS", -float("inf"))  # whatever it says, and however late that is read
+    monkeypatch.setattr(remotes, "LEASE_SECONDS", -math.inf)  # whatever it says, and however late that is read
     monkeypatch.setattr(mirroring, "BEAT_SECONDS", 0.05)
     first = []
     thread = threading.Thread(target=lambda: first.append(ag.run_sweep(SPEC, address, **NARROW)))
