@@ -260,6 +260,7 @@ BAD = [
     ({"of": "adm"}, {}, r"refine\.of = adm: did you mean adam\?"),
     ({"of": "adam - gd", "value": "status"}, {}, "statuses have no difference"),
     ({"tolerance": 1e-9}, {}, r"refine\.tolerance = 1e-09: is below what float32 resolves of data\.alpha"),
+    ({"tolerance": 1e-9, "depth": 2}, {}, r"refine\.tolerance = 1e-09: is below what float32 resolves of data\.alpha"),
     ({"depth": 24}, {}, r"refine\.depth = 24: is below what float32 resolves"),
     ({"tolerance": {"sigma": 0.1}}, {}, r"refine\.tolerance\.sigma = 0\.1: no swept axis"),
     ({"tolerance": 10.0}, {}, "no cell is halved"),

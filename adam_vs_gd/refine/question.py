@@ -108,7 +108,7 @@ def ladders_of(spec: SweepSpec, mistakes: list[str]) -> tuple[Ladder, ...]:
     ladders = []
     for ladder in found:
         key, limit = ladder.key, deepest(ladder)
-        asked = min(halved.get(key, other), depth or BITS)
+        asked = halved.get(key, other)
         if asked > limit and not ladder.step:
             what = f"refine.tolerance = {wanted[key]:g}" if key in halved else f"refine.depth = {asked}"
             finer = '; precision = "float64" is finer' if ladder.precision == "float32" else ""
@@ -117,7 +117,8 @@ def ladders_of(spec: SweepSpec, mistakes: list[str]) -> tuple[Ladder, ...]:
                 f"{what}: is below what {ladder.precision} resolves of {path_of(spec, key)}, which can be halved "
                 f"{limit} times, down to {widest / 2**limit:.2g} in its scale ({ladder.axis.scale}){finer}"
             )
-        ladders.append(Ladder(**(vars(ladder) | {"depth": min(asked, limit), "tolerance": wanted.get(key, 0.0)})))
+        narrowed = {"depth": min(asked, depth or BITS, limit), "tolerance": wanted.get(key, 0.0)}
+        ladders.append(Ladder(**(vars(ladder) | narrowed)))
     if not mistakes and not any(ladder.depth for ladder in ladders):
         mistakes.append("refine: no cell is halved, as all are as narrow as they are to be; a smaller tolerance, or a "
                         "coarser grid, leaves something to find")  # fmt: skip
