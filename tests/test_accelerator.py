@@ -21,6 +21,7 @@ from patience import HUNG, wait_until
 from adam_vs_gd.problem import Kernel
 
 ROOT = Path(__file__).parent.parent
+RECORDS, PAGES = "[!.]*-quick.json", "[!.]*-quick.md"  # a name that begins with a dot is of a file being written
 COMMAND = [sys.executable, str(ROOT / "benchmarks" / "accelerator.py")]
 ENVIRONMENT = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONUTF8": "1"}
 
@@ -39,7 +40,7 @@ def finished(tmp_path_factory):
     command = [*COMMAND, "--quick", "--minutes", "5", "--out", str(out)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=HUNG)
     assert done.returncode == 0, done.stderr
-    (record,), (page,) = out.glob("*-quick.json"), out.glob("*-quick.md")
+    (record,), (page,) = out.glob(RECORDS), out.glob(PAGES)
     assert len(list(out.iterdir())) == 2
     assert str(out) not in record.read_text("utf-8") + page.read_text("utf-8")  # both are committed
     return read(record), page.read_text("utf-8"), done.stdout
@@ -127,15 +128,18 @@ def test_a_run_that_is_killed_leaves_whole_files_of_what_it_measured(tmp_path):
     seen = set()
 
     def has_measured():
-        for path in tmp_path.glob("*-quick.json"):  # whatever moment it is, it can be read
+        for path in tmp_path.glob(RECORDS):  # whatever moment it is, it can be read
             seen.add(sum("not measured" not in step for step in read(path)["steps"].values()))
         return len(seen) > 1
 
-    assert wait_until(has_measured, lambda: process.poll() is not None)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    record = read(next(tmp_path.glob("*-quick.json")))
-    page = next(tmp_path.glob("*-quick.md")).read_text("utf-8")
+    try:
+        assert wait_until(has_measured, lambda: process.poll() is not None)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        status = process.wait()
+    assert status == -signal.SIGKILL
+    record = read(next(tmp_path.glob(RECORDS)))
+    page = next(tmp_path.glob(PAGES)).read_text("utf-8")
     steps = record["steps"]
     assert "not measured" not in steps["table1 adam, 2 seeds"]
     assert steps["profile gd gram 8"]["not measured"].startswith("the run was cut off")

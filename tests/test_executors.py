@@ -99,7 +99,7 @@ def test_a_function_by_a_pool_that_loses_a_worker(tmp_path, monkeypatch):
 
     def kill():
         while not killed:
-            for path in tmp_path.glob(f"sweep/{WORKERS}/*/*.json"):
+            for path in tmp_path.glob(f"sweep/{WORKERS}/*/[!.]*.json"):  # said, not being written
                 for pid in list(pools[-1]._processes or {}):
                     os.kill(pid, signal.SIGKILL)
                     killed.append(path)
