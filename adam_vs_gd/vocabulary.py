@@ -85,12 +85,14 @@ class Variants:
         numbers: {key: what it may be} of all kinds.
         kinds: {kind: {key that it has: its default}}; a label is a kind unless the key `kind` names one.
         example: one of the kinds, for messages.
+        optional: {key that any kind may have, and is left out where it is not given: what it is then}.
     """
 
     section: str
     numbers: Mapping[str, Number]
     kinds: Mapping[str, Mapping[str, float]]
     example: str
+    optional: Mapping[str, float] = field(default_factory=dict)
 
 
 class Fit(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from oracle_optimizers import STEPS, share_of
 
 Array = NDArray[np.float64]
 
 CLASSES = (-1.0, 1.0)
-OPTIMIZERS = ("gd", "signgd", "adam", "adam_paper", "momentum")
-FROBENIUS = ("gd", "momentum")  # W* is chosen by this norm of the gradient; ℓ1 for the others
+FROBENIUS = ("gd", "momentum", "nesterov", "normalized_gd", "sam", "muon")  # W* is chosen by this norm of the gradient; ℓ1 for the others
 LOG2 = float(np.log(2.0))
 FIT_LOSS = 0.1  # W* is looked for, and a lane is fitted, from this data loss down
 FITTED_STALLED = 0.5 * LOG2  # fitted as well, once the objective stalls
@@ -153,7 +153,7 @@ def status_of(train_error: float, data_loss: float, change: float, norm: float, 
 
 def train(
     model: str, optimizer: str, w0: Array, xi: Array, y: Array, *, q: int, lam: float, eta: float,
-    beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, steps: int, record_steps: Collection[int] = (),
+    numbers: dict[str, float], steps: int, record_steps: Collection[int] = (),
     test: tuple[Array, Array] | None = None, every: int = 10, batches: Sequence[NDArray[np.int64]] | None = None,
 ) -> Run:  # fmt: skip
     """T = `steps` updates from W_0; diverged when W_T or its objective is not finite.
@@ -161,11 +161,9 @@ def train(
     On all examples, or step t on those of `batches[t]`: then the objective of a step is its batch's, and whether all
     examples are fit is asked at every `every`-th step only.
     """
-    if optimizer not in OPTIMIZERS:
-        raise ValueError(f"no such optimizer: {optimizer}")
     w, xi, y = np.array(w0, np.float64), np.asarray(xi, np.float64), np.asarray(y, np.float64)
     norm_0 = float(np.sqrt(np.sum(w**2)))
-    m, v, u = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    state: dict[str, Any] = {}
     path: dict[int, dict[str, Any]] = {}
     objective: list[float] = []  # at t = 0..T−1
     fit = False
@@ -184,25 +182,12 @@ def train(
                     best_w, best_step, best_norm = w.copy(), t, norm
             if t == steps:
                 break
-            if batches is not None:
-                seen = batches[t]
-                margin = margin[seen]
-                g = gradient(model, w, xi[seen], y[seen], q, lam)
-            objective.append(loss_of(margin) + penalty(w, lam))
-            m = beta1 * m + (1 - beta1) * g
-            v = beta2 * v + (1 - beta2) * g**2
-            u = beta1 * u + g
-            if optimizer == "gd":
-                update = g
-            elif optimizer == "momentum":
-                update = u
-            elif optimizer == "signgd":
-                update = np.sign(g)
-            elif optimizer == "adam":
-                update = (m / (1 - beta1 ** (t + 1))) / (np.sqrt(v / (1 - beta2 ** (t + 1))) + eps)
-            else:  # (3.1)–(3.3) with the updated moments, 0/0 := 0
-                update = np.where((m == 0) & (v == 0), 0.0, m / np.sqrt(v))
-            w = w - eta * update
+            seen = slice(None) if batches is None else batches[t]
+            objective.append(loss_of(margin[seen]) + penalty(w, lam))
+            of = lambda w: gradient(model, w, xi[seen], y[seen], q, 0.0)  # noqa: B023, E731
+            share = share_of(t, steps, numbers)
+            at = numbers | {"lam": lam, "eta": eta * share, "share": share}
+            w = STEPS[optimizer](of if optimizer == "sam" else of(w), w, state, t, at)
 
     nan = float("nan")
     final = measure(model, w, xi, y, q, lam)

@@ -145,8 +145,8 @@ def oracle_run(spec, index=0, every=10):
     w0, xi, y, test = draws_of(spec, index)
     h, static = lane.hyper, lane.static
     steps = [round(i * static.steps / spec.record) for i in range(spec.record + 1)]
+    numbers = {"beta1": h.beta1, "beta2": h.beta2, "eps": h.eps, **dict(zip(static.own, h.own, strict=True))}
     return oracle.train(
-        static.model, static.optimizer, w0, xi, y, q=static.q, lam=h.lam, eta=h.eta, beta1=h.beta1, beta2=h.beta2,
-        eps=h.eps, steps=static.steps, record_steps=steps, test=test, every=every,
-        batches=batches_of(lane),
+        static.model, static.optimizer, w0, xi, y, q=static.q, lam=h.lam, eta=h.eta, numbers=numbers,
+        steps=static.steps, record_steps=steps, test=test, every=every, batches=batches_of(lane),
     )  # fmt: skip

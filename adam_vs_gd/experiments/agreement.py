@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 
 from adam_vs_gd.problems.learning.loss import objective_grad
-from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.own import rule_for
 from adam_vs_gd.problems.two_patch.training import step_info
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def agreement(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainSt
     values = jnp.where(inside, hyper.sigma_p * draws.train.unit, 0)
     data = SparseNoise(NoiseRanks(draws.train.coordinate, values), jnp.asarray(-hyper.alpha) * y, y)
     grads = step_info(model, state.params, data).grads  # type: ignore[arg-type]
-    updates, _ = rule_of(static.optimizer).transformation(hyper).update(grads, state.opt_state, state.params)
+    updates, _ = rule_for(static).transformation(hyper).update(grads, state.opt_state, state.params)
     gradient = objective_grad(grads, state.params, hyper.lam)
     same = (jnp.sign(updates["w"]) == -jnp.sign(gradient["w"])) | (jnp.abs(gradient["w"]) < NOTHING)
     classes = class_of(hyper, draws, static.d)

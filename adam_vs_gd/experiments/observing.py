@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from adam_vs_gd.problems.learning.loss import objective_grad
-from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
 from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.own import rule_for
 from adam_vs_gd.problems.two_patch.theory.claims import Observed
 from adam_vs_gd.problems.two_patch.theory.observed import Filters, State, Trajectory
 from adam_vs_gd.problems.two_patch.theory.scales import Point
@@ -83,7 +83,7 @@ def rarely(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState
     model = make_model(static.model, static.width, static.q)
     data = make_dataset(draws.train, balanced_labels(static.n), static.d, hyper.s, hyper.sigma_p, hyper.alpha)
     info = training.step_info(model, state.params, data)
-    optimizer = rule_of(static.optimizer).transformation(hyper)
+    optimizer = rule_for(static).transformation(hyper)
     updates, _ = optimizer.update(info.grads, state.opt_state, state.params)
     return {
         "xi": data.noise,

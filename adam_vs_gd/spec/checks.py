@@ -97,11 +97,12 @@ def check_variant(label: str, given: Any, variants: Variants, precision: str, mi
     for key, value in given.items():
         if key == "kind":
             continue
-        if key in variants.numbers and (key in known or not known):
+        if key in variants.numbers and (key in known or key in variants.optional or not known):
             checked[key] = check_number(f"{path}.{key}", variants.numbers[key], value, precision, mistakes)
         elif known:
             what = f"means nothing to {kind}" if key in variants.numbers else "unknown key"
-            mistakes.append(f"{path}.{key} = {typed(value)}: {what}; {nearest(key, ['kind', *known])}")
+            allowed = nearest(key, ["kind", *known, *variants.optional])
+            mistakes.append(f"{path}.{key} = {typed(value)}: {what}; {allowed}")
     return checked
 
 

@@ -9,7 +9,7 @@ from adam_vs_gd.problem import Family, Kernel, Maker
 from adam_vs_gd.problems.images import variables, ways
 from adam_vs_gd.problems.images.lane import Hyper, Static
 from adam_vs_gd.problems.images.numbers import DATA, IMAGE_SETS, MODEL, check_images, fit, set_of
-from adam_vs_gd.problems.learning.numbers import OPTIMIZERS, STATUSES, TOP, TRAIN
+from adam_vs_gd.problems.learning.numbers import OPTIMIZERS, STATUSES, TOP, TRAIN, own_numbers
 from adam_vs_gd.problems.learning.variables import FOLLOWED
 from adam_vs_gd.problems.two_patch import family as two_patch
 from adam_vs_gd.problems.two_patch.family import check_batch
@@ -30,16 +30,20 @@ def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
 
 def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hyper]:
     """The shapes and the numbers of a lane."""
+    kind = spec.optimizers[label]["kind"]
+    own = own_numbers(kind, at)
     static = Static(
-        optimizer=spec.optimizers[label]["kind"],
+        optimizer=kind,
         images=set_of(spec.data["images"]),
         split=spec.data["split"],
         augment=spec.data["augment"],
         model=spec.model["name"],
         precision=spec.train["precision"],
+        own=own,
         **{key: at[key] for key in SIZES},
     )
-    return static, Hyper(**{key: at[key] for key in Hyper._fields if at[key] is not None})
+    numbers = {key: at[key] for key in Hyper._fields if at.get(key) is not None}
+    return static, Hyper(**numbers, own=tuple(float(at[key]) for key in own))
 
 
 def compared(key: str, value: Any) -> Any:

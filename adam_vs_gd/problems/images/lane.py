@@ -20,6 +20,7 @@ class Hyper(NamedTuple):
     beta1: Scalar = 0.0  # β1 in [0, 1)
     beta2: Scalar = 0.0  # β2 in [0, 1)
     eps: Scalar = 0.0  # ε >= 0, outside the root
+    own: tuple[Scalar, ...] = ()  # numbers that only some optimizers have, in the order of `Static.own`
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Static:
     augment: str = "crop_flip"  # or "none", what is done to an image of a batch
     model: str = "alexnet"
     precision: str = "float32"
+    own: tuple[str, ...] = ()  # names of the numbers that only some optimizers have
 
     def identity(self, hyper: Hyper) -> list[Any]:
         """All that determines a lane's result beside its seed and record, as its first lanes were named."""
@@ -46,4 +48,7 @@ class Static:
             "steps": self.steps, "n": self.n, "d": 1, "width": self.width, "q": 1, "test_size": self.test_size,
             "batch_size": self.batch_size, "images": self.images, "split": self.split, "augment": self.augment,
         }  # fmt: skip
-        return [NUMERICS.get(self.optimizer, 1), named, of_patches | hyper._asdict()]
+        numbers = {key: value for key, value in hyper._asdict().items() if key != "own"}
+        if self.own:
+            named["own"], numbers["own"] = self.own, hyper.own
+        return [NUMERICS.get(self.optimizer, 1), named, of_patches | numbers]

@@ -128,7 +128,7 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
         model: the network.
         data: gives the images, in host memory.
     """
-    size, rule = static.batch_size, rule_of(static.optimizer)
+    size, rule = static.batch_size, rule_of(static.optimizer, static.own, static.steps)
 
     def augmented(key: Array, t: Array, images: Array) -> Array:
         if static.augment == "none":
@@ -162,6 +162,9 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
             index = batch_at(order, t, size)
             batch = images.standard(augmented(seed.augment, t, images.train[index]))
             value, grads = jax.value_and_grad(loss)(state.params, batch, images.train_labels[index])
+            if rule.ascend is not None:
+                above = rule.ascend(hyper, state.params, grads)
+                grads = jax.grad(loss)(above, batch, images.train_labels[index])
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params, rest = apply(rule, state.params, state.rest, updates)
             late = t >= opening(static.steps)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from adam_vs_gd.problem import DIVERGED, PENDING, Number, Outcome, Section, Variants
 from adam_vs_gd.problems.learning import table1
-from adam_vs_gd.problems.learning.table1 import KINDS, SWITCHES
+from adam_vs_gd.problems.learning.table1 import KINDS, SCHEDULE, SWITCHES
 
 INT_MAX = 2**31 - 1
 PRECISIONS = ("float32", "float64")
@@ -26,15 +27,40 @@ OPTIMIZER: Mapping[str, Number] = {
     "beta2": Number(float, 0, 1, table1.BETA2, r"$\beta_2$", "decay of the second moment", below=True),
     "eps": Number(float, 0, math.inf, table1.EPS, r"$\epsilon$", "term added to the root of the second moment"),
 }
-OPTIMIZERS = Variants("optimizers", OPTIMIZER, KINDS, "adam")
+OWN_NUMBERS: Mapping[str, Number] = {
+    "clip": Number(float, 0, math.inf, None, "$c$", "norm that a gradient is clipped to", above=True),
+    "rho": Number(float, 0, math.inf, None, r"$\rho$", "distance up the hill", above=True),
+    "power": Number(float, 0, 1, None, "$p$", "power of the normalization"),
+    "gamma": Number(float, 0, math.inf, None, r"$\gamma$", "speed at which the bounds close", above=True),
+    "eta_final": Number(
+        float, 0, math.inf, None, r"$\eta_\infty$", "learning rate that the bounds close on", above=True
+    ),
+    "warmup": Number(int, 0, INT_MAX, None, "$t_w$", "steps of the warm-up"),
+    "cosine": Number(float, 0, 1, None, r"$c_\eta$", "share of the learning rate that half a cosine takes away"),
+    "drop": Number(float, 0, 1, None, r"$f_\eta$", "factor of the learning rate at a drop", above=True),
+    "drop_every": Number(int, 0, INT_MAX, None, "$t_d$", "steps between drops"),
+}
+"""Numbers that some optimizers have, and those of a schedule, which any may have."""
+ALL_NUMBERS = {**OPTIMIZER, **OWN_NUMBERS}
+OPTIMIZERS = Variants("optimizers", ALL_NUMBERS, KINDS, "adam", SCHEDULE)
 SWITCH: Mapping[str, Number] = {
     "eta_after": Number(float, 0, math.inf, None, r"$\eta'$", "learning rate after the switch", above=True),
     "switch": Number(int, 0, INT_MAX, table1.STEPS, "$t_s$", "step at which the optimizer is another"),
 }
-SWITCHING = Variants("optimizers", {**OPTIMIZER, **SWITCH}, {**KINDS, **SWITCHES}, "adam")
+SWITCHING = Variants("optimizers", {**ALL_NUMBERS, **SWITCH}, {**KINDS, **SWITCHES}, "adam", SCHEDULE)
 """`OPTIMIZERS`, and those that switch from one to another."""
 
-LINEAR_RULES = frozenset({"gd", "momentum"})
+
+def own_numbers(kind: str, at: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which of `OWN_NUMBERS` a lane has: its optimizer's, and of a schedule those that are not at their defaults."""
+    of_kind = {**KINDS, **SWITCHES}.get(kind, {})
+    return tuple(
+        key for key in OWN_NUMBERS
+        if key in of_kind or (key in SCHEDULE and at.get(key) not in (None, SCHEDULE[key]))
+    )  # fmt: skip
+
+
+LINEAR_RULES = frozenset({"gd", "momentum", "nesterov"})
 """The optimizers whose steps are linear in the gradients."""
 
 STATUSES = (
@@ -52,7 +78,9 @@ CODES: Mapping[str, int] = {outcome.name: code for code, outcome in enumerate(ST
 NUMERICS: Mapping[str, int] = {"gd": 2}
 """Version of the numbers of an optimizer, 1 by default: raised whenever the same lane would come out different."""
 
-COPIES: Mapping[str, int] = {"gd": 4, "signgd": 3}
+COPIES: Mapping[str, int] = {"gd": 4, "signgd": 3, "amsgrad": 6} | dict.fromkeys(
+    ("normalized_gd", "signum", "lion", "rmsprop", "adagrad", "muon"), 4
+)
 """Arrays of the size of the weights that a training holds, with an optimizer; 5 with the others."""
 
 

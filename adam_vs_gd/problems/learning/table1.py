@@ -17,14 +17,31 @@ BETA1, BETA2 = 0.9, 0.999
 EPS = 1e-8  # not in the table
 ETA_GD, ETA_ADAM = 0.02, 5e-5
 
+ADAM: Mapping[str, float] = {"eta": ETA_ADAM, "beta1": BETA1, "beta2": BETA2, "eps": EPS}
 KINDS: Mapping[str, Mapping[str, float]] = {
     "gd": {"eta": ETA_GD},
     "signgd": {"eta": ETA_ADAM},
-    "adam": {"eta": ETA_ADAM, "beta1": BETA1, "beta2": BETA2, "eps": EPS},
+    "adam": ADAM,
     "adam_paper": {"eta": ETA_ADAM, "beta1": BETA1, "beta2": BETA2},
     "momentum": {"eta": 0.002, "beta1": BETA1},
+    "nesterov": {"eta": 0.002, "beta1": BETA1},
+    "normalized_gd": {"eta": 1e-3},
+    "signum": {"eta": ETA_ADAM, "beta1": BETA1},
+    "lion": {"eta": ETA_ADAM, "beta1": BETA1, "beta2": 0.99},
+    "rmsprop": {"eta": ETA_ADAM, "beta2": 0.99, "eps": EPS},
+    "adagrad": {"eta": 1e-3, "eps": 1e-10},
+    "adamw": ADAM,
+    "amsgrad": ADAM,
+    "adabound": {**ADAM, "gamma": 1e-3, "eta_final": ETA_GD},
+    "adam_clip": {**ADAM, "clip": 1.0},
+    "adam_power": {**ADAM, "power": 0.5},
+    "sam": {"eta": ETA_GD, "rho": 0.05},
+    "muon": {"eta": 1e-3, "beta1": 0.95},
 }
 """The optimizers: the numbers each has, and their defaults; momentum's η is GD's times 1 − β1."""
+
+SCHEDULE: Mapping[str, float] = {"warmup": 0, "cosine": 0.0, "drop": 1.0, "drop_every": 0}
+"""Numbers that any of them may have: how η changes along a training, with the defaults of a constant one."""
 
 SWITCHES: Mapping[str, Mapping[str, float]] = {
     "adam_to_gd": {"eta": ETA_ADAM, "beta1": BETA1, "beta2": BETA2, "eps": EPS, "eta_after": ETA_GD, "switch": STEPS},

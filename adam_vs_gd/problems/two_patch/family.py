@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from adam_vs_gd.problem import Family, Fit, Followed, Kernel, Maker, Number, Section
 from adam_vs_gd.problems import MODELS
 from adam_vs_gd.problems.learning import table1
-from adam_vs_gd.problems.learning.numbers import INT_MAX, STATUSES, SWITCHING, TOP, TRAIN
+from adam_vs_gd.problems.learning.numbers import INT_MAX, STATUSES, SWITCHING, TOP, TRAIN, own_numbers
 from adam_vs_gd.problems.learning.variables import FOLLOWED
 from adam_vs_gd.problems.two_patch import reading, variables, ways
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -130,12 +130,14 @@ def own_part(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> dict[str, An
 
 def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hyper]:
     """The shapes and the numbers of a lane."""
+    kind = spec.optimizers[label]["kind"]
     own = own_part(spec, label, at)
+    own |= {"own": own_numbers(kind, at) + own.get("own", ())}
     sizes = {key: at[key] for key in SIZES if at[key] is not None}
     if spec.model["name"] == "linear":
         sizes |= {"width": 1, "q": 1}
     static = Static(
-        optimizer=spec.optimizers[label]["kind"],
+        optimizer=kind,
         model=spec.model["name"],
         supports=spec.data["supports"],
         precision=spec.train["precision"],

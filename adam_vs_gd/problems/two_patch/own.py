@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Static
 
 
+def rule_for(static: Static) -> Rule:
+    """How an optimizer of the package moves the weights of lanes."""
+    return rule_of(static.optimizer, static.own, static.steps)
+
+
 class Own(NamedTuple):
     """Somebody else's parts, by the names of their code; empty where there are none.
 
@@ -28,7 +33,7 @@ class Own(NamedTuple):
     def rule(self, static: Static) -> Rule:
         """How a lane's weights are moved."""
         code = static.foreign.get("optimizer")
-        return rule_of(static.optimizer) if code is None else dict(self.rules)[code](static)
+        return rule_for(static) if code is None else dict(self.rules)[code](static)
 
     def network(self, static: Static) -> Any:
         """A lane's model, its initial weights those of σ_0 = 1."""

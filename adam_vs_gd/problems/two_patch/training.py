@@ -143,7 +143,10 @@ def segment(
         order = state.order if batches is None else order_at(batches, state.order, t)
         seen = data if batches is None else data.take(batch_at(order, t, batches.size))
         info = step_info(model, state.params, seen)
-        updates, opt_state = transformation.update(info.grads, state.opt_state, state.params)
+        grads = info.grads
+        if rule.ascend is not None:
+            grads = step_info(model, rule.ascend(hyper, state.params, grads), seen).grads
+        updates, opt_state = transformation.update(grads, state.opt_state, state.params)
         params, rest = apply(rule, state.params, state.rest, updates)
         best, fit_step = look(state, info, t, seldom.look)
         windows = observe(state.windows, info.data_loss, state.params, hyper.lam, t, steps, seldom.observe)

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from adam_vs_gd.engine.chunk import batched, draws_of, one_by_one
-from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.two_patch import training, ways
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.own import rule_for
 from adam_vs_gd.problems.two_patch.problem import TEST_BLOCK, two_patch
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def dense(static: Static, ranks: int, block: int, way: Way) -> Batch:
     def segment(hyper: Hyper, noise: UnitNoise, state: Any, start: Any, stop: Any) -> Any:
         numbers = jnp.asarray(hyper.sigma_p), jnp.asarray(hyper.alpha)
         data: Any = SharedDataset(noise, y.astype(noise.matrix.dtype), *numbers, PRODUCTS[way.products])
-        rule, steps = rule_of(static.optimizer), static.steps
+        rule, steps = rule_for(static), static.steps
         return training.segment(model, rule, steps, hyper, data, state, start, stop, in_rounds=way.wide)
 
     problem = two_patch(static, ranks)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from adam_vs_gd.engine.chunk import draws_of, one_by_one, side_by_side
 from adam_vs_gd.problem import Batch
-from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
+from adam_vs_gd.problems.learning.optimizers import Rule
 from adam_vs_gd.problems.learning.steps import Seldom, Windows, add_to_windows, apply_compensated, only_if, repeated
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import balanced_labels
@@ -17,6 +17,7 @@ from adam_vs_gd.problems.two_patch.fast.dense import HIGHEST, PRODUCTS, UnitNois
 from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, start, weights_of
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.own import rule_for
 from adam_vs_gd.problems.two_patch.problem import two_patch
 from adam_vs_gd.problems.two_patch.ways import BEST_EVERY
 
@@ -122,7 +123,7 @@ def segment(
 
 def gram(static: Static, ranks: int, block: int, way: Way) -> Batch:
     """Optimizers that are linear in the gradient, on any model, in blocks of lanes that share their noise."""
-    problem, rule = two_patch(static, ranks), rule_of(static.optimizer)
+    problem, rule = two_patch(static, ranks), rule_for(static)
     model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
     together = looked_at(static) if way.wide else None
 

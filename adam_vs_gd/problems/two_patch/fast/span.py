@@ -19,10 +19,11 @@ import jax
 import jax.numpy as jnp
 
 from adam_vs_gd.problem import Batch
-from adam_vs_gd.problems.learning.optimizers import Rule, rule_of
+from adam_vs_gd.problems.learning.optimizers import Rule
 from adam_vs_gd.problems.learning.steps import Windows
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.fast.sparse import Eye, by_filter, natively, operands_of, seen_by
+from adam_vs_gd.problems.two_patch.own import rule_for
 from adam_vs_gd.problems.two_patch.problem import two_patch
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def seen_in_span(
     measure: Any = None,
 ) -> Batch:
     """`seen_by` of a kernel that trains in the span; `weights` are those [L, J, m, d] of coefficients."""
-    rule = rule_of(static.optimizer)
+    rule = rule_for(static)
 
     def begin(hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> SpanState:
         unit = unit_weights(static, draws)

@@ -12,7 +12,6 @@ from jax.typing import ArrayLike
 
 from adam_vs_gd.engine.chunk import batched
 from adam_vs_gd.problem import Batch
-from adam_vs_gd.problems.learning.optimizers import rule_of
 from adam_vs_gd.problems.learning.steps import Windows
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.conclusion import conclude, last_candidate, rest_from
@@ -20,7 +19,7 @@ from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
+from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own, rule_for
 from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws, two_patch
 from adam_vs_gd.types import REST
 
@@ -218,7 +217,7 @@ def seen_by(
         kept: state -> (t_fit, gradient norm and step of W*, windows).
         measure: as of a `Batch`; by default of the weights.
     """
-    rule = rule_of(static.optimizer)
+    rule = rule_for(static)
 
     def of_weights(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: Any) -> dict[str, Array]:
         return eye.look(hyper, slot, draws, now(hyper, slot, draws, state))
