@@ -192,7 +192,7 @@ void check(Call &call, const Draw &draw, size_t sets) {
       return call.refuse(NO_COORDINATE);
 }
 
-// The first operands of a segment: coordinate, unit [K, n, R]; y [n]; slot, s, and seven numbers [L].
+// The first operands of a segment: coordinate, unit [K, n, R]; y [n]; slot, s, and seven numbers [L]; others [L, OWN].
 Task task_of(Call &call) {
   Task task{};
   task.draws.coordinate = call.operand<int32_t>("KnR");
@@ -202,6 +202,9 @@ Task task_of(Call &call) {
   task.s = call.operand<int32_t>("L");
   for (auto *x : {&task.alpha, &task.sigma_p, &task.lam, &task.eta, &task.beta1, &task.beta2, &task.eps})
     *x = call.operand<float>("L");
+  task.own = reinterpret_cast<const Own *>(call.operand<float>("LO"));
+  if (call.size('O') != OWN) call.refuse("another number of an optimizer's own numbers");
+  task.scheduled = call.number("scheduled");
   task.kind = call.number("kind");
   task.q = call.number("q");
   task.linear = call.number("linear");
@@ -209,7 +212,7 @@ Task task_of(Call &call) {
   task.window = call.number("window");
   task.best_every = call.number("best_every");
   task.fitted_loss = call.number<float>("fitted_loss");
-  if (task.kind < GD || task.kind > ADAM_PAPER || task.q < 1 || task.best_every < 1 || task.window < 1)
+  if (task.kind < GD || task.kind >= KINDS || task.q < 1 || task.best_every < 1 || task.window < 1)
     call.refuse("an attribute that is out of range");
   return task;
 }
@@ -242,8 +245,7 @@ void advance(Call &call) {
   State state{};
   state.w = call.result<float>("LJmd");
   state.best = call.result<float>("LJmd");
-  if (task.kind != SIGNGD) state.mu = call.result<float>("LJmd");
-  if (task.kind >= ADAM) state.nu = call.result<float>("LJmd");
+  for (size_t k = 0; k < beside((Kind)task.kind); k++) state.beside[k] = call.result<float>("LJmd");
   Record kept = record_of(call);
   task.record = &kept;
   complete_task(call, task, call.size('d'));
@@ -282,7 +284,7 @@ void complete(Call &call) {
     size_t size = task.C() * task.d;
     one.L = 1;
     for (const float **x : {&one.alpha, &one.sigma_p, &one.lam, &one.eta, &one.beta1, &one.beta2, &one.eps}) *x += l;
-    one.slot += l, one.s += l;
+    one.slot += l, one.s += l, one.own += l;
     if (best_step[l] >= 0) chosen().second.complete(one, start + l * size, best + l * size, best_step[l]);
   }
 }

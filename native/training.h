@@ -19,7 +19,30 @@ constexpr size_t SUM_ROWS = 64;          // rows whose norms are added up in flo
 constexpr float LEAST_EPS = 1e-10f;      // Adam's epsilon from which a quotient by it may be approximate
 constexpr float LEAST_BETA = 0.5f;       // its beta2 from which a mean may be moved by its difference, which loses digits
 
-enum Kind : int64_t { GD = 0, SIGNGD = 1, ADAM = 2, ADAM_PAPER = 3 };
+enum Kind : int64_t {
+  GD, SIGNGD, ADAM, ADAM_PAPER, MOMENTUM, NESTEROV, SIGNUM, LION, RMSPROP, ADAGRAD, ADAMW, AMSGRAD, ADABOUND, ADAM_POWER,
+  KINDS
+};
+
+// Arrays of the size of the weights that go with them: moments, and first what rounding has kept from the weights of those
+// whose steps are linear in the gradient.
+constexpr size_t MOST_BESIDE = 3;
+constexpr size_t beside(Kind kind) {
+  switch (kind) {
+    case SIGNGD: return 0;
+    case GD: case SIGNUM: case LION: case RMSPROP: case ADAGRAD: return 1;
+    case AMSGRAD: return 3;
+    default: return 2;
+  }
+}
+// Whether the gradient at W* is measured by ||.||_F, and not by ||.||_1.
+constexpr bool euclidean(Kind kind) { return kind == GD || kind == MOMENTUM || kind == NESTEROV; }
+// Whether decay is no part of the gradient.
+constexpr bool decoupled(Kind kind) { return kind == LION || kind == ADAMW; }
+// Whether steps are quotients by epsilon where there is no gradient.
+constexpr bool divides(Kind kind) {
+  return kind == ADAM || kind == RMSPROP || kind == ADAGRAD || kind == ADAMW || kind == AMSGRAD || kind == ADAM_POWER;
+}
 
 // Floats on cache lines.
 template <typename T>
@@ -55,11 +78,16 @@ struct Record {
   float *reference, *previous, *last;
 };
 
-// Weights of all lanes and what goes with them, [L, C, d] each: the moments of an Adam; for gradient descent, in mu, what
-// rounding has kept from the weights; null where there is nothing.
+// Weights of all lanes and what goes with them, [L, C, d] each; null where there is nothing.
 struct State {
-  float *w, *mu, *nu, *best;
+  float *w, *best, *beside[MOST_BESIDE];
 };
+
+// Numbers of a lane that only some optimizers have, and of the schedule of its learning rate, as Python lays them out.
+struct Own {
+  float power, gamma, eta_final, warmup, cosine, drop, drop_every;
+};
+constexpr size_t OWN = sizeof(Own) / sizeof(float);
 
 // Coefficients of all lanes in the span of their data, `rest` what rounding has kept from them: A [L, C, n], w0 [L, C],
 // scale [L].
@@ -76,14 +104,62 @@ struct Task {
   const float *y;                                                  // [n]
   const int32_t *slot, *s;                                         // [L]
   const float *alpha, *sigma_p, *lam, *eta, *beta1, *beta2, *eps;  // [L]
+  const Own *own;                                                  // [L]
+  int64_t scheduled;
   Record *record;
 
   size_t C() const { return J * m; }
   // Whether a lane's epsilon or beta2 is too small for Adam's step as it is fastest.
   bool exact(int lane) const { return kind == ADAM && !(eps[lane] >= LEAST_EPS && beta2[lane] >= LEAST_BETA); }
+  // Whether a lane's numbers change from step to step.
+  bool dated() const { return scheduled || kind == ADAM || kind >= ADAMW; }
+  // Whether weights without a gradient of the data loss stay where they are.
+  bool still(int lane) const {
+    return lam[lane] == 0 && !exact(lane) && !(divides((Kind)kind) && eps[lane] == 0);
+  }
   Draw draw(int32_t k) const {
     size_t size = (size_t)k * draws.n * draws.R;
     return {draws.coordinate + size, draws.unit + size, draws.n, draws.R, draws.d};
+  }
+};
+
+// The numbers of a lane at a step: bias corrections, a schedule, bounds.
+struct Dated {
+  float eta = 0, shrink = 0;          // rate, and what of a weight decays apart from the gradient
+  float by = 0, plus = 0;             // of Adam: a weight moves by mu / (by * root of nu + plus)
+  float first = 0, second = 0;        // what moments are multiplied by
+  float size = 0, low = 0, high = 0;  // AdaBound's rate without its root, and its bounds, in units of eta
+
+  Dated() = default;
+  Dated(const Task &task, int lane, int64_t t) {
+    const Own &own = task.own[lane];
+    double rate = task.eta[lane];
+    if (task.scheduled) rate *= share(own, t, task.steps);
+    double one = 1 - std::pow((double)task.beta1[lane], (double)(t + 1));
+    double two = 1 - std::pow((double)task.beta2[lane], (double)(t + 1)), spread = std::sqrt(two);
+    eta = (float)rate;
+    shrink = (float)(rate * task.lam[lane]);
+    by = (float)std::min(MOST, one / (rate * spread));
+    plus = (float)std::min(MOST, task.eps[lane] * one / rate);
+    first = (float)(1 / one);
+    second = (float)(1 / two);
+    size = (float)(spread / one);
+    double closed = own.gamma * (double)(t + 1), final = (double)own.eta_final / task.eta[lane];
+    low = (float)(final * (1 - 1 / (closed + 1)));
+    high = (float)(final * (1 + 1 / closed));
+  }
+
+ private:
+  static constexpr double PI = 3.14159265358979323846;
+  static constexpr double MOST = 1e30;  // for a rate that has shrunk to nothing
+
+  // f(t), as learning/schedule.py has it.
+  static double share(const Own &own, int64_t t, int64_t steps) {
+    double now = (double)t, warm = std::min(1.0, (now + 1) / std::max(1.0, (double)own.warmup));
+    double x = (now - own.warmup) / std::max(1.0, (double)steps - own.warmup);
+    double falling = 1 - own.cosine * (1 - std::cos(PI * std::min(1.0, std::max(0.0, x)))) / 2;
+    double drops = own.drop_every > 0 ? std::floor(now / std::max(1.0f, own.drop_every)) : 0;
+    return warm * falling * std::pow((double)own.drop, drops);
   }
 };
 

@@ -10,8 +10,7 @@
     cuda_span  the same: what `span` is
 
 All but the first are the path "fast", and right for the models of `RIGHT_FOR` and for Definition 3.1's data alone: they
-compute those models' products and activations themselves. A batch is another part of the data at each step, which
-neither the span nor the native kernel knows of: lanes on batches are trained plainly.
+compute those models' products and activations themselves. Steps on batches are taken plainly or by `sparse`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from adam_vs_gd.problem import MIN_WIDTH, Cost, Machine, Way
 from adam_vs_gd.problems.learning.numbers import COPIES, LINEAR_RULES, real_bytes
+from adam_vs_gd.problems.learning.table1 import KINDS
 from adam_vs_gd.problems.two_patch.geometry import Sizes, named, of_coordinates
 from adam_vs_gd.problems.two_patch.geometry import in_span as in_span_of
 from adam_vs_gd.types import REST
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 RIGHT_FOR = frozenset({"two_layer_cnn", "linear"})
 """Models that the fast ways know; every other is trained plainly."""
-FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that the native kernel knows
+FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that a GPU's kernels know
+COORDINATE_WISE = FUSED | {
+    "momentum", "nesterov", "signum", "lion", "rmsprop", "adagrad", "adamw", "amsgrad", "adabound", "adam_power",
+}  # fmt: skip
+"""Optimizers that the native kernel knows: those that move each weight by its own gradient alone."""
 NATIVE = frozenset({"sparse", "products", "span"})
 CUDA = frozenset({"cuda", "cuda_span"})
 WIDE = frozenset({"dense", "gram"})  # XLA's, that take wide blocks and rounds on an accelerator
@@ -55,22 +59,25 @@ WAYS = {
 def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     """How a lane is trained: a function of its own numbers, so that no other lane of a sweep changes it.
 
-    Momentum, which the kernel does not know, stays in the span beside the kernel too: at Table 1's size on two cores
+    Momentum stays in the span beside the kernel, which knows it as coordinates only: at Table 1's size on two cores
     `gram` was 3 to 7 times as fast as `products`.
     """
-    if machine.path == "reference" or static.batch_size or static.model not in RIGHT_FOR or "data" in static.foreign:
+    if machine.path == "reference" or static.model not in RIGHT_FOR or "data" in static.foreign:
         return WAYS["plain"]
-    in_span = static.optimizer in LINEAR_RULES and static.n + 1 < static.d
-    by_xla = "gram" if in_span else "dense" if static.optimizer in FUSED | LINEAR_RULES else "plain"
     native = machine.native and static.precision == "float32"
+    few = native and machine.platform == "cpu" and hyper.s <= SPARSE_SHARE * static.d
+    if static.batch_size:
+        return WAYS["sparse" if few and static.optimizer in COORDINATE_WISE else "plain"]
+    in_span = static.optimizer in LINEAR_RULES and static.n + 1 < static.d
+    by_xla = "gram" if in_span else "dense" if static.optimizer in KINDS else "plain"
     if machine.platform != "cpu":
         products = machine.products if static.precision == "float32" else "float32"
         kernel = kernel_on(machine.simd, static, hyper, in_span) if native else ""
         return way_on(machine.platform, kernel or by_xla, products)
-    if native and in_span and static.optimizer in FUSED:
+    if native and in_span and static.optimizer == "gd":
         return WAYS["span"]
-    if native and not in_span and hyper.s <= SPARSE_SHARE * static.d:
-        return WAYS["sparse" if static.optimizer in FUSED else "products"]
+    if few and not in_span:
+        return WAYS["sparse" if static.optimizer in COORDINATE_WISE else "products"]
     return WAYS[by_xla]
 
 
@@ -87,7 +94,7 @@ def kernel_on(name: str, static: Static, hyper: Hyper, in_span: bool) -> str:
     A lane is laid out as those with its own s are: what others need that are trained beside it does not matter.
     """
     on, sizes = named(name), sizes_of(static, int(hyper.s), 1)
-    if not on or static.optimizer not in FUSED or not of_coordinates(sizes._replace(trained=not in_span), on):
+    if not on or static.optimizer not in FUSED or static.own or not of_coordinates(sizes._replace(trained=not in_span), on):
         return ""
     if in_span:
         return "cuda_span" if in_span_of(sizes, on) else ""

@@ -13,6 +13,7 @@ import numpy as np
 from adam_vs_gd.problem import Kernel
 from adam_vs_gd.problems.learning.loss import FITTED_LOSS
 from adam_vs_gd.problems.learning.steps import window
+from adam_vs_gd.problems.learning.table1 import SCHEDULE
 from adam_vs_gd.problems.two_patch.ways import BEST_EVERY
 from adam_vs_gd.surroundings import numerics
 
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     from adam_vs_gd.problems.two_patch.lane import Static
     from adam_vs_gd.types import Array, Scalar
 
-KINDS = {"gd": 0, "signgd": 1, "adam": 2, "adam_paper": 3}
-"""The optimizers it knows; numbers as in native.cc."""
-
+KINDS = (
+    "gd", "signgd", "adam", "adam_paper", "momentum", "nesterov", "signum", "lion", "rmsprop", "adagrad", "adamw",
+    "amsgrad", "adabound", "adam_power",
+)  # fmt: skip
+"""The optimizers it knows, in the order of native/training.h, and"""
+OWN = {"power": 0.0, "gamma": 0.0, "eta_final": 0.0, **SCHEDULE}
+"""their numbers that only some of them have, with what they are for others."""
 
 SWITCH = "ADAM_VS_GD_NATIVE"
 """An environment variable: off does without the kernel."""
@@ -123,7 +128,8 @@ def project_back(noise: NoiseRanks, slot: Array, s: Array, g: Array, d: int) -> 
 def attributes_of(static: Static) -> dict[str, Any]:
     """The static numbers of a training."""
     return {
-        "kind": KINDS[static.optimizer],
+        "kind": KINDS.index(static.optimizer),
+        "scheduled": int(any(key in SCHEDULE for key in static.own)),
         "q": static.q,
         "linear": int(static.model == "linear"),
         "steps": static.steps,

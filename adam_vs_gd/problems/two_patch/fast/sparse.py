@@ -153,7 +153,15 @@ def by_filter(static: Static, w: Array) -> Array:
 
 def operands_of(static: Static, hyper: Hyper, slot: Array, draws: TwoPatchDraws) -> tuple[Array, ...]:
     """What every target that trains or measures takes first."""
-    return (*draws.train, balanced_labels(static.n), slot, jnp.asarray(hyper.s, jnp.int32), *numbers_of(hyper))
+    numbers = (*numbers_of(hyper), own_of(static, hyper))
+    return (*draws.train, balanced_labels(static.n), slot, jnp.asarray(hyper.s, jnp.int32), *numbers)
+
+
+def own_of(static: Static, hyper: Hyper) -> Array:
+    """The numbers [L, ...] of lanes that only some optimizers have, as the native kernel takes them."""
+    numbers = {**native.OWN, **dict(zip(static.own, hyper.own, strict=True))}
+    lanes = jnp.shape(hyper.eta)
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(numbers[key], jnp.float32), lanes) for key in native.OWN], -1)
 
 
 def numbers_of(hyper: Hyper) -> list[Array]:
