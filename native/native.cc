@@ -24,6 +24,7 @@ namespace {
 // What is compiled for each instruction set.
 struct Functions {
   void (*advance)(const Task &, State &, int64_t start, int64_t stop);
+  void (*advance_batches)(const Task &, State &, const Orders &, int64_t start, int64_t stop);
   void (*advance_span)(const Task &, const float *unit, SpanState &, int64_t start, int64_t stop);
   void (*complete)(const Task &, const float *start, float *best, int64_t best_step);
   void (*measure)(const Task &, const float *w, Look *out);
@@ -32,7 +33,7 @@ struct Functions {
   bool (*project)(const Draw &, size_t s, size_t C, const float *w, float *out);
   void (*project_back)(const Draw &, size_t s, size_t C, const float *g, float *out);
 };
-#define FUNCTIONS {advance, advance_span, complete, measure, measure_span, errors, project, project_back}
+#define FUNCTIONS {advance, advance_batches, advance_span, complete, measure, measure_span, errors, project, project_back}
 
 #if defined(__x86_64__)
 #pragma GCC push_options
@@ -192,6 +193,17 @@ void check(Call &call, const Draw &draw, size_t sets) {
       return call.refuse(NO_COORDINATE);
 }
 
+// See that orders are of examples that there are, and that the steps are in their epochs.
+void check(Call &call, Orders &orders, int64_t start, int64_t stop) {
+  if (!call.why.empty()) return;
+  orders.n = call.size('n'), orders.epochs = (int64_t)call.size('E');
+  if (orders.size > orders.n) return call.refuse("a batch of more examples than there are");
+  for (size_t k = 0; k < call.size('K') * call.size('E') * orders.n; k++)
+    if (orders.order[k] < 0 || (size_t)orders.order[k] >= orders.n) return call.refuse("an example that there is not");
+  int64_t begin = orders.first * orders.per_epoch(), end = begin + orders.epochs * orders.per_epoch();
+  if (start < stop && (start < begin || stop > end)) call.refuse("steps outside of the epochs");
+}
+
 // The first operands of a segment: coordinate, unit [K, n, R]; y [n]; slot, s, and seven numbers [L]; others [L, OWN].
 Task task_of(Call &call) {
   Task task{};
@@ -239,9 +251,18 @@ Record record_of(Call &call) {
   return kept;
 }
 
+// Steps start .. stop-1; on batches where their size is an attribute that is not 0, by the orders [K, E, n] of E epochs from
+// the given one on.
 void advance(Call &call) {
   Task task = task_of(call);
   const int32_t *start = call.operand<int32_t>(""), *stop = call.operand<int32_t>("");
+  Orders orders{};
+  orders.size = (size_t)call.number("batch_size");
+  if (orders.size) {
+    orders.order = call.operand<int32_t>("KEn");
+    const int32_t *first = call.operand<int32_t>("");
+    if (first) orders.first = *first;
+  }
   State state{};
   state.w = call.result<float>("LJmd");
   state.best = call.result<float>("LJmd");
@@ -250,7 +271,10 @@ void advance(Call &call) {
   task.record = &kept;
   complete_task(call, task, call.size('d'));
   if (call.why.empty() && (*start < 0 || *stop > task.steps)) call.refuse("steps outside of the training");
-  if (call.why.empty() && *start < *stop) chosen().second.advance(task, state, *start, *stop);
+  if (orders.size) check(call, orders, *start, *stop);
+  if (!call.why.empty() || *start >= *stop) return;
+  if (orders.size) chosen().second.advance_batches(task, state, orders, *start, *stop);
+  else chosen().second.advance(task, state, *start, *stop);
 }
 
 void advance_span(Call &call) {

@@ -255,6 +255,19 @@ struct Noise {
   }
 };
 
+// The order of the examples in each of some epochs, which all lanes of a seed share.
+struct Orders {
+  const int32_t *order;  // [K, epochs, n], of K seeds
+  int64_t first, epochs;
+  size_t size, n;        // B, n
+
+  int64_t per_epoch() const { return (int64_t)(n / size); }
+  // The examples of step t.
+  const int32_t *at(int32_t seed, int64_t t) const {
+    return order + (size_t)(seed * epochs + t / per_epoch() - first) * n + (size_t)(t % per_epoch()) * size;
+  }
+};
+
 // What a lane's idle coordinates add to norms: of the gradient at steps that are considered for W*, of the weights late.
 struct Idle {
   int64_t first, late, every;

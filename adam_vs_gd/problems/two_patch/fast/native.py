@@ -135,6 +135,7 @@ def attributes_of(static: Static) -> dict[str, Any]:
         "steps": static.steps,
         "window": window(static.steps),
         "best_every": BEST_EVERY,
+        "batch_size": static.batch_size,
         "fitted_loss": np.float32(FITTED_LOSS),
     }
 

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from adam_vs_gd.engine.chunk import batched
 from adam_vs_gd.problem import Batch
+from adam_vs_gd.problems.learning.batches import order_of
 from adam_vs_gd.problems.learning.steps import Windows
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.conclusion import conclude, last_candidate, rest_from
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
 
 TEST_BLOCK = 10_000  # test examples whose products exist at once
+STEPS_AT_ONCE = 256  # steps on batches whose orders exist at once, at least
 
 
 class SeedRanks(NamedTuple):
@@ -97,8 +99,11 @@ def sparse(static: Static, ranks: int) -> Batch:
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array
     ) -> TrainState:
         weights, kept = as_arrays(static, state)
-        operands = (*operands_of(static, hyper, slot, draws), start, stop)
-        found = native.in_place("advance", static, operands, (*weights, *kept))
+        operands = operands_of(static, hyper, slot, draws)
+        if static.batch_size:
+            found = on_batches(static, operands, draws.batches, (*weights, *kept), start, stop)
+        else:
+            found = native.in_place("advance", static, (*operands, start, stop), (*weights, *kept))
         return from_arrays(state, found[: len(weights)], found[len(weights) :], stop - start)
 
     def best_of(hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState) -> Array:
@@ -111,6 +116,34 @@ def sparse(static: Static, ranks: int) -> Batch:
         natively(static), plain.draw, static, plain.start, advance,
         now=lambda hyper, slot, draws, state: weights_of(static, state.params), best=best_of, kept=kept_by,
     )  # fmt: skip
+
+
+def on_batches(
+    static: Static, operands: tuple[Array, ...], keys: Array, arrays: tuple[Array, ...], start: Array, stop: Array
+) -> list[Array]:
+    """What a state's arrays are after steps start .. stop-1 on batches, the orders of their epochs drawn as they come.
+
+    Args:
+        static: what the lanes share.
+        operands: of `operands_of`.
+        keys: [K, 2] of the seeds' orders.
+        arrays: of `as_arrays`.
+        start: first step.
+        stop: step to stop before.
+    """
+    steps = static.n // static.batch_size  # of an epoch
+    some = -(-STEPS_AT_ONCE // steps)  # epochs
+    of_seed = jax.vmap(order_of, (None, 0, None))
+
+    def epochs(carried: tuple[Array, list[Array]]) -> tuple[Array, list[Array]]:
+        first, arrays = carried
+        orders = jax.vmap(of_seed, (0, None, None))(keys, first + jnp.arange(some), static.n)
+        begin, end = jnp.maximum(start, first * steps), jnp.minimum(stop, (first + some) * steps)
+        found = native.in_place("advance", static, (*operands, begin, end, orders, first), tuple(arrays))
+        return first + some, found
+
+    start, stop = jnp.asarray(start, jnp.int32), jnp.asarray(stop, jnp.int32)
+    return jax.lax.while_loop(lambda at: at[0] * steps < stop, epochs, (start // steps, list(arrays)))[1]
 
 
 def kept_by(state: TrainState) -> tuple[Array, Array, Array, Windows]:
@@ -137,7 +170,8 @@ def from_arrays(state: TrainState, weights: Sequence[Array], kept: Sequence[Arra
     leaves, tree = jax.tree.flatten(state.opt_state)
     leaves = [beside.pop(0) if leaf.shape == before.shape else leaf + steps for leaf in leaves]
     opt_state = jax.tree.unflatten(tree, leaves)
-    return TrainState({key: w}, opt_state, Best({key: best}, norm, step), fit_step, Windows(*windows), rest)
+    best = Best({key: best}, norm, step)
+    return TrainState({key: w}, opt_state, best, fit_step, Windows(*windows), rest, state.order)
 
 
 def weights_of(static: Static, params: Any) -> Array:
