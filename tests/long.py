@@ -21,6 +21,7 @@ PATTERNS = [
     r"test_cli.py::test_bad_input.*(--sel|plot (of|at)|a picture|show of|a file to|no seeds)",
     # every way of every optimizer, beyond one each; float64 for hundreds of steps
     r"test_oracle.py::(.*float64-500|.*gd-sparse-linear|.*\[(gd|signgd|adam_paper)-dense|.*(gd|adam_paper|signgd)-plain|.*gd-gram)",
+    r"test_optimizers.py::test_every_measurement_of_500_steps",
     r"test_fast.py::.*\[(gd-(sparse|gram|dense)|adam-dense|signgd-sparse|plain|gram|signgd|adam_paper|momentum)",
     r"test_fast.py::test_(any_optimizer|thousands|sparse_products|the_linear_model|many_filters|weights.*dense)",
     r"test_invariance.py::.*\[(gd-plain|gd-gram|gd-sparse|gd-dense|gd-two_layer_cnn)",

@@ -14,7 +14,14 @@ from oracle_optimizers import STEPS, share_of
 Array = NDArray[np.float64]
 
 CLASSES = (-1.0, 1.0)
-FROBENIUS = ("gd", "momentum", "nesterov", "normalized_gd", "sam", "muon")  # W* is chosen by this norm of the gradient; ℓ1 for the others
+FROBENIUS = (
+    "gd",
+    "momentum",
+    "nesterov",
+    "normalized_gd",
+    "sam",
+    "muon",
+)  # W* is chosen by this norm of the gradient; ℓ1 for the others
 LOG2 = float(np.log(2.0))
 FIT_LOSS = 0.1  # W* is looked for, and a lane is fitted, from this data loss down
 FITTED_STALLED = 0.5 * LOG2  # fitted as well, once the objective stalls

@@ -1,7 +1,7 @@
 """Every optimizer in plain NumPy float64, one function each: independent of optax and of the package.
 
-A function takes (g, w, state, t, at): g the gradient of the data loss, t from 0, `at` the numbers, and gives the weights
-after the step; what it keeps is in the dict `state`.
+A function takes (g, w, state, t, at): g the gradient of the data loss, t from 0, `at` the numbers, and gives the
+weights after the step; what it keeps is in the dict `state`.
 """
 
 import numpy as np

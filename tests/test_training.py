@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 import small
 from hypothesis import given
@@ -16,39 +15,11 @@ import adam_vs_gd as ag
 from adam_vs_gd import types
 from adam_vs_gd.engine import runner
 from adam_vs_gd.engine.plan import Limits, Plan
-from adam_vs_gd.problems.learning import optimizers
 from adam_vs_gd.problems.learning.loss import error_rate
 from adam_vs_gd.problems.learning.status import Status, classify
 from adam_vs_gd.problems.learning.table1 import KINDS
 from adam_vs_gd.problems.two_patch.fast import make_batch
 from adam_vs_gd.spec.cells import cells
-
-
-def test_the_tables_of_optimizers_agree():
-    assert list(KINDS) == list(optimizers.DIRECTIONS) == list(optimizers.GRADIENT_NORM)
-
-
-@pytest.mark.parametrize(
-    ("name", "theirs"),
-    [
-        ("adam", optax.adam(0.1, 0.8, 0.95, 1e-6)),
-        ("gd", optax.sgd(0.1)),
-        ("momentum", optax.sgd(0.1, 0.8)),
-        ("signgd", optax.sign_sgd(0.1)),
-    ],
-)
-def test_updates_are_optax_s_with_l2_before_the_moments(name, theirs):
-    lam = 0.3
-    ours = ag.make_optimizer(name, eta=0.1, lam=lam, beta1=0.8, beta2=0.95, eps=1e-6)
-    theirs = optax.chain(optax.add_decayed_weights(lam), theirs)
-    w = w_theirs = jnp.linspace(-1, 1, 7)
-    state, state_theirs = ours.init(w), theirs.init(w)
-    for k in range(5):
-        gradient = jnp.sin(jnp.arange(7) + k)
-        update, state = ours.update(gradient, state, w)
-        update_theirs, state_theirs = theirs.update(gradient, state_theirs, w_theirs)
-        w, w_theirs = w + update, w_theirs + update_theirs
-        np.testing.assert_allclose(w, w_theirs, rtol=1e-6)
 
 
 def test_paper_adam_divides_zero_by_zero_to_zero_and_keeps_nan():

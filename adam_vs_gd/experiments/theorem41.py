@@ -18,7 +18,7 @@ from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import CHANCE, COLOURS, PAGE, styled
 from adam_vs_gd.problems.learning.loss import FITTED_LOSS
 from adam_vs_gd.problems.learning.numbers import CODES
-from adam_vs_gd.problems.learning.optimizers import GRADIENT_NORM
+from adam_vs_gd.problems.learning.optimizers import RULES
 from adam_vs_gd.results.columns import number
 from adam_vs_gd.results.statistics import over_seeds
 from adam_vs_gd.spec.cells import digest_of
@@ -85,7 +85,7 @@ def table(results: xr.Dataset) -> str:
     summaries = [over_seeds(results, name) for name in ("best_train_error", "best_test_error")]
     for k, label in enumerate(results.optimizer.values):
         here = results.isel(optimizer=k)
-        power = GRADIENT_NORM[str(label)]
+        power = RULES[str(label)].norm
         norm = float((here.best_grad_norm**power).max())
         train, test = (number(summary.isel(optimizer=k)) for summary in summaries)
         fitted = int((here.status == CODES["fitted"]).sum())

@@ -163,7 +163,7 @@ def expect_known(name: str) -> None:
         ValueError: if it is not, naming those that are.
     """
     if name not in RULES:
-        raise ValueError(f"optimizer {name!r}: must be one of {', '.join(RULES)}")
+        raise ValueError(f"optimizer {name!r}: must be one of {', '.join([*RULES, *table1.SWITCHES])}")
 
 
 class Rule(NamedTuple):
@@ -245,26 +245,43 @@ def make_optimizer(
 
     Args:
         name: "gd", "signgd" (sgn(0) = 0), "adam" (bias-corrected, as PyTorch and optax), "adam_paper", "momentum"
-            (heavy ball: u ← β1·u + g, W ← W − η·u, as torch.optim.SGD), or another of `RULES`. Not "sam", whose step
-            needs the gradient of other weights.
+            (heavy ball: u ← β1·u + g, W ← W − η·u, as torch.optim.SGD), or another of `table1.KINDS`, or of
+            `table1.SWITCHES`. Not "sam", whose step needs the gradient of other weights.
         eta: learning rate η > 0.
         lam: weight λ of the L2 term, added to the gradient before the moments ("adamw", "lion" and "muon": to the
             direction); None leaves it out.
         steps: T, which a schedule is over; needed with its numbers only.
         numbers: others of the optimizer's and of a schedule, `table1.KINDS` and `table1.SCHEDULE`; those left out
-            are at their defaults. beta1 and beta2 are in [0, 1), eps is >= 0 ("adam" with ε = 0 makes 0/0 of a gradient of 0).
+            are at their defaults. beta1 and beta2 are in [0, 1), eps is >= 0 ("adam" with ε = 0 makes 0/0 of a gradient
+            of 0).
 
     Raises:
         ValueError: if there is no optimizer of that name, or it has no such number.
     """
-    expect_known(name)
-    if RULES[name].ascends:
+    known = numbers_of(name, numbers)
+    if name in RULES and RULES[name].ascends:
         raise ValueError(f"optimizer {name!r}: takes the gradient at other weights; use ag.train, or a sweep")
-    known = {**table1.SCHEDULE, **{key: value for key, value in table1.KINDS[name].items() if key != "eta"}}
-    for key in numbers:
-        if key not in known:
-            raise ValueError(f"optimizer {name!r}: has no {key}; it has {', '.join(['eta', *known])}")
     over = any(key in table1.SCHEDULE for key in numbers)
     if over and not steps:
         raise ValueError("steps: must be given with a schedule, which is over so many steps")
-    return make_kind(name, SimpleNamespace(eta=eta, **known | numbers), lam, steps * over)
+    at = SimpleNamespace(eta=eta, **known)
+    if name in table1.SWITCHES:
+        return make_switch(name, at, 0.0 if lam is None else lam, steps * over)
+    return make_kind(name, at, lam, steps * over)
+
+
+def numbers_of(name: str, given: Mapping[str, ArrayLike]) -> dict[str, Any]:
+    """The numbers of an optimizer beside η, and of a schedule: those that are given, the others at their defaults.
+
+    Raises:
+        ValueError: if there is no optimizer of that name, or it has no such number.
+    """
+    if name not in table1.SWITCHES:
+        expect_known(name)
+    of_kind = {**table1.KINDS, **table1.SWITCHES}[name]
+    known: dict[str, Any] = {key: value for key, value in of_kind.items() if key != "eta"}
+    known |= table1.SCHEDULE
+    for key in given:
+        if key not in known:
+            raise ValueError(f"optimizer {name!r}: has no {key}; it has {', '.join(['eta', *known])}")
+    return {**known, **given}

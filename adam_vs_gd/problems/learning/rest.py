@@ -42,12 +42,14 @@ def is_steady(hessian_min: Any, lam: Any, q: int) -> Any:
     return hessian_min >= -(exchange(q) + SADDLE) * lam
 
 
-def rest_of(weights: int, classes: int = 2) -> Rest:
+def rest_of(weights: int, classes: int = 2, stationary: bool = True) -> Rest:
     """How trainings of networks are taken to rest.
 
     Args:
         weights: how many a lane has; 0 where that is not known, so that none is given up at the origin.
         classes: how many there are.
+        stationary: whether they come to rest where L is stationary. With decoupled decay (AdamW) they do not: they are
+            never at rest, and the ratio is NaN.
     """
     chance = math.log(classes)
 
@@ -56,7 +58,9 @@ def rest_of(weights: int, classes: int = 2) -> Rest:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = watched["grad_norm_l2"] / (hyper.lam[:, None] * watched["weight_norm"])
             change = watched["loss"][:, -1] / watched["loss"][:, -2] - 1
-        ratio = np.where(hyper.lam > 0, ratios[:, -LOOKS:].max(1), np.nan)  # NaN, too, before there are so many
+        ratio = np.where(
+            (hyper.lam > 0) & stationary, ratios[:, -LOOKS:].max(1), np.nan
+        )  # NaN, too, before there are so many
         fitted = (now["train_error"] == 0) & (now["data_loss"] <= STALLED_LOSS * chance)
         rested = fitted & (ratio <= AT_REST) & (np.abs(change) < STALLED_CHANGE) & (step >= SINCE * hyper.switch)
         small = STUCK_NORM * hyper.sigma_0 * math.sqrt(weights)

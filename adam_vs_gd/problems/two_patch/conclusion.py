@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 def rest_from(static: Static, own: Own = BUILT_IN) -> Rest | None:
     """How lanes are taken to rest, if they are."""
-    return rest_of(0 if own.model else filters(static) * static.d) if static.until == REST else None
+    if static.until != REST:
+        return None
+    return rest_of(0 if own.model else filters(static) * static.d, stationary=not own.rule(static).decoupled)
 
 
 def last_candidate(

@@ -16,7 +16,8 @@ from adam_vs_gd.problem import Problem
 from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.problems.learning.batches import Batches, no_order, raw
 from adam_vs_gd.problems.learning.loss import error_rate, is_finite
-from adam_vs_gd.problems.learning.optimizers import rule_of
+from adam_vs_gd.problems.learning.numbers import own_numbers
+from adam_vs_gd.problems.learning.optimizers import numbers_of
 from adam_vs_gd.problems.learning.steps import tied
 from adam_vs_gd.problems.learning.streams import Stream, stream
 from adam_vs_gd.problems.two_patch import measurements, training
@@ -24,7 +25,7 @@ from adam_vs_gd.problems.two_patch.conclusion import conclude, last_candidate, r
 from adam_vs_gd.problems.two_patch.data import Dataset, balanced_labels, draw_noise, make_dataset
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
 from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
+from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own, rule_for
 from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.surroundings import arithmetic
 from adam_vs_gd.types import REST, record_steps
@@ -188,9 +189,9 @@ def train(
     optimizer: str = "adam",
     eta: ArrayLike = table1.ETA_ADAM,
     lam: ArrayLike = table1.LAM,
-    beta1: ArrayLike = table1.BETA1,
-    beta2: ArrayLike = table1.BETA2,
-    eps: ArrayLike = table1.EPS,
+    beta1: ArrayLike | None = None,
+    beta2: ArrayLike | None = None,
+    eps: ArrayLike | None = None,
     alpha: ArrayLike = table1.ALPHA,
     s: ArrayLike = table1.S,
     sigma_p: ArrayLike = table1.SIGMA_P,
@@ -206,6 +207,7 @@ def train(
     record: int = 0,
     ranks: int | None = None,
     batch_size: int | None = None,
+    **numbers: ArrayLike,
 ) -> Training:
     """One training of Definition 3.1's data from start to end: a `lax.scan`, jittable, vmappable over key and numbers.
 
@@ -214,12 +216,12 @@ def train(
 
     Args:
         key: a JAX key, or a seed as in a spec; may be traced.
-        optimizer: "gd", "signgd", "adam", "adam_paper", "momentum".
+        optimizer: "gd", "signgd", "adam", "adam_paper", "momentum", or another of `optimizers.RULES`.
         eta: η > 0. The default is Table 1's for Adam; GD's is 0.02, momentum's 0.002.
         lam: λ >= 0.
-        beta1: β1 in [0, 1).
-        beta2: β2 in [0, 1).
-        eps: ε >= 0.
+        beta1: β1 in [0, 1), by default the optimizer's, as
+        beta2: β2 in [0, 1), and
+        eps: ε >= 0 are.
         alpha: α in [0, 1].
         s: noise coordinates, 1 .. d-1.
         sigma_p: σ_p > 0.
@@ -235,12 +237,13 @@ def train(
         record: keep the trajectories at `record` + 1 steps; 0 for none.
         ranks: a static upper bound of a traced s; speed only.
         batch_size: B, examples of a step, 1 .. n, drawn without replacement in epochs; None for all n.
+        numbers: others of the optimizer's, and of a schedule of η, as of `make_optimizer`.
 
     Returns:
         `Training`.
 
     Raises:
-        ValueError: if n or test_size is odd, record > steps, batch_size > n, or a name or s is impossible.
+        ValueError: if n or test_size is odd, record > steps, batch_size > n, or a name, s or a number is impossible.
     """
     for name, value in (("n", n), ("test_size", test_size)):
         if value < 2 or value % 2:
@@ -254,11 +257,17 @@ def train(
     if ranks is None:
         most = (d - 1) // n if supports == "disjoint" else d - 1
         ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
-    static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size, batch_size or 0)
-    problem, network, rule = two_patch(static, ranks), make_model(model, width, q), rule_of(optimizer)
+    moments = {"beta1": beta1, "beta2": beta2, "eps": eps}
+    known = {key: getattr(table1, key.upper()) for key in moments} | numbers_of(optimizer, numbers)
+    known |= {key: value for key, value in moments.items() if value is not None}
+    own = own_numbers(optimizer, known)
+    static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size, batch_size or 0, own=own)
+    problem, network, rule = two_patch(static, ranks), make_model(model, width, q), rule_for(static)
     dtype = jnp.result_type(float)
-    numbers = (alpha, s, sigma_p, sigma_0, lam, eta, beta1, beta2, eps)
-    hyper = jax.tree.map(jnp.asarray, Hyper(*[jnp.asarray(v, dtype) for v in numbers]))  # type: ignore[arg-type]
+    known |= {"alpha": alpha, "s": s, "sigma_p": sigma_p, "sigma_0": sigma_0, "lam": lam, "eta": eta}
+    named = {key: value for key, value in known.items() if key in Hyper._fields}
+    whole = Hyper(**named, own=tuple(known[key] for key in own))
+    hyper = jax.tree.map(lambda value: jnp.asarray(value, dtype), whole)
 
     draws = problem.draw(root)
     data = make_dataset(draws.train, balanced_labels(n), d, hyper.s, hyper.sigma_p, hyper.alpha)

@@ -94,7 +94,12 @@ def kernel_on(name: str, static: Static, hyper: Hyper, in_span: bool) -> str:
     A lane is laid out as those with its own s are: what others need that are trained beside it does not matter.
     """
     on, sizes = named(name), sizes_of(static, int(hyper.s), 1)
-    if not on or static.optimizer not in FUSED or static.own or not of_coordinates(sizes._replace(trained=not in_span), on):
+    if (
+        not on
+        or static.optimizer not in FUSED
+        or static.own
+        or not of_coordinates(sizes._replace(trained=not in_span), on)
+    ):
         return ""
     if in_span:
         return "cuda_span" if in_span_of(sizes, on) else ""

@@ -170,8 +170,8 @@ def from_arrays(state: TrainState, weights: Sequence[Array], kept: Sequence[Arra
     leaves, tree = jax.tree.flatten(state.opt_state)
     leaves = [beside.pop(0) if leaf.shape == before.shape else leaf + steps for leaf in leaves]
     opt_state = jax.tree.unflatten(tree, leaves)
-    best = Best({key: best}, norm, step)
-    return TrainState({key: w}, opt_state, best, fit_step, Windows(*windows), rest, state.order)
+    found = Best({key: best}, norm, step)
+    return TrainState({key: w}, opt_state, found, fit_step, Windows(*windows), rest, state.order)
 
 
 def weights_of(static: Static, params: Any) -> Array:
