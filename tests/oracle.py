@@ -162,11 +162,12 @@ def train(
     model: str, optimizer: str, w0: Array, xi: Array, y: Array, *, q: int, lam: float, eta: float,
     numbers: dict[str, float], steps: int, record_steps: Collection[int] = (),
     test: tuple[Array, Array] | None = None, every: int = 10, batches: Sequence[NDArray[np.int64]] | None = None,
+    over: int = 0,
 ) -> Run:  # fmt: skip
     """T = `steps` updates from W_0; diverged when W_T or its objective is not finite.
 
     On all examples, or step t on those of `batches[t]`: then the objective of a step is its batch's, and whether all
-    examples are fit is asked at every `every`-th step only.
+    examples are fit is asked at every `every`-th step only. A schedule is over so many steps, T by default.
     """
     w, xi, y = np.array(w0, np.float64), np.asarray(xi, np.float64), np.asarray(y, np.float64)
     norm_0 = float(np.sqrt(np.sum(w**2)))
@@ -192,7 +193,7 @@ def train(
             seen = slice(None) if batches is None else batches[t]
             objective.append(loss_of(margin[seen]) + penalty(w, lam))
             of = lambda w: gradient(model, w, xi[seen], y[seen], q, 0.0)  # noqa: B023, E731
-            share = share_of(t, steps, numbers)
+            share = share_of(t, over or steps, numbers)
             at = numbers | {"lam": lam, "eta": eta * share, "share": share}
             w = STEPS[optimizer](of if optimizer == "sam" else of(w), w, state, t, at)
 

@@ -156,7 +156,8 @@ def test_batch_size_is_an_axis_of_a_sweep_and_both_paths_train_it_alike(swept):
     assert ag.load_results(folder).drop_attrs().identical(results.drop_attrs())
     assert (results.loss.sel(batch_size=5) != results.loss.sel(batch_size=20)).all()
     reference = ag.run_sweep(SWEPT, path="reference", quiet=True)
-    assert reference.drop_attrs().identical(results.drop_attrs())
+    for name in ("loss", "weight_norm", "grad_norm_l1", "capital_gamma", "capital_lambda", "test_error"):
+        np.testing.assert_allclose(results[name], reference[name], rtol=1e-4, err_msg=name)
 
 
 def test_a_batch_size_is_a_coordinate_and_full_batch_has_none(tmp_path):

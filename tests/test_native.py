@@ -21,6 +21,7 @@ from patience import HUNG
 from adam_vs_gd.engine import estimate
 from adam_vs_gd.engine.settings import Settings, describe_machine
 from adam_vs_gd.engine.site import start
+from adam_vs_gd.problems.learning.table1 import SCHEDULE
 from adam_vs_gd.problems.two_patch.data import NoiseRanks
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.lane import Static
@@ -76,24 +77,27 @@ def test_products_their_transpose_and_their_gradient_are_the_dense_ones(case):
 
 
 def numbers_of(rng, lanes):
-    """Seven numbers a lane: α, σ_p, λ, η, β1, β2, ε."""
+    """Seven numbers a lane, α, σ_p, λ, η, β1, β2, ε; and those of `native.OWN` as one array."""
     choices = ([0.0, 0.2], [0.3, 1.0], [0.0, 0.1], [0.01, 0.02], [0.0, 0.9], [0.9, 0.99], [1e-8, 1e-3])
-    return [rng.choice(values, lanes).astype(np.float32) for values in choices]
+    own = ([0.0, 0.3, 0.5, 1.0], [0.01, 1.0], [0.01, 0.1], [0, 2], [0.0, 0.9], [0.5, 1.0], [0, 3])
+    return [*(rng.choice(values, lanes).astype(np.float32) for values in choices),
+            np.stack([rng.choice(values, lanes).astype(np.float32) for values in own], 1)]  # fmt: skip
 
 
-def segment(kind="adam", *, k=2, n=4, r=3, lanes=3, banks=2, m=2, d=9, steps=20, stop=5, seed=0, q=3):
+def segment(kind="adam", *, scheduled=False, k=2, n=4, r=3, lanes=3, banks=2, m=2, d=9, steps=20, stop=5, seed=0, q=3):
     """(static, operands, results) of a call of `advance` on random lanes."""
     rng = np.random.default_rng(seed)
-    static = Static(optimizer=kind, model="linear" if banks == 1 else "two_layer_cnn", steps=steps, n=n, d=d, q=q)
+    model = "linear" if banks == 1 else "two_layer_cnn"
+    static = Static(optimizer=kind, model=model, steps=steps, n=n, d=d, q=q, own=("warmup",) * scheduled)
     slot, s = (rng.integers(low, high, lanes).astype(np.int32) for low, high in ((0, k), (1, r + 1)))
     y = np.where(np.arange(n) % 2, -1, 1).astype(np.float32)
     operands = [*ranks_of(rng, k, n, r, d), y, slot, s, *numbers_of(rng, lanes), np.int32(0), np.int32(stop)]
     w = (0.3 * rng.standard_normal((lanes, banks, m, d))).astype(np.float32)
-    beside = {"signgd": 0, "gd": 1}.get(kind, 2)
+    beside = {"signgd": 0, "amsgrad": 3} | dict.fromkeys(("gd", "signum", "lion", "rmsprop", "adagrad"), 1)
     none = np.zeros(lanes, np.float32)
     never = np.full(lanes, -1, np.int32)
     kept = [none + np.inf, never, never.copy(), none, none, none]
-    return static, operands, [w, *[np.zeros_like(w)] * (1 + beside), *kept]
+    return static, operands, [w, *[np.zeros_like(w)] * (1 + beside.get(kind, 2)), *kept]
 
 
 def advance(static, operands, results, **attributes):
@@ -105,17 +109,31 @@ def advance(static, operands, results, **attributes):
     return [np.asarray(a) for a in jax.jit(lambda *a: call(*a, **attributes))(*operands, *results)]
 
 
+def numbers_at(static, numbers, lane):
+    """(α, σ_p, λ, η, the others by name) of a lane, as the oracle takes them."""
+    alpha, sigma_p, lam, eta, beta1, beta2, eps = (float(x[lane]) for x in numbers[:7])
+    at = {
+        "beta1": beta1,
+        "beta2": beta2,
+        "eps": eps,
+        **dict(zip(native.OWN, map(float, numbers[7][lane]), strict=True)),
+    }
+    if not static.own:
+        at = {key: value for key, value in at.items() if key not in SCHEDULE}
+    return alpha, sigma_p, lam, eta, at
+
+
 def oracle_weights(static, operands, results, lane):
     """The oracle's weights of one lane."""
     noise, (y, slot, s, *numbers, start, stop) = NoiseRanks(*operands[:2]), operands[2:]
-    alpha, sigma_p, lam, eta, beta1, beta2, eps = (float(x[lane]) for x in numbers)
+    alpha, sigma_p, lam, eta, at = numbers_at(static, numbers, lane)
     xi = sigma_p * dense(noise, slot[lane], s[lane], static.d)
     xi[:, 0] -= alpha * y
     w = results[0][lane].astype(float)
     w = w[0, 0] if static.model == "linear" else w
     return oracle.train(
-        static.model, static.optimizer, w, xi, y, q=static.q, lam=lam, eta=eta, beta1=beta1, beta2=beta2, eps=eps,
-        steps=int(stop - start),
+        static.model, static.optimizer, w, xi, y, q=static.q, lam=lam, eta=eta, numbers=at, steps=int(stop - start),
+        over=static.steps,
     ).w  # fmt: skip
 
 
@@ -123,7 +141,8 @@ def oracle_weights(static, operands, results, lane):
 def segments(draw):
     d, linear = draw(st.sampled_from([2, 3, 9, 40, 150])), draw(st.booleans())
     return segment(
-        draw(st.sampled_from(tuple(native.KINDS))), k=draw(st.integers(1, 3)), n=draw(st.sampled_from([2, 3, 8])),
+        draw(st.sampled_from(native.KINDS)), scheduled=draw(st.booleans()), k=draw(st.integers(1, 3)),
+        n=draw(st.sampled_from([2, 3, 8])),
         r=draw(st.integers(1, min(d, 12))), lanes=draw(st.integers(1, 9)), banks=1 if linear else 2,
         m=1 if linear else draw(st.sampled_from([1, 2, 3, 50])), d=d, stop=draw(st.integers(0, 3)),
         q=1 if linear else draw(st.integers(2, 4)), seed=draw(st.integers(0, 99)),
@@ -147,14 +166,14 @@ def test_idle_coordinates_of_the_best_iterate_are_made_up_for(kind):
     """Where no example lies, W* is best_step steps of λ·w from the start; elsewhere it is left alone."""
     static, operands, results = segment(kind, n=2, r=3, d=100, lanes=4, m=3, steps=50)
     start, best_step = results[0], np.array([7, 0, -1, 40], np.int32)
-    operands = [*operands[:12], best_step, start]
+    operands = [*operands[:13], best_step, start]
     best = np.full_like(start, np.pi)
     target = jax.ffi.ffi_call("adam_vs_gd_complete", jax.ShapeDtypeStruct(best.shape, best.dtype),
                               input_output_aliases={len(operands): 0})  # fmt: skip
     found = np.asarray(jax.jit(lambda *a: target(*a, **native.attributes_of(static)))(*operands, best))
-    coordinate, _, y, slot, s, *numbers = operands[:12]
+    coordinate, _, y, slot, s, *numbers = operands[:13]
     for lane, steps in enumerate(best_step):
-        _, _, lam, eta, beta1, beta2, eps = (float(x[lane]) for x in numbers)
+        _, _, lam, eta, at = numbers_at(static, numbers, lane)
         touched = np.unique([0, *coordinate[slot[lane], :, : s[lane]].ravel()])
         idle = np.setdiff1d(np.arange(100), touched)
         np.testing.assert_array_equal(found[lane][..., touched], best[lane][..., touched])
@@ -164,7 +183,7 @@ def test_idle_coordinates_of_the_best_iterate_are_made_up_for(kind):
         alone = start[lane][..., idle].astype(float)
         want = oracle.train(
             "two_layer_cnn", kind, np.pad(alone, ((0, 0), (0, 0), (1, 0))), np.zeros((2, len(idle) + 1)), y,
-            q=3, lam=lam, eta=eta, beta1=beta1, beta2=beta2, eps=eps, steps=int(steps),
+            q=3, lam=lam, eta=eta, numbers=at, steps=int(steps),
         ).w[..., 1:]  # fmt: skip
         np.testing.assert_allclose(found[lane][..., idle], want, rtol=1e-4, atol=1e-5)
 
@@ -177,7 +196,7 @@ def everything():
             static, operands, results = segment(kind, m=m, lanes=7, n=6, r=8, d=30, stop=20)
             found[f"{kind} {m}"], *_ = together = advance(static, operands, results)
             for lane in (0, 6):
-                one = [a[[lane]] if 3 <= i < 12 else a for i, a in enumerate(operands)]
+                one = [a[[lane]] if 3 <= i < 13 else a for i, a in enumerate(operands)]
                 alone = advance(static, one, [a[[lane]] for a in results])
                 for a, b in zip(alone, together, strict=True):
                     assert a[0].tobytes() == b[lane].tobytes()
@@ -268,7 +287,7 @@ def test_operands_that_make_no_sense_are_refused(name, change, said):
         ({"banks": 1, "m": 2}, {}, "a model that there is not"),
         ({"m": 0}, {}, "nothing in it"),
         ({"n": 0}, {}, "nothing in it"),
-        ({}, {"kind": 4}, "an attribute that is out of range"),
+        ({}, {"kind": 14}, "an attribute that is out of range"),
         ({}, {"kind": 2.0}, "no attribute kind"),
         ({}, {"q": 0}, "an attribute that is out of range"),
         ({}, {"best_every": 0}, "an attribute that is out of range"),
@@ -278,6 +297,25 @@ def test_operands_that_make_no_sense_are_refused(name, change, said):
 def test_shapes_and_attributes_that_make_no_sense_are_refused(shape, attributes, said):
     with pytest.raises(jax.errors.JaxRuntimeError, match=f"adam_vs_gd: .*{said}"):
         advance(*segment(**shape), **attributes)
+
+
+@kernel
+@pytest.mark.parametrize(
+    ("orders", "first", "size", "said"),
+    [
+        ([[[0, 1, 2, 4]]], 0, 2, "an example that there is not"),
+        ([[[0, 1, 2, 3]]], 0, 5, "a batch of more examples than there are"),
+        ([[[0, 1, 2, 3]]], 0, 2, "steps outside of the epochs"),
+        ([[[0, 1, 2, 3]] * 5], 1, 2, "steps outside of the epochs"),
+        ([[[0, 1, 2]] * 5], 0, 2, "axis n has two sizes"),
+    ],
+)
+def test_orders_that_make_no_sense_are_refused(orders, first, size, said):
+    """Five steps on batches of two of four examples are two and a half epochs."""
+    static, operands, results = segment(k=1)
+    orders = np.array(orders, np.int32)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=f"adam_vs_gd: .*{said}"):
+        advance(static, [*operands, orders, np.int32(first)], results, batch_size=size)
 
 
 @kernel

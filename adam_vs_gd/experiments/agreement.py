@@ -9,8 +9,7 @@ import jax.numpy as jnp
 
 from adam_vs_gd.problems.learning.loss import objective_grad
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
-from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.own import rule_for
+from adam_vs_gd.problems.two_patch.own import network, rule_for
 from adam_vs_gd.problems.two_patch.training import step_info
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def agreement(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainSt
         `step_size` [3], the mean size of an update in units of η: 1 and 1 for signGD (but where a gradient is 0). NaN
         for an empty class.
     """
-    model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    model, y = network(static), balanced_labels(static.n)
     inside = jnp.arange(draws.train.unit.shape[-1]) < hyper.s
     values = jnp.where(inside, hyper.sigma_p * draws.train.unit, 0)
     data = SparseNoise(NoiseRanks(draws.train.coordinate, values), jnp.asarray(-hyper.alpha) * y, y)

@@ -12,8 +12,7 @@ import numpy as np
 from adam_vs_gd.problems.learning.loss import objective_grad
 from adam_vs_gd.problems.two_patch import training
 from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
-from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.own import rule_for
+from adam_vs_gd.problems.two_patch.own import network, rule_for
 from adam_vs_gd.problems.two_patch.theory.claims import Observed
 from adam_vs_gd.problems.two_patch.theory.observed import Filters, State, Trajectory
 from adam_vs_gd.problems.two_patch.theory.scales import Point
@@ -56,7 +55,7 @@ def noise_products(static: Static, hyper: Hyper, draws: TwoPatchDraws, w: Array)
 
 def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
     """What `Filters` are made of."""
-    model, labels = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    model, labels = network(static), balanced_labels(static.n)
     w, example, own = model.filters(state.params), jnp.arange(static.n), (labels > 0).astype(int)
     products, noise, touched = noise_products(static, hyper, draws, w)
     margin = labels * model.readout(w[..., :1] * labels, products)
@@ -72,7 +71,7 @@ def often(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState)
 
 def across(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
     """[2] the largest ⟨w_{j,r}, ξ_i⟩ over filters and the examples of the other class: what A.10 is about."""
-    w = make_model(static.model, static.width, static.q).filters(state.params)
+    w = network(static).filters(state.params)
     products, *_ = noise_products(static, hyper, draws, w)
     others = balanced_labels(static.n) == jnp.array([[1.0], [-1.0]])
     return {"across": jnp.where(others, products.max(1), -jnp.inf).max(1)}
@@ -80,7 +79,7 @@ def across(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState
 
 def rarely(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
     """What a `State` is made of."""
-    model = make_model(static.model, static.width, static.q)
+    model = network(static)
     data = make_dataset(draws.train, balanced_labels(static.n), static.d, hyper.s, hyper.sigma_p, hyper.alpha)
     info = training.step_info(model, state.params, data)
     optimizer = rule_for(static).transformation(hyper)

@@ -27,7 +27,7 @@ from adam_vs_gd.experiments.theorem42_picture import picture
 from adam_vs_gd.experiments.watch import watch
 from adam_vs_gd.problems.two_patch import measurements
 from adam_vs_gd.problems.two_patch.data import balanced_labels, make_dataset
-from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.own import network
 from adam_vs_gd.spec.cells import cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
@@ -160,6 +160,6 @@ def measure(spec: SweepSpec, quiet: bool) -> dict[str, np.ndarray]:
 def both_solutions(static: Static, hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> Mapping[str, Array]:
     """The last iterate; the best before it, and the norm of the gradient there. A `Look`."""
     data = make_dataset(draws.train, balanced_labels(static.n), static.d, hyper.s, hyper.sigma_p, hyper.alpha)
-    model, best = make_model(static.model, static.width, static.q), state.best.params
+    model, best = network(static), state.best.params
     norm = measurements.measure(model, best, data, hyper.lam)["grad_norm_l2"]
     return {"weights": state.params["w"], "best_weights": best["w"], "best_grad_norm_l2": norm}

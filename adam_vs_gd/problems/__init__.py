@@ -20,7 +20,10 @@ KNOWN: Mapping[str, str] = {
     "function": "adam_vs_gd.problems.function.family:FAMILY",
 }
 """{name: where the family is}."""
-MODELS: Mapping[str, str] = {"two_layer_cnn": "two_patch", "linear": "two_patch", "alexnet": "images"}
+MODELS: Mapping[str, str] = {
+    "two_layer_cnn": "two_patch", "linear": "two_patch", "alexnet": "images",
+    "three_layer_cnn": "two_patch", "patchwise_linear": "two_patch",
+}  # fmt: skip
 """{model: the family that trains it}."""
 DEFAULT, FUNCTION = "two_patch", "function"
 

@@ -33,7 +33,7 @@ class Average(NamedTuple):
 class CountedMoments(NamedTuple):
     """Moments of a gradient, and the steps they are of."""
 
-    count: Array
+    steps: Array
     mu: Params
     nu: Params
 
@@ -129,7 +129,7 @@ def scale_by_adam_power(
 
     def update(updates: Params, state: CountedMoments, params: Params = None) -> tuple[Params, CountedMoments]:
         del params
-        count = state.count + 1
+        count = state.steps + 1
         mu = optax.tree.update_moment(updates, state.mu, beta1, 1)
         nu = optax.tree.update_moment_per_elem_norm(updates, state.nu, beta2, 2)
         mean, square = optax.tree.bias_correction(mu, beta1, count), optax.tree.bias_correction(nu, beta2, count)
@@ -164,7 +164,7 @@ def scale_by_adabound(
 
     def update(updates: Params, state: CountedMoments, params: Params = None) -> tuple[Params, CountedMoments]:
         del params
-        count = state.count + 1
+        count = state.steps + 1
         mu = optax.tree.update_moment(updates, state.mu, beta1, 1)
         nu = optax.tree.update_moment_per_elem_norm(updates, state.nu, beta2, 2)
         t = count.astype(jnp.result_type(float))

@@ -52,8 +52,10 @@ SWITCHING = Variants("optimizers", {**ALL_NUMBERS, **SWITCH}, {**KINDS, **SWITCH
 
 
 def own_numbers(kind: str, at: Mapping[str, Any]) -> tuple[str, ...]:
-    """Which of `OWN_NUMBERS` a lane has: its optimizer's, and of a schedule those that are not at their defaults."""
-    of_kind = {**KINDS, **SWITCHES}.get(kind, {})
+    """Which of `OWN_NUMBERS` a lane of ours has: its optimizer's, and a schedule's that are not at their defaults."""
+    of_kind = {**KINDS, **SWITCHES}.get(kind)
+    if of_kind is None:
+        return ()
     return tuple(
         key for key in OWN_NUMBERS
         if key in of_kind or (key in SCHEDULE and at.get(key) not in (None, SCHEDULE[key]))

@@ -238,6 +238,9 @@ def make_optimizer(
     *,
     eta: ArrayLike,
     lam: ArrayLike | None = None,
+    beta1: ArrayLike | None = None,
+    beta2: ArrayLike | None = None,
+    eps: ArrayLike | None = None,
     steps: int = 0,
     **numbers: ArrayLike,
 ) -> optax.GradientTransformation:
@@ -250,15 +253,17 @@ def make_optimizer(
         eta: learning rate η > 0.
         lam: weight λ of the L2 term, added to the gradient before the moments ("adamw", "lion" and "muon": to the
             direction); None leaves it out.
+        beta1: β1 in [0, 1), by default the optimizer's; means nothing to those that have none, as
+        beta2: β2 in [0, 1), and
+        eps: ε >= 0 do. "adam" with ε = 0 makes 0/0 of a gradient of 0.
         steps: T, which a schedule is over; needed with its numbers only.
         numbers: others of the optimizer's and of a schedule, `table1.KINDS` and `table1.SCHEDULE`; those left out
-            are at their defaults. beta1 and beta2 are in [0, 1), eps is >= 0 ("adam" with ε = 0 makes 0/0 of a gradient
-            of 0).
+            are at their defaults.
 
     Raises:
         ValueError: if there is no optimizer of that name, or it has no such number.
     """
-    known = numbers_of(name, numbers)
+    known = numbers_of(name, numbers, beta1=beta1, beta2=beta2, eps=eps)
     if name in RULES and RULES[name].ascends:
         raise ValueError(f"optimizer {name!r}: takes the gradient at other weights; use ag.train, or a sweep")
     over = any(key in table1.SCHEDULE for key in numbers)
@@ -270,8 +275,13 @@ def make_optimizer(
     return make_kind(name, at, lam, steps * over)
 
 
-def numbers_of(name: str, given: Mapping[str, ArrayLike]) -> dict[str, Any]:
+def numbers_of(name: str, given: Mapping[str, ArrayLike], **moments: ArrayLike | None) -> dict[str, Any]:
     """The numbers of an optimizer beside η, and of a schedule: those that are given, the others at their defaults.
+
+    Args:
+        name: of the optimizer.
+        given: {name: number} that it must have.
+        moments: others, which may mean nothing to it, or be None.
 
     Raises:
         ValueError: if there is no optimizer of that name, or it has no such number.
@@ -284,4 +294,4 @@ def numbers_of(name: str, given: Mapping[str, ArrayLike]) -> dict[str, Any]:
     for key in given:
         if key not in known:
             raise ValueError(f"optimizer {name!r}: has no {key}; it has {', '.join(['eta', *known])}")
-    return {**known, **given}
+    return {**known, **{key: value for key, value in moments.items() if value is not None and key in known}, **given}

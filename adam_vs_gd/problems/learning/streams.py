@@ -20,6 +20,7 @@ class Stream(enum.IntEnum):
     BATCHES = 4
     AUGMENT = 5
     ORDER = 6
+    FEATURES = 7
 
 
 def stream(key: Key, name: Stream) -> Key:

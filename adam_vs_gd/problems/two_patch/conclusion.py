@@ -11,6 +11,7 @@ from adam_vs_gd.problems.learning import status
 from adam_vs_gd.problems.learning.loss import FITTED_LOSS
 from adam_vs_gd.problems.learning.rest import is_steady, rest_of
 from adam_vs_gd.problems.learning.steps import Windows, objective_change
+from adam_vs_gd.problems.two_patch import ways
 from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
 from adam_vs_gd.problems.two_patch.ways import filters
 from adam_vs_gd.types import REST
@@ -26,7 +27,13 @@ def rest_from(static: Static, own: Own = BUILT_IN) -> Rest | None:
     """How lanes are taken to rest, if they are."""
     if static.until != REST:
         return None
-    return rest_of(0 if own.model else filters(static) * static.d, stationary=not own.rule(static).decoupled)
+    known = not own.model and ways.by_products(static)
+    return rest_of(filters(static) * static.d if known else 0, stationary=not own.rule(static).decoupled)
+
+
+def power_of(static: Static) -> int:
+    """The power of a lane's activation; 1 where it is none."""
+    return static.q if static.option("activation", "relu") == "relu" else 1
 
 
 def last_candidate(
@@ -78,7 +85,7 @@ def conclude(
     change, steps = objective_change(windows, static.steps), last_step(static, measured)
     if static.until == REST:  # before T the windows are not full
         change = jnp.where(steps < static.steps, measured["objective_change"], change)
-    steady = measured["rested"] & is_steady(closing["hessian_min"], hyper.lam, static.q) if closing else False
+    steady = measured["rested"] & is_steady(closing["hessian_min"], hyper.lam, power_of(static)) if closing else False
     bound = 1 / (steps * hyper.eta)
     return {
         **{name: value for name, value in measured.items() if name not in ("step", "rested")},

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from adam_vs_gd.problem import Family, Fit, Followed, Kernel, Maker, Number, Section
-from adam_vs_gd.problems import MODELS
-from adam_vs_gd.problems.learning import table1
-from adam_vs_gd.problems.learning.numbers import INT_MAX, STATUSES, SWITCHING, TOP, TRAIN, own_numbers
+from adam_vs_gd.problem import Family, Followed, Kernel, Maker, Number, Section
+from adam_vs_gd.problems.learning.numbers import STATUSES, SWITCHING, TOP, TRAIN, own_numbers
 from adam_vs_gd.problems.learning.variables import FOLLOWED
 from adam_vs_gd.problems.two_patch import reading, variables, ways
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
 from adam_vs_gd.problems.two_patch.reading import ABOUT, OWN, free
+from adam_vs_gd.problems.two_patch.sections import DATA, MODEL, OPTIONAL, SAMPLERS, fit, options, sampler_of
 from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.spec.values import values
 from adam_vs_gd.types import REST, STEPS
@@ -23,50 +21,17 @@ if TYPE_CHECKING:
 
     from adam_vs_gd.spec.sweep_spec import SweepSpec
 
-DATA = Section(
-    {
-        "n": Number(int, 2, INT_MAX, table1.N, "$n$", "training examples", even=True),
-        "d": Number(int, 2, INT_MAX, table1.D, "$d$", "dimension of a patch"),
-        "s": Number(int, 1, INT_MAX, table1.S, "$s$", "noise coordinates per example"),
-        "sigma_p": Number(
-            float, 0, math.inf, table1.SIGMA_P, r"$\sigma_p$", "standard deviation of the noise", above=True
-        ),
-        "alpha": Number(float, 0, 1, table1.ALPHA, r"$\alpha$", "size of the feature noise"),
-        "test_size": Number(int, 2, INT_MAX, table1.TEST_SIZE, "$N$", "test examples", even=True),
-    },
-    {"supports": ("independent", "disjoint")},
-)
-SIGMA_0 = Number(
-    float, 0, math.inf, table1.SIGMA_0, r"$\sigma_0$", "standard deviation of the initial weights", above=True
-)
-MODEL = Section(
-    {
-        "width": Number(int, 1, INT_MAX, table1.WIDTH, "$m$", "filters per class"),
-        "q": Number(int, 2, 100, table1.Q, "$q$", "power of the activation"),
-        "sigma_0": SIGMA_0,
-    },
-    {"name": tuple(MODELS)},
-)
 TO_REST = Section(TRAIN.numbers, {**TRAIN.choices, "until": (STEPS, REST)})
 NUMBERS: Mapping[str, Number] = {
     **TOP.numbers, **DATA.numbers, **MODEL.numbers, **TRAIN.numbers, **SWITCHING.numbers,
 }  # fmt: skip
 """Every number that may be an axis, in the order of the dimensions."""
-OF_IMAGES = frozenset({"images", "split", "augment"})
-MEANINGLESS: Mapping[str, frozenset[str]] = {"linear": OF_IMAGES | {"width", "q"}}
-"""The keys that mean nothing to a model; to all those of images do, which are known elsewhere and may be given here."""
 ABSENT = Hyper(alpha=0.0, s=0, sigma_p=0.0, sigma_0=0.0, lam=0.0, eta=0.0)
 """The numbers of a lane whose optimizer has none of them."""
-WORDS = frozenset({"kind", "name", "supports", *ABOUT})  # keys that are no numbers
+WORDS = frozenset({"kind", "name", "supports", *ABOUT})  # keys of anybody's tables that are no numbers
 SIZES = ("steps", "n", "d", "width", "q", "test_size", "batch_size")
-
-
-def fit(given: Mapping[str, Any]) -> Fit:
-    """What follows from the model."""
-    table = given.get("model")
-    name = table.get("name") if isinstance(table, Mapping) else None
-    model = name if isinstance(name, str) and MODELS.get(name) == "two_patch" else "two_layer_cnn"
-    return Fit(f"{model} model", MEANINGLESS.get(model, OF_IMAGES))
+HELD = frozenset({*ABSENT._fields, *SIZES})
+"""Numbers that every lane has a place for, whosever its parts are."""
 
 
 def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
@@ -119,11 +84,11 @@ def own_part(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> dict[str, An
     foreign = {name: part for name, part in parts.items() if is_foreign(part)}
     if not foreign:
         return {}
-    kept = table.get("static", ())
+    kept, held = table.get("static", ()), WORDS | HELD
     traced = [key for name, part in foreign.items() if name != "model" for key in part
-              if key not in WORDS and key not in NUMBERS and key not in kept]  # fmt: skip
+              if key not in held and key not in kept]  # fmt: skip
     options = [(key, at.get(key, table.get(key))) for key in kept if key in table]
-    options += [(key, at[key]) for key in spec.model if "model" in foreign and key not in WORDS and key not in NUMBERS]
+    options += [(key, at[key]) for key in spec.model if "model" in foreign and key not in held]
     code = tuple((name, part.get("code", part.get("import", OWN))) for name, part in foreign.items())
     return {"code": code, "own": tuple(traced), "options": tuple(options)}
 
@@ -132,14 +97,15 @@ def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hy
     """The shapes and the numbers of a lane."""
     kind = spec.optimizers[label]["kind"]
     own = own_part(spec, label, at)
-    own |= {"own": own_numbers(kind, at) + own.get("own", ())}
-    sizes = {key: at[key] for key in SIZES if at[key] is not None}
-    if spec.model["name"] == "linear":
-        sizes |= {"width": 1, "q": 1}
+    sampler = sampler_of(spec.data)
+    mine = own_numbers(kind, at) + (SAMPLERS[sampler].numbers if sampler else ())
+    own |= {"own": mine + own.get("own", ()), "sampler": sampler}
+    own["options"] = options(spec.data, spec.model, at) + own.get("options", ())
+    sizes = {"width": 1, "q": 1} | {key: at[key] for key in SIZES if at[key] is not None}
     static = Static(
         optimizer=kind,
         model=spec.model["name"],
-        supports=spec.data["supports"],
+        supports=spec.data.get("supports", "independent"),
         precision=spec.train["precision"],
         until=spec.train["until"],
         **sizes,
@@ -182,7 +148,9 @@ def make(spec: SweepSpec, given: Mapping[str, Any]) -> Maker:
 
 def attributes(spec: SweepSpec) -> dict[str, str]:
     """What results say in their attributes."""
-    known = {"supports": spec.data["supports"], "model": spec.model["name"], "precision": spec.train["precision"]}
+    known = {key: spec.data[key] for key in DATA.choices if key in spec.data}
+    known |= {"model": spec.model["name"], "precision": spec.train["precision"]}
+    known |= {key: spec.model[key] for key in OPTIONAL if key in spec.model}
     return known | {
         f"own_{name}": part["code"] for name in ("data", "model") if "code" in (part := getattr(spec, name))
     }
@@ -190,7 +158,15 @@ def attributes(spec: SweepSpec) -> dict[str, str]:
 
 def facts(results: xr.Dataset) -> list[tuple[str, str]]:
     """What the lanes were trained on."""
-    return [("Supports of the noise", results.attrs["supports"])] if "supports" in results.attrs else []
+    words = {"supports": "Supports of the noise", "sampler": "Sampler", "direction": "Direction of the feature"}
+    return [(word, results.attrs[key]) for key, word in words.items() if key in results.attrs]
+
+
+def brief(results: xr.Dataset) -> str:
+    """What the lanes were trained on, in a word or two."""
+    if "sampler" in results.attrs:
+        return " ".join(results.attrs[key] for key in ("sampler", "direction") if key in results.attrs)
+    return f"{results.attrs['supports']} supports" if "supports" in results.attrs else ""
 
 
 def read(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
@@ -224,5 +200,5 @@ FAMILY = Family(
     pairs=(("feature_learning", "noise_memorization"),),
     upright=("s",),
     facts=facts,
-    brief=lambda results: f"{results.attrs['supports']} supports" if "supports" in results.attrs else "",
+    brief=brief,
 )

@@ -31,7 +31,7 @@ class Hyper(NamedTuple):
     beta1: Scalar = 0.0  # β1 in [0, 1)
     beta2: Scalar = 0.0  # β2 in [0, 1)
     eps: Scalar = 0.0  # ε >= 0, outside the root
-    own: tuple[Scalar, ...] = ()  # numbers of somebody else's optimizer, in the order of `Static.own`
+    own: tuple[Scalar, ...] = ()  # numbers that only some optimizers or data have, in the order of `Static.own`
     eta_after: Scalar = 0.0  # η' > 0, learning rate after the switch
     switch: Scalar = 0  # t_s, the step from which on the optimizer is another, an integer
 
@@ -56,9 +56,10 @@ class Static:
     test_size: int = table1.TEST_SIZE
     batch_size: int = 0  # B, examples of a step; 0 for all n
     code: tuple[tuple[str, str], ...] = ()  # (what is somebody else's, how its code is named): optimizer, model, data
-    own: tuple[str, ...] = ()  # names of the numbers of somebody else's optimizer, and
-    options: tuple[tuple[str, Any], ...] = ()  # what of it is compiled in
+    own: tuple[str, ...] = ()  # names of the numbers that only some optimizers or data have, and
+    options: tuple[tuple[str, Any], ...] = ()  # what else is compiled in
     until: str = STEPS  # or REST: trained until it is at rest, `steps` at most
+    sampler: str = ""  # of the data, one of `sections.SAMPLERS`; "" for Definition 3.1's
 
     @property
     def named(self) -> dict[str, Any]:
@@ -76,6 +77,10 @@ class Static:
     def identity(self, hyper: Hyper) -> list[Any]:
         """All that determines a lane's result beside its seed and record."""
         return [NUMERICS.get(self.optimizer, 1), self.named, named_numbers(hyper)]
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """What is compiled in under a name."""
+        return dict(self.options).get(name, default)
 
     @property
     def foreign(self) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from adam_vs_gd.problems.learning.curvature import smallest_eigenvalue
 from adam_vs_gd.problems.learning.loss import error_rate, is_correct, is_finite, objective, objective_grad
 from adam_vs_gd.problems.two_patch.data import Dataset, Patches
+from adam_vs_gd.problems.two_patch.samplers import Featured
 from adam_vs_gd.surroundings import arithmetic
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def products(model: Model, params: Params, data: Dataset) -> Products:
     return Products(w[..., :1] * data.y, data.project(w))
 
 
-def margins(model: Model, params: Params, data: Dataset | Patches) -> Array:
+def margins(model: Any, params: Params, data: Any) -> Array:
     """[n] F_y − F_{−y} (y·logit for the linear model); an example is an error where this is not above 0."""
     return data.y * log_odds(model, params, data)
 
@@ -42,7 +43,7 @@ def log_odds(model: Any, params: Params, data: Dataset | Patches) -> Array:
     """[n] F_{+1} − F_{−1}: of the products of filters with patches, where a model has filters, or of the patches."""
     if not hasattr(model, "readout"):
         return model.log_odds(params, data.x)
-    if isinstance(data, Patches):
+    if isinstance(data, (Patches, Featured)):
         return model.readout(*data.products(model.filters(params)))
     return model.readout(*products(model, params, data))
 
@@ -99,7 +100,7 @@ def at_end(model: Model, params: Params, data: Dataset, lam: ArrayLike) -> dict[
         gradient of the data loss: 1 at a stationary point with λ > 0, and where the direction of W is one of the
         margin's (K. Lyu and J. Li, ICLR 2020).
     """
-    if has_filters(model, data):
+    if hasattr(model, "readout") and not isinstance(data, (Patches, Featured)):
         patches, back = jax.vjp(lambda p: products(model, p, data), params)  # linear in the parameters
         gradient = jax.grad(lambda patches: jax.nn.softplus(-data.y * model.readout(*patches)).mean())
         grads = back(gradient(patches))[0]
@@ -123,19 +124,31 @@ def at_end(model: Model, params: Params, data: Dataset, lam: ArrayLike) -> dict[
 
 def has_filters(model: Any, data: Any) -> bool:
     """Whether inner products of filters with the feature and the noise mean something."""
-    return hasattr(model, "filters") and not isinstance(data, Patches)
+    apart = data.features is not None if isinstance(data, Featured) else not isinstance(data, Patches)
+    return hasattr(model, "filters") and apart
 
 
-def patch_wise_of(model: Model, params: Params, data: Dataset) -> dict[str, Array]:
-    """What filters have learned of the feature and of the noise; see `measure`."""
+def patch_wise_of(model: Any, params: Params, data: Any) -> dict[str, Array]:
+    """What filters have learned of the feature and of the noise; see `measure`.
+
+    Of several features it is the least learned one that counts, of several noise patches the one that is known best.
+    """
     by_class = getattr(model, "by_class", lambda z: z if len(z) == 2 else jnp.concatenate([-z, z]))
     classes = jnp.array([-1.0, 1.0], data.y.dtype)
-    feature = by_class(model.filters(params)[..., 0])  # [2, m] ⟨w_{j,r}, v⟩
-    memory = by_class(products(model, params, data).noise).max(1)  # [2, n] max_r ⟨w_{j,r}, ξ_i⟩
+    w = model.filters(params)
+    if isinstance(data, Featured):
+        exact = jax.lax.Precision.HIGHEST
+        along = by_class(jnp.einsum("jmd,kd->jmk", w, data.features, precision=exact))  # [2, m, K] ⟨w_{j,r}, v_k⟩
+        memory = by_class(jnp.einsum("jmd,nqd->jmqn", w, data.noise, precision=exact)).max((1, 2))
+        learned, toward = along[1].max(0).min(), (along * classes[:, None, None]).max(1).min(1)
+    else:
+        along = by_class(w[..., 0])  # [2, m] ⟨w_{j,r}, v⟩
+        memory = by_class(products(model, params, data).noise).max(1)  # [2, n] max_r ⟨w_{j,r}, ξ_i⟩
+        learned, toward = along[1].max(), (along * classes[:, None]).max(1)
     return {
-        "feature_learning": feature[1].max(),
+        "feature_learning": learned,
         "noise_memorization": jnp.where(data.y > 0, memory[1], jnp.inf).min(),
-        "capital_lambda": (feature * classes[:, None]).max(1),
+        "capital_lambda": toward,
         "capital_gamma": jnp.where(data.y == classes[:, None], memory, -jnp.inf).max(1),
     }
 

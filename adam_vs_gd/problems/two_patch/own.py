@@ -17,6 +17,11 @@ def rule_for(static: Static) -> Rule:
     return rule_of(static.optimizer, static.own, static.steps)
 
 
+def network(static: Static) -> Any:
+    """A model of the package, its initial weights those of σ_0 = 1."""
+    return make_model(static.model, static.width, static.q, options=dict(static.options))
+
+
 class Own(NamedTuple):
     """Somebody else's parts, by the names of their code; empty where there are none.
 
@@ -37,7 +42,7 @@ class Own(NamedTuple):
 
     def network(self, static: Static) -> Any:
         """A lane's model, its initial weights those of σ_0 = 1."""
-        return self.model(static) if self.model else make_model(static.model, static.width, static.q)
+        return self.model(static) if self.model else network(static)
 
 
 BUILT_IN = Own()

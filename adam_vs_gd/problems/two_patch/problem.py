@@ -24,8 +24,10 @@ from adam_vs_gd.problems.two_patch import measurements, training
 from adam_vs_gd.problems.two_patch.conclusion import conclude, last_candidate, rest_from
 from adam_vs_gd.problems.two_patch.data import Dataset, balanced_labels, draw_noise, make_dataset
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static, TrainState
-from adam_vs_gd.problems.two_patch.models import make_model
+from adam_vs_gd.problems.two_patch.models import make_model, scaled
 from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own, rule_for
+from adam_vs_gd.problems.two_patch.samplers import SAMPLERS
+from adam_vs_gd.problems.two_patch.sections import OF_MODELS
 from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.surroundings import arithmetic
 from adam_vs_gd.types import REST, record_steps
@@ -44,6 +46,7 @@ class TwoPatchDraws(NamedTuple):
     test: Any
     weights: Params
     batches: Array  # [2] uint32, the key that orders of the examples are drawn from
+    shared: Any = ()  # what the training and the test set of a sampler have in common
 
 
 @functools.lru_cache(maxsize=64)
@@ -78,6 +81,31 @@ def keys_function(model: Any, d: int) -> Callable[[Key], TwoPatchDraws]:
     return draw
 
 
+@functools.lru_cache(maxsize=64)
+def sampler_function(model: Any, static: Static, ranks: int) -> Callable[[Key], TwoPatchDraws]:
+    """`draw_function` of a sampler of `samplers`; `static` is as `drawn_by` leaves it."""
+    sampler = SAMPLERS[static.sampler]
+    patch = jnp.zeros((static.option("patches", 2), static.d))
+
+    def draw(key: Key) -> TwoPatchDraws:
+        return TwoPatchDraws(
+            train=sampler.draw(stream(key, Stream.TRAIN), static.n, static, ranks),
+            test=sampler.draw(stream(key, Stream.TEST), static.test_size, static, ranks),
+            weights=model.init(stream(key, Stream.WEIGHTS), patch)["params"],
+            batches=raw(stream(key, Stream.BATCHES)),
+            shared=sampler.share(stream(key, Stream.FEATURES), static),
+        )
+
+    return draw
+
+
+def drawn_by(static: Static) -> Static:
+    """What of a lane its draws depend on."""
+    of_data = tuple((key, value) for key, value in static.options if key not in OF_MODELS)
+    kept = {key: getattr(static, key) for key in ("n", "d", "test_size", "sampler")}
+    return Static(**kept, options=of_data)
+
+
 def key_of(draws: Array) -> Key:
     """A key from its raw data."""
     return jax.random.wrap_key_data(draws, impl="threefry2x32")
@@ -105,9 +133,13 @@ def two_patch(
     model, rule = own.network(static), own.rule(static)
     test_labels = balanced_labels(static.test_size)
 
+    made = SAMPLERS[static.sampler].make if static.sampler else None
+
     def training_set(hyper: Hyper, draws: TwoPatchDraws) -> Any:
         if own.sampler:
             return own.sampler(key_of(draws.train), static.n, static, hyper)
+        if made:
+            return made(draws.train, draws.shared, 0, static, hyper, False)
         labels = balanced_labels(static.n)
         return represent(draws.train, labels, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
 
@@ -118,7 +150,10 @@ def two_patch(
             )
             return jnp.where(is_finite(jnp.array(0.0), params), error_rate(margin), jnp.nan)
 
-        def examples(first: Array, count: int) -> Dataset:
+        def examples(first: Array, count: int) -> Any:
+            if made:
+                block = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, count), draws.test)
+                return made(block, draws.shared, first, static, hyper, True)
             y = jax.lax.dynamic_slice_in_dim(test_labels, first, count)
             return represent(draws.test.block(first, count), y, static.d, hyper.s, hyper.sigma_p, hyper.alpha)
 
@@ -126,7 +161,7 @@ def two_patch(
 
     def start(hyper: Hyper, draws: TwoPatchDraws) -> TrainState:
         order = no_order(static.n) if static.batch_size else ()
-        return training.start(rule, hyper, draws.weights, order)
+        return training.start(rule, hyper, scaled(model, draws.weights, hyper.sigma_0), order)
 
     def advance(hyper: Hyper, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array) -> TrainState:
         data = training_set(hyper, draws)
@@ -139,6 +174,11 @@ def two_patch(
     def test(hyper: Hyper, draws: TwoPatchDraws, state: TrainState) -> dict[str, Array]:
         return {"test_error": test_error(hyper, draws, state.params)}
 
+    def start_norm(hyper: Hyper, weights: Params) -> Array:
+        if hasattr(model, "scaled"):
+            return optax.tree.norm(scaled(model, weights, hyper.sigma_0))
+        return hyper.sigma_0 * optax.tree.norm(weights)
+
     def finish(
         hyper: Hyper, draws: TwoPatchDraws, state: TrainState, measured: Mapping[str, Array]
     ) -> dict[str, Array]:
@@ -148,7 +188,7 @@ def two_patch(
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best.params)
         to_rest, data = static.until == REST, training_set(hyper, draws)
         return conclude(
-            static, rule, hyper, measured, state.windows, hyper.sigma_0 * optax.tree.norm(draws.weights), norm, step,
+            static, rule, hyper, measured, state.windows, start_norm(hyper, draws.weights), norm, step,
             error_rate(measurements.margins(model, best, data)),
             test_error(hyper, draws, best),
             measurements.at_end(model, state.params, data, hyper.lam) if to_rest else {},
@@ -156,6 +196,8 @@ def two_patch(
 
     if own.sampler:
         draw = keys_function(model, static.d)
+    elif static.sampler:
+        draw = sampler_function(model, drawn_by(static), ranks)
     else:
         draw = draw_function(model, static.n, static.d, static.test_size, static.supports, ranks)
     return Problem(static.steps, draw, start, advance, measure, test, finish, rest=rest_from(static, own))
@@ -258,8 +300,7 @@ def train(
         most = (d - 1) // n if supports == "disjoint" else d - 1
         ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
     moments = {"beta1": beta1, "beta2": beta2, "eps": eps}
-    known = {key: getattr(table1, key.upper()) for key in moments} | numbers_of(optimizer, numbers)
-    known |= {key: value for key, value in moments.items() if value is not None}
+    known = {key: getattr(table1, key.upper()) for key in moments} | numbers_of(optimizer, numbers, **moments)
     own = own_numbers(optimizer, known)
     static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size, batch_size or 0, own=own)
     problem, network, rule = two_patch(static, ranks), make_model(model, width, q), rule_for(static)

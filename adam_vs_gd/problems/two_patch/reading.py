@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeGuard
 
 from adam_vs_gd.problem import Family, Number, Section
+from adam_vs_gd.problems.two_patch.sections import OF_MODELS, OF_SAMPLERS
 from adam_vs_gd.spec.checks import PRECISION, check_lengths, chosen, read_sections
 from adam_vs_gd.spec.plain import typed
 from adam_vs_gd.spec.values import check_number
@@ -40,29 +41,32 @@ def read(family: Family, given: Mapping[str, Any], mistakes: list[str]) -> dict[
     data, model, optimizers = (given.get(key, {}) for key in ("data", "model", "optimizers"))
     sections, rest = dict(family.sections), dict(given)
     about: dict[str, dict[str, Any]] = {}
-    known = set().union(*(section.numbers for section in sections.values()))
+    known = set().union(*(section.numbers for section in sections.values())) - OF_SAMPLERS - OF_MODELS
     if is_own(data, "name"):
+        mine = {key: number for key, number in sections["data"].numbers.items() if key not in OF_SAMPLERS}
+        sections["data"] = Section(mine, {"supports": sections["data"].choices["supports"]})
         sections["data"] = with_free(sections["data"], data, float, known, "data", mistakes)
         about["data"], rest["data"] = split(data, "data", mistakes)
     if is_own(model, "name"):
-        numbers = {key: replace(number, default=None) for key, number in sections["model"].numbers.items()}
+        held = {key: number for key, number in sections["model"].numbers.items() if key not in OF_MODELS}
+        numbers = {key: replace(number, default=None) for key, number in held.items()}
         numbers["sigma_0"] = replace(numbers["sigma_0"], default=1.0)
         sections["model"] = with_free(Section(numbers, {"name": (OWN,)}), model, int, known, "model", mistakes)
         about["model"], rest["model"] = split(model, "model", mistakes)
-    mine = {}
+    ours: dict[str, Any] = {}
     if isinstance(optimizers, Mapping):
-        mine = {label: table for label, table in optimizers.items() if is_own(table, "kind")}
-        rest["optimizers"] = {label: table for label, table in optimizers.items() if label not in mine}
+        ours = {label: table for label, table in optimizers.items() if is_own(table, "kind")}
+        rest["optimizers"] = {label: table for label, table in optimizers.items() if label not in ours}
     as_own = replace(family, sections=sections, read=None)
-    if mine and not rest["optimizers"]:
+    if ours and not rest["optimizers"]:
         as_own = replace(as_own, variants=None)
     tables = read_sections(as_own, rest, mistakes)
     for name, found in about.items():
         tables[name] |= found
-    if mine:
+    if ours:
         precision = chosen(given, family.sections, PRECISION, "float32")
         others = tables.get("optimizers", {})
-        read_own = {label: read_optimizer(label, table, known, precision, mistakes) for label, table in mine.items()}
+        read_own = {label: read_optimizer(label, table, known, precision, mistakes) for label, table in ours.items()}
         tables["optimizers"] = {label: {**others, **read_own}[label] for label in optimizers or {}}
         check_lengths("optimizers", tables["optimizers"], mistakes)
     return tables

@@ -63,9 +63,8 @@ def make_train_step(
     return train_step
 
 
-def start(rule: Rule, hyper: Hyper, weights: Params, order: Any = ()) -> TrainState:
-    """The state at step 0: W_0 = σ_0·(unit normals of the seed); `batches.no_order` for steps on batches."""
-    params = optax.tree.scale(hyper.sigma_0, weights)
+def start(rule: Rule, hyper: Hyper, params: Params, order: Any = ()) -> TrainState:
+    """The state at step 0, at the initial weights; `batches.no_order` for steps on batches."""
     zero = jnp.zeros((), jnp.result_type(float))
     best = Best(jax.tree.map(jnp.zeros_like, params), zero + jnp.inf, jnp.array(-1, jnp.int32))
     opt_state = rule.transformation(hyper).init(params)

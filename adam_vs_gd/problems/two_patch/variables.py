@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from adam_vs_gd import types
 from adam_vs_gd.problem import RECORD, Dim, Variable
+from adam_vs_gd.problems import MODELS
 from adam_vs_gd.problems.learning.variables import ERRORS, NORMS, OBJECTIVE_CHANGE, REST, at_fit_and_rest
+from adam_vs_gd.problems.two_patch.sections import SAMPLERS, WITH_FILTERS, sampler_of
 
 if TYPE_CHECKING:
     from adam_vs_gd.spec.sweep_spec import SweepSpec
@@ -37,9 +39,18 @@ BEST: Mapping[str, Variable] = {
 }
 
 
+def is_patch_wise(spec: SweepSpec) -> bool:
+    """Whether the model has filters, and the data a feature and noise apart from it."""
+    if "import" in spec.data or spec.model.get("filters") is False:
+        return False
+    declared = SAMPLERS.get(sampler_of(spec.data))
+    ours = spec.model["name"] in MODELS
+    return (declared is None or declared.featured) and (not ours or spec.model["name"] in WITH_FILTERS)
+
+
 def variables(spec: SweepSpec | None) -> dict[str, Variable]:
     """Those of a sweep; the patch-wise ones only where the model has filters, and the data a feature and noise."""
-    without = spec is not None and (spec.model.get("filters") is False or "import" in spec.data)
+    without = spec is not None and not is_patch_wise(spec)
     measured = {**ERRORS, **({} if without else PATCH_WISE), **NORMS}
     to_rest = {**REST, **at_fit_and_rest(measured)} if spec is None or spec.train["until"] == types.REST else {}
     return {**measured, "objective_change": OBJECTIVE_CHANGE, **BEST, **to_rest}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from adam_vs_gd.spec.cells import Lane
 
 RIGHT_FOR = frozenset({"two_layer_cnn", "linear"})
-"""Models that the fast ways know; every other is trained plainly."""
+"""Models that the fast ways know, without biases and with their second layer fixed; others are trained plainly."""
 FUSED = frozenset({"gd", "signgd", "adam", "adam_paper"})  # optimizers that a GPU's kernels know
 COORDINATE_WISE = FUSED | {
     "momentum", "nesterov", "signum", "lion", "rmsprop", "adagrad", "adamw", "amsgrad", "adabound", "adam_power",
@@ -62,9 +62,9 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     Momentum stays in the span beside the kernel, which knows it as coordinates only: at Table 1's size on two cores
     `gram` was 3 to 7 times as fast as `products`.
     """
-    if machine.path == "reference" or static.model not in RIGHT_FOR or "data" in static.foreign:
+    if machine.path == "reference" or not by_products(static):
         return WAYS["plain"]
-    native = machine.native and static.precision == "float32"
+    native = machine.native and static.precision == "float32" and has_powers(static)
     few = native and machine.platform == "cpu" and hyper.s <= SPARSE_SHARE * static.d
     if static.batch_size:
         return WAYS["sparse" if few and static.optimizer in COORDINATE_WISE else "plain"]
@@ -79,6 +79,17 @@ def way_of(static: Static, hyper: Hyper, machine: Machine) -> Way:
     if few and not in_span:
         return WAYS["sparse" if static.optimizer in COORDINATE_WISE else "products"]
     return WAYS[by_xla]
+
+
+def by_products(static: Static) -> bool:
+    """Whether a lane's data are Definition 3.1's, and its model sees them through products with filters alone."""
+    more = {"bias", "second_layer"} & dict(static.options).keys()
+    return static.model in RIGHT_FOR and not more and not static.sampler and "data" not in static.foreign
+
+
+def has_powers(static: Static) -> bool:
+    """Whether the activation is a power that is flat at 0, as native kernels have it; or none, in a linear model."""
+    return static.option("activation", "relu") == "relu" and (static.q >= 2 or static.model == "linear")
 
 
 def way_on(platform: str, name: str, products: str = "float32") -> Way:
@@ -121,6 +132,11 @@ def filters(static: Static) -> int:
     return (1 if static.model == "linear" else 2) * static.width
 
 
+def patches(static: Static) -> int:
+    """Patches of an example that are held: of Definition 3.1's only the noise is."""
+    return (int(static.option("patches", 1)) + (static.sampler == "features")) if static.sampler else 1
+
+
 def rows_of(static: Static, ranks: int) -> int:
     """Coordinates that a training set of so many ranks can touch, and coordinate 0."""
     return min(static.d, static.n * ranks + 1)
@@ -152,7 +168,7 @@ def lane_bytes(static: Static, method: str) -> int:
     copies = COPIES.get(static.optimizer, 5)
     weights, products = filters(static) * static.d, filters(static) * static.n
     held = {
-        "plain": copies * weights + (static.n + static.batch_size) * static.d + 4 * products,
+        "plain": copies * weights + patches(static) * (static.n + static.batch_size) * static.d + 4 * products,
         "sparse": copies * weights + 4 * products,
         "products": copies * weights + 4 * products,
         "span": 4 * products + 2 * weights,  # weights are put together for a test
@@ -176,8 +192,12 @@ def block_bytes(static: Static, method: str, ranks: int) -> int:
 
 def seed_bytes(static: Static, ranks: int) -> int:
     """Bytes of a seed's draws: training and test noise by rank (an int32 and a real each), unit weights."""
-    real = real_bytes(static.precision)
-    return (4 + real) * ranks * (static.n + static.test_size) + real * filters(static) * static.d
+    real, examples = real_bytes(static.precision), static.n + static.test_size
+    weights = real * filters(static) * static.d
+    if static.sampler and static.sampler != "features":
+        return real * static.d * examples + weights
+    rotated = real * static.d**2 if static.option("direction") == "rotated" else 0
+    return (4 + real) * ranks * max(1, patches(static) - 2) * examples + weights + rotated
 
 
 def look_bytes(static: Static, way: Way) -> int:
@@ -185,7 +205,9 @@ def look_bytes(static: Static, way: Way) -> int:
     weights = filters(static) * static.d
     if way.name in NATIVE | CUDA:
         return real_bytes(static.precision) * (6 * weights + 4 * filters(static) * min(10_000, static.test_size))
-    return real_bytes(static.precision) * max(min(1000, static.test_size) * static.d, LOOKED_AT * way.wide)
+    arrays = 1 + patches(static) if static.sampler else 1
+    seen = min(1000, static.test_size) * static.d * arrays
+    return real_bytes(static.precision) * max(seen, LOOKED_AT * way.wide)
 
 
 def step_work(static: Static, method: str, ranks: int) -> float:
@@ -199,5 +221,5 @@ def step_work(static: Static, method: str, ranks: int) -> float:
     if method in ("span", "gram", "cuda_span"):
         return c * (2.0 * n * n + 20 * n)
     sparse = dict.fromkeys(("sparse", "products", "cuda"), ranks)
-    noise = n * {**sparse, "plain": static.d}.get(method, rows_of(static, ranks))
+    noise = n * {**sparse, "plain": patches(static) * static.d}.get(method, rows_of(static, ranks))
     return c * (4.0 * noise + 20 * n + 10 * static.d)

@@ -15,7 +15,7 @@ from adam_vs_gd.problems.two_patch.fast.span import span
 from adam_vs_gd.problems.two_patch.fast.sparse import products, sparse
 from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own
 from adam_vs_gd.problems.two_patch.problem import two_patch
-from adam_vs_gd.problems.two_patch.ways import NATIVE, RIGHT_FOR
+from adam_vs_gd.problems.two_patch.ways import NATIVE, by_products
 
 if TYPE_CHECKING:
     from adam_vs_gd.problem import Batch
@@ -37,9 +37,9 @@ def make_batch(static: Static, ranks: int, way: Way, block: int, own: Own = BUIL
         ValueError: if the way is not right for the lanes.
     """
     name, foreign = way.name, static.foreign
-    right = name == "plain" or (static.model in RIGHT_FOR and not foreign)
-    if not right and not (name == "products" and static.model in RIGHT_FOR and foreign.keys() == {"optimizer"}):
-        what = ", ".join(foreign.values()) or static.model
+    right = name == "plain" or (by_products(static) and not foreign)
+    if not right and not (name == "products" and by_products(static) and foreign.keys() == {"optimizer"}):
+        what = ", ".join(foreign.values()) or static.sampler or static.model
         raise ValueError(f"method {name}: is not right for {what}, which is trained by plain")
     if name in NATIVE and not (kernel := native.load()).simd:
         raise MachineError(f"method {name}: there is no native kernel: {kernel.why_not}")

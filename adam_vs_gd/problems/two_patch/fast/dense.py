@@ -17,8 +17,7 @@ from jax.typing import ArrayLike
 from adam_vs_gd.engine.chunk import batched, draws_of, one_by_one
 from adam_vs_gd.problems.two_patch import training, ways
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
-from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.own import rule_for
+from adam_vs_gd.problems.two_patch.own import network, rule_for
 from adam_vs_gd.problems.two_patch.problem import TEST_BLOCK, two_patch
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def in_blocks(
 
 def dense(static: Static, ranks: int, block: int, way: Way) -> Batch:
     """Lanes of any optimizer and model, in blocks that share their noise."""
-    model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    model, y = network(static), balanced_labels(static.n)
 
     def share(hyper: Hyper, slot: Any, draws: Any) -> UnitNoise:
         return unit_noise(jax.tree.map(lambda a: a[slot], draws.train), hyper.s, static)

@@ -16,8 +16,7 @@ from adam_vs_gd.problems.two_patch.data import balanced_labels
 from adam_vs_gd.problems.two_patch.fast.dense import HIGHEST, PRODUCTS, UnitNoise, in_blocks, looked_at, unit_noise
 from adam_vs_gd.problems.two_patch.fast.span import Coefficients, SpanState, start, weights_of
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
-from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.own import rule_for
+from adam_vs_gd.problems.two_patch.own import network, rule_for
 from adam_vs_gd.problems.two_patch.problem import two_patch
 from adam_vs_gd.problems.two_patch.ways import BEST_EVERY
 
@@ -124,7 +123,7 @@ def segment(
 def gram(static: Static, ranks: int, block: int, way: Way) -> Batch:
     """Optimizers that are linear in the gradient, on any model, in blocks of lanes that share their noise."""
     problem, rule = two_patch(static, ranks), rule_for(static)
-    model, y = make_model(static.model, static.width, static.q), balanced_labels(static.n)
+    model, y = network(static), balanced_labels(static.n)
     together = looked_at(static) if way.wide else None
 
     def unit_of(draws: TwoPatchDraws) -> Array:

@@ -19,8 +19,7 @@ from adam_vs_gd.problems.two_patch.conclusion import conclude, last_candidate, r
 from adam_vs_gd.problems.two_patch.data import NoiseRanks, balanced_labels
 from adam_vs_gd.problems.two_patch.fast import native
 from adam_vs_gd.problems.two_patch.lane import Best, TrainState
-from adam_vs_gd.problems.two_patch.models import make_model
-from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own, rule_for
+from adam_vs_gd.problems.two_patch.own import BUILT_IN, Own, network, rule_for
 from adam_vs_gd.problems.two_patch.problem import TwoPatchDraws, two_patch
 from adam_vs_gd.types import REST
 
@@ -275,7 +274,7 @@ def seen_by(
         def closing(lane: tuple[Hyper, Array, Array]) -> dict[str, Array]:
             hyper, slot, w = lane
             params = {"w": w.reshape(draws.weights["w"].shape[1:])}
-            model = make_model(static.model, static.width, static.q)
+            model = network(static)
             return measurements.at_end(model, params, eye.data(hyper, slot, draws), hyper.lam)
 
         def of_best() -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""The paper's two-layer CNN: F_j of section 3, which has no number there."""
+"""The paper's two-layer CNN, F_j of section 3, which has no number there; and with other activations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from adam_vs_gd.problems.learning import table1
+from adam_vs_gd.problems.two_patch.models.activations import activation
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Params
@@ -20,13 +21,17 @@ class TwoLayerCNN(nn.Module):
 
     Attributes:
         width: m, filters per class.
-        q: power of the activation, an integer >= 2 (the paper's proofs assume q >= 3, its experiments use 3).
+        q: power of the activation, an integer >= 1 (the paper's proofs assume q >= 3, its experiments use 3).
         sigma_0: standard deviation of the initial weights.
+        form: of the activation, one of `activations.activation`; and
+        knee: its ϱ.
     """
 
     width: int = table1.WIDTH
     q: int = table1.Q
     sigma_0: ArrayLike = table1.SIGMA_0
+    form: str = "relu"
+    knee: float = 1.0
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -36,8 +41,8 @@ class TwoLayerCNN(nn.Module):
         return self.activation(products).sum((-2, -1))
 
     def activation(self, z: Array) -> Array:
-        """σ(z) = max(0, z)^q."""
-        return jax.nn.relu(z) ** self.q
+        """σ(z)."""
+        return activation(self.form, self.q, self.knee)(z)
 
     def filters(self, params: Params) -> Array:
         """[2, m, d] filters w_{j,r}."""

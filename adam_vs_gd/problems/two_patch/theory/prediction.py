@@ -12,6 +12,7 @@ import xarray as xr
 from adam_vs_gd.errors import TheoryError
 from adam_vs_gd.problems import MODELS, family_of_results
 from adam_vs_gd.problems.two_patch.family import NUMBERS
+from adam_vs_gd.problems.two_patch.sections import DEFINITION, MODEL, OPTIONAL
 from adam_vs_gd.problems.two_patch.theory.conditions import CONDITIONS, SIGNED, WITHIN
 from adam_vs_gd.problems.two_patch.theory.scales import (
     Point,
@@ -36,6 +37,8 @@ PHASES = ("undetermined", "feature learned", "noise memorized", "stuck")
 """What is predicted, its codes being 0 .. 3."""
 UNDETERMINED, FEATURE, NOISE, STUCK = range(len(PHASES))
 
+OTHERS = {"sampler": DEFINITION} | {key: MODEL.choices[key][0] for key in OPTIONAL}
+"""Words of data and of models, and which of them the theory is about."""
 OF_THEORY = ("gd", "signgd", "adam", "adam_paper")
 """The optimizers that the paper's statements are about; none of them is on heavy-ball momentum."""
 
@@ -183,6 +186,7 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
     if isinstance(sweep, SweepSpec):
         held, spec = xr.Dataset(coords=coordinates(sweep)), sweep
         held.attrs = {"model": spec.model["name"], "supports": spec.data.get("supports", "")}
+        held.attrs |= {key: table[key] for table in (spec.data, spec.model) for key in OTHERS if key in table}
         named = {label: str(table["kind"]) for label, table in spec.optimizers.items()}
     elif isinstance(sweep, xr.Dataset):
         held = sweep
@@ -200,6 +204,9 @@ def facts(sweep: SweepSpec | xr.Dataset) -> tuple[Mapping[str, xr.DataArray], Ma
         )
         about = f"model = {model}: section 5 and appendix A are about two_layer_cnn"
         raise TheoryError(about + (convex if model == "linear" else ""))
+    for key, usual in OTHERS.items():
+        if (found := held.attrs.get(key, usual)) != usual:
+            raise TheoryError(f"{key} = {found}: section 5 and appendix A are about {usual}")
     if "optimizer" not in held.coords:
         raise TheoryError("these results have no optimizer; expand_dims(optimizer=['adam']) says whose they are")
     if not held.optimizer.dims:
