@@ -246,8 +246,8 @@ def test_threads_do_not_disturb_each_other():
             assert [a.tobytes() for a in found] == want
 
 
-NAMES = ["coordinate", "unit", "y", "slot", "s", "alpha", "sigma_p", "lam", "eta", "beta1", "beta2", "eps", "start",
-         "stop"]  # fmt: skip
+NAMES = ["coordinate", "unit", "y", "slot", "s", "alpha", "sigma_p", "lam", "eta", "beta1", "beta2", "eps", "own",
+         "start", "stop"]  # fmt: skip
 
 
 @kernel

@@ -38,6 +38,8 @@ def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
     """What must hold between keys, for every combination of the axes."""
     data = tables["data"]
     n, d, s = (values(data.get(key)) for key in ("n", "d", "s"))
+    check_sampler(data, mistakes)
+    check_power(tables["model"], mistakes)
     if d and s and max(s) > min(d) - 1:
         at = f" at data.d = {min(d)}" if len(d) > 1 else ""
         mistakes.append(f"data.s = {typed(max(s))}: must be in 1 .. d-1 = {min(d) - 1}{at}")
@@ -51,6 +53,29 @@ def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
         mistakes.append(
             f'steps = {typed(tables["steps"])}: must be one number with train.until = "rest", the most that a lane is '
             "trained; trajectories tell what it was before"
+        )
+
+
+def check_power(model: Mapping[str, Any], mistakes: list[str]) -> None:
+    """Whether the power is one of the paper's model, unless it is said that it is another's."""
+    if "activation" not in model and min(values(model.get("q")), default=2) < 2:
+        mistakes.append(
+            f"model.q = {typed(model['q'])}: must be an integer >= 2, for gradients that vanish at 0; say "
+            'activation = "relu" for a power of 1'
+        )
+
+
+def check_sampler(data: Mapping[str, Any], mistakes: list[str]) -> None:
+    """What must hold between the keys of a sampler."""
+    features, d, s = (values(data.get(key)) for key in ("features", "d", "s"))
+    if features and d and s and max(features) + max(s) > min(d):
+        mistakes.append(
+            f"data.features = {typed(max(features))}: must be in 1 .. d-s = {min(d) - max(s)}, since noise is on other "
+            "coordinates than features; lower it or data.s, or raise data.d"
+        )
+    if data.get("direction") == "rotated" and data.get("sampler") != "features":
+        mistakes.append(
+            'data.direction = "rotated": must be "axis" or "random"; Gaussian noise is the same however it is rotated'
         )
 
 

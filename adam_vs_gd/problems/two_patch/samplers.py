@@ -92,7 +92,7 @@ def orthonormal(unit: Array) -> Array:
 
 
 def rotation(key: Key, d: int) -> Array:
-    """[d, d] a rotation drawn uniformly (Haar), as a product of Householder's reflections (Stewart 1980)."""
+    """[d, d] an orthogonal matrix drawn uniformly (Haar), as a product of Householder's reflections (Stewart 1980)."""
     unit = jax.random.normal(key, (d, d))
 
     def reflect(k: Array, q: Array) -> Array:
