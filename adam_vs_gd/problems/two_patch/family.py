@@ -58,9 +58,10 @@ def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
 
 def check_power(model: Mapping[str, Any], mistakes: list[str]) -> None:
     """Whether the power is one of the paper's model, unless it is said that it is another's."""
-    if "activation" not in model and min(values(model.get("q")), default=2) < 2:
+    smallest = min(values(model.get("q")), default=2)
+    if "activation" not in model and smallest < 2:
         mistakes.append(
-            f"model.q = {typed(model['q'])}: must be an integer >= 2, for gradients that vanish at 0; say "
+            f"model.q = {typed(smallest)}: must be an integer >= 2, for gradients that vanish at 0; say "
             'activation = "relu" for a power of 1'
         )
 

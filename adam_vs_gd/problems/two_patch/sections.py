@@ -118,7 +118,8 @@ def fit(given: Mapping[str, Any]) -> Fit:
     name = name if isinstance(name, str) and MODELS.get(name) == "two_patch" else "two_layer_cnn"
     absent, who = set(OF_IMAGES), f"{name} model"
     if not own_model:
-        activation = str(model.get("activation", "relu"))
+        activation = model.get("activation", "relu")
+        activation = activation if isinstance(activation, str) else "relu"
         absent |= MEANINGLESS.get(name, frozenset()) | {key for key in OPTIONAL if key not in model}
         absent |= (set() if activation in POWERS else {"q"}) | ({"knee"} if activation in ("relu", "gelu") else set())
         who += f" with {activation}" if "activation" in model else ""
