@@ -544,3 +544,16 @@ def test_results_of_a_real_sweep_can_be_drawn():
                                                               "test_size": 4}})  # fmt: skip
     assert len(list(cells(spec))) == 8
     ag.plot.phase_diagram(ag.run_sweep(spec, quiet=True))
+
+
+@pytest.mark.parametrize(("count", "across"), [(5, 5), (7, 4), (15, 5)])
+def test_many_optimizers_stand_in_rows_of_about_the_same_length(count, across):
+    labels = [f"rule{k}" for k in range(count)]
+    made = results(**TWO, optimizers={label: {"kind": "adam"} for label in labels})
+    panels = ag.plot.phase_diagram(made, "alpha", "s").axes[:count]
+    assert [panel.get_title() for panel in panels] == labels
+    places = [panel.get_position() for panel in panels]
+    assert len({round(place.y0, 3) for place in places}) == -(-count // across)
+    assert [round(place.x0, 3) for place in places[across:]] == [round(p.x0, 3) for p in places[: count - across]]
+    assert [bool(panel.get_ylabel()) for panel in panels] == [k % across == 0 for k in range(count)]
+    assert [bool(panel.get_xlabel()) for panel in panels] == [k + across >= count for k in range(count)]

@@ -10,6 +10,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PICTURES = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
 THEORY = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
 YOURS = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
+NAMED = (ROOT / "docs" / "optimizers-data-models.md").read_text(encoding="utf-8")
 MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
 EXAMPLES = dict(MARKED.findall(README))
 OF_YOURS = dict(MARKED.findall(YOURS))
@@ -68,12 +69,30 @@ def test_every_condition_is_in_the_documentation():
         assert f"`{name}`" in THEORY, name
 
 
-def test_spec_in_the_readme_is_valid(tmp_path):
+def test_specs_in_the_readme_are_valid(tmp_path):
     import adam_vs_gd as ag
 
-    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "spec.toml").write_text(text)
-    assert ag.load_spec(tmp_path / "spec.toml").name == "alpha-by-s"
+    names = []
+    for text in re.findall(r"```toml\n(.*?)```", README, re.DOTALL):
+        (tmp_path / "spec.toml").write_text(text, encoding="utf-8")
+        names.append(ag.load_spec(tmp_path / "spec.toml").name)
+    assert names == ["alpha-by-s", "rotated"]
+
+
+def test_whatever_a_spec_may_name_is_in_the_documentation():
+    from adam_vs_gd.problems import MODELS
+    from adam_vs_gd.problems.learning.numbers import ALL_NUMBERS, SWITCHING
+    from adam_vs_gd.problems.learning.table1 import KINDS
+    from adam_vs_gd.problems.two_patch.sections import DATA, MODEL, SAMPLERS
+
+    words = [word for section in (DATA, MODEL) for key in section.choices for word in section.choices[key]]
+    names = [*SWITCHING.kinds, *ALL_NUMBERS, *MODELS, *SAMPLERS, *words, *DATA.numbers, *MODEL.numbers]
+    for name in names:
+        assert re.search(rf"[`\"]{name}[`\" ]", NAMED), name
+    for kind, numbers in KINDS.items():
+        (line,) = (line for line in NAMED.splitlines() if line.startswith(f"| `{kind}` "))
+        (eta,) = re.findall(r"η (\.?\d[\de.-]*)", line)
+        assert float(eta) == numbers["eta"], kind
 
 
 def test_the_two_commands_are_there():
@@ -85,6 +104,6 @@ def test_the_two_commands_are_there():
 
 
 def test_links_lead_somewhere():
-    for folder, text in ((ROOT, README), (ROOT / "docs", YOURS)):
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+    for folder, text in ((ROOT, README), (ROOT / "docs", YOURS), (ROOT / "docs", NAMED)):
+        for target in re.findall(r"\]\((?!http)([^)#]+)", text):
             assert (folder / target).exists(), target

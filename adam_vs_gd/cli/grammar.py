@@ -9,7 +9,7 @@ from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
-    "metastable",
+    "metastable", "tang2025",
 )  # fmt: skip
 
 A_SWEEP = "folder of a sweep, running or finished, or its s3://bucket/prefix"

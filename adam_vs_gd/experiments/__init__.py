@@ -1,4 +1,4 @@
-"""The paper's results, each computed, printed and written beside the paper's figure.
+"""The paper's results, and other papers' (by author and year), each computed, printed and written beside theirs.
 
 Each module has `reproduce(out, seeds, quick, quiet) -> text`, and writes what it draws into `out`; figure1's also takes
 data and download.
@@ -18,6 +18,7 @@ from adam_vs_gd.experiments import (
     metastable,
     rest,
     table1,
+    tang2025,
     theorem41,
     theorem42,
 )
@@ -35,4 +36,5 @@ EXPERIMENTS: dict[str, Reproduce] = {
     "exponents": exponents.reproduce,
     "rest": rest.reproduce,
     "metastable": metastable.reproduce,
+    "tang2025": tang2025.reproduce,
 }

@@ -36,6 +36,7 @@ from adam_vs_gd.results.words import chance, drawn_first, is_rate
 MAX_PANELS = 24
 NO_BREAK = "\xa0"
 ACROSS = 3  # panels side by side, where they may be wrapped
+OPTIMIZERS_ACROSS = 5  # as many optimizers stand in one row
 DASHED = (0, (2, 2))  # the line at the error of guessing, on the bar of colours
 SHRINKS = 0.9  # a panel's height by the legend, which is known last
 
@@ -99,7 +100,7 @@ def phase_diagram(
     kinds = {kind: [panel for panel in flat if panel.is_difference == kind] for kind in (False, True)}
     with styled():
         if ax is None:
-            columns = len(of) if rows == 1 or len(of) > 1 else min(ACROSS, rows)
+            columns = abreast(len(of), rows)
             name = picture_name([value, x, y], results, optimizer)
             numbers = [row for panel in flat for row in panel.numbers(value)]
             layout = own_layout(name, results.attrs.get("digest", ""), numbers, columns, len(flat))
@@ -127,6 +128,15 @@ def phase_diagram(
             legends |= mark(place, panel, overlays, *layout.panel_points, what=what, level=level)
         layout.add_legend(legends, 2 if layout.columns == 1 else 4)
     return layout.figure
+
+
+def abreast(optimizers: int, rows: int) -> int:
+    """How many panels stand side by side: the optimizers, wrapped evenly if they are many; of one its rows."""
+    if optimizers == 1:
+        return min(ACROSS, rows)
+    if rows > 1:
+        return optimizers
+    return math.ceil(optimizers / math.ceil(optimizers / OPTIMIZERS_ACROSS))
 
 
 def colour(place: Axes, panel: Panel, scheme: Scheme, width: float, height: float) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
 from adam_vs_gd.errors import PlotError
-from adam_vs_gd.plot.diagram import ACROSS, MAX_PANELS, label
+from adam_vs_gd.plot.diagram import MAX_PANELS, abreast, label
 from adam_vs_gd.plot.layout import given_layout, own_layout
 from adam_vs_gd.plot.picture import Picture, picture_name
 from adam_vs_gd.plot.style import styled
@@ -69,7 +69,7 @@ def spent(
     names = {k + 0.5: str(seeds) for k, seeds in enumerate(steps)}
     with styled():
         if ax is None:
-            columns = len(asked) if len(asked) > 1 else min(ACROSS, len(flat))
+            columns = abreast(len(asked), len(flat) // len(asked))
             numbers = [row for panel in flat for row in points(panel)]
             name = picture_name(["lanes", x, y], results, optimizer)
             layout = own_layout(name, results.attrs.get("digest", ""), numbers, columns, len(flat))

@@ -1,0 +1,209 @@
+"""Pictures and numbers of the sweeps beyond the paper: rates, and the maps of optimizers. `draw.py` runs it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import gamma
+
+import adam_vs_gd as ag
+from adam_vs_gd.plot.picture import Picture
+from adam_vs_gd.plot.style import PAGE, styled
+from adam_vs_gd.problems.learning.numbers import CODES
+from adam_vs_gd.problems.learning.table1 import KINDS
+from adam_vs_gd.results.columns import columns, number
+from adam_vs_gd.results.statistics import over_seeds
+
+FAMILIES: Sequence[Sequence[str]] = (
+    ("gd", "momentum", "nesterov", "sam", "normalized_gd", "muon"),
+    ("signgd", "signum", "lion", "rmsprop", "adagrad", "adam_paper"),
+    ("adam", "adamw", "amsgrad", "adabound", "adam_clip", "adam_power"),
+)
+"""Optimizers that are drawn together."""
+
+
+def smallest_that_fits(results: xr.Dataset, label: str) -> float:
+    """The smallest η from which on, up to the next at least, every seed is fitted; NaN where there is none."""
+    fitted = (results.status.sel(optimizer=label) >= CODES["fitted"]).all("seed").values
+    steady = fitted & np.append(fitted[1:], True)
+    eta = results.eta.sel(optimizer=label).values
+    return float(eta[steady.argmax()]) if steady.any() else np.nan
+
+
+def rates(results: xr.Dataset, folder: Path) -> str:
+    """Which η fits within Table 1's steps, which ends lowest, and the defaults."""
+    rows = [["optimizer", "default eta", "smallest that fits", "least objective at", "objective there", "at the default",
+             "test error at the default"]]  # fmt: skip
+    for label in map(str, results.optimizer.values):
+        here = results.sel(optimizer=label)
+        eta, objective = here.eta.values, np.exp(np.log(here.loss).mean("seed")).values
+        least, default = int(np.nanargmin(objective)), KINDS[label]["eta"]
+        k = int(np.abs(np.log(eta / default)).argmin())
+        error = number(over_seeds(here.isel(eta_index=k), "test_error"))
+        rows.append([label, f"{default:g}", f"{smallest_that_fits(results, label):.2g}", f"{eta[least]:.2g}",
+                     f"{objective[least]:.2e}", f"{objective[k]:.2e}", error])  # fmt: skip
+    with styled():
+        size = PAGE, 3.2
+        figure = Picture("rates", results.attrs["digest"], [], figsize=size, layout="constrained")
+        for k, (place, labels) in enumerate(zip(figure.subplots(1, 3, sharey=True), FAMILIES, strict=True)):
+            drawn = [label for label in labels if label in results.optimizer.values]
+            ag.plot.curves(results, value="test_error", optimizer=drawn, ax=place)
+            figure.numbers += numbers_of(results, drawn)
+            place.set_ylabel("" if k else place.get_ylabel())
+    ag.plot.save(figure, folder / "rates.png")
+    return f"```\n{columns(rows)}\n```"
+
+
+def numbers_of(results: xr.Dataset, labels: Sequence[str]) -> list[dict[str, object]]:
+    """What is drawn of some optimizers along η: a row a point."""
+    rows: list[dict[str, object]] = []
+    for label in labels:
+        errors = over_seeds(results.sel(optimizer=label), "test_error")
+        for k, eta in enumerate(results.eta.sel(optimizer=label).values):
+            interval = {field: errors[field].values[k].item() for field in ("mean", "low", "high", "seeds")}
+            rows.append({"optimizer": label, "eta": float(eta), **interval})
+    return rows
+
+
+def optimizers(results: xr.Dataset, folder: Path) -> str:
+    """Where each optimizer begins to memorize, along α, and how many of its lanes are at rest."""
+    return mapped(results, folder, "s", "alpha")
+
+
+def optimizers_by_load(results: xr.Dataset, folder: Path) -> str:
+    """The same along d, at fixed s: the load n·s/d."""
+    load = results.n * results.s / results.d
+    said = ", ".join(f"{value:.3g}" for value in np.sort(load.values))
+    return f"n·s/d: {said}\n\n{mapped(results, folder, 's', 'd')}"
+
+
+def mapped(results: xr.Dataset, folder: Path, x: str, y: str) -> str:
+    """The diagram of all optimizers, where errors rise through 1/2 along x, and the law of that along y."""
+    picture = ag.plot.phase_diagram(results, y, x)
+    ag.plot.save(picture, folder / f"{picture.name}.png")
+    edge = ag.boundary(results, x, y, direction="rising")
+    values = edge[y].values
+    rows = [
+        [
+            "optimizer",
+            "fitted",
+            "at rest",
+            *(f"{x} at {y} = {value:g}" for value in values),
+            "law",
+            "test error below 1/100, above 9/10",
+        ]
+    ]
+    for label in map(str, results.optimizer.values):
+        here, curve = results.sel(optimizer=label), edge.sel(optimizer=label)
+        fitted = here.test_error.values[(here.status >= CODES["fitted"]).values]
+        counts = [f"{fitted.size}/{here.status.size}", str(int((here.status == CODES["converged"]).sum()))]
+        rows.append([label, *counts, *(crossing(curve, x, value, y) for value in values), exponent(curve, y),
+                     f"{(fitted < 0.01).mean():.2f}, {(fitted > 0.9).mean():.2f}"])  # fmt: skip
+    return f"```\n{columns(rows)}\n```"
+
+
+def crossing(curve: xr.Dataset, x: str, value: float, y: str) -> str:
+    """Where a row crosses the level, with its interval."""
+    here = curve.sel({y: value})
+    if not np.isfinite(here[x]):
+        return "-"
+    return f"{float(here[x]):.3g} [{float(here.low):.3g}, {float(here.high):.3g}]"
+
+
+def exponent(curve: xr.Dataset, y: str) -> str:
+    """The power law of a boundary."""
+    fit = ag.fit_exponent(curve.sel({y: curve[y] > 0}))
+    return "-" if np.isnan(fit.exponent) else f"{float(fit.exponent):.2f} [{float(fit.low):.2f}, {float(fit.high):.2f}]"
+
+
+def along_power(results: xr.Dataset) -> xr.Dataset:
+    """The optimizers p00, p01, … of the sweep `normalization` as one, along p."""
+    labels = [
+        str(label) for label in results.optimizer.values if str(label).startswith("p") and str(label)[1:].isdigit()
+    ]
+    some = results.sel(optimizer=labels)
+    powers = some.power.values
+    along = some.drop_vars(
+        [name for name, coord in some.coords.items() if "optimizer" in coord.dims and name != "optimizer"]
+    )
+    along = along.rename(optimizer="power").assign_coords(power=("power", powers, results.power.attrs))
+    return along.expand_dims(optimizer=["adam_power"])
+
+
+def normalization(results: xr.Dataset, folder: Path) -> str:
+    """Where memorizing begins along the power of the normalization, measured and derived."""
+    along = along_power(results)
+    edge = ag.boundary(along, "s", "power", direction="rising").sel(optimizer="adam_power")
+    p = np.linspace(0, 1, 101)
+    line = np.array([derived(along, power) for power in p])
+    overlays = [
+        ag.plot.Overlay("boundary, 95 %", edge.s, edge.power, edge.low, edge.high),
+        ag.plot.Overlay("derived", line, p),
+    ]
+    picture = ag.plot.phase_diagram(along, "s", "power", overlays=overlays)
+    ag.plot.save(picture, folder / f"{picture.name}.png")
+    rows = [["p", "s measured [95 %]", "s derived"]]
+    rows += [
+        [f"{power:g}", crossing(edge, "s", power, "power"), f"{derived(along, power):.3g}"]
+        for power in edge.power.values
+    ]
+    return f"```\n{columns(rows)}\n```"
+
+
+def derived(results: xr.Dataset, power: float) -> float:
+    """s from which an optimizer g/|g|^p memorizes, derived for disjoint supports and stage I; NaN where no s does.
+
+    With logits of 1/2 the strongest filter's Λ grows by η((q/4)Λ^{q−1})^{1−p} a step, and the Γ of an example by
+    η((q/2n)Γ^{q−1})^{1−p}·sσ_p^{2−p}E|z|^{2−p}. When Γ is 1, what is left of the feature is Λ; the noise stays if that
+    is below (2sσ_p²/n)^{1/(q−2)}, where the feature would return (`theory.recovery`), or below (α/2)^{1/(q−1)}, where
+    feature noise turns it.
+    """
+    at = {key: float(results[key]) for key in ("n", "sigma_p", "alpha", "q", "width", "sigma_0")}
+    n, sigma, q = at["n"], at["sigma_p"], at["q"]
+    rest, e = 1 - power, (q - 1) * (1 - power)
+    moment = 2 ** ((2 - power) / 2) * gamma((3 - power) / 2) / np.sqrt(np.pi)
+    start = at["sigma_0"] * stats.norm.ppf(0.5 ** (1 / at["width"]))
+
+    def spare(log_s: float) -> float:
+        s = np.exp(log_s)
+        a, b = (q / 4) ** rest, (q / (2 * n)) ** rest * s * sigma ** (2 - power) * moment
+        time = elapsed(start * sigma * np.sqrt(s), 1.0, e) / b
+        left = reached(start, a * time, e)
+        return float(
+            np.log(left) - np.log(max((2 * s * sigma**2 / n) ** (1 / (q - 2)), (at["alpha"] / 2) ** (1 / (q - 1))))
+        )
+
+    low, high = 0.0, np.log(1e5)
+    return float(np.exp(brentq(spare, low, high))) if spare(low) > 0 > spare(high) else np.nan
+
+
+def elapsed(start: float, end: float, e: float) -> float:
+    """The time in which ẋ = x^e goes from one value to another."""
+    return float(np.log(end / start)) if abs(e - 1) < 1e-9 else (end ** (1 - e) - start ** (1 - e)) / (1 - e)
+
+
+def reached(start: float, time: float, e: float) -> float:
+    """Where ẋ = x^e is after a time, at most 1, beyond which logits are no longer 1/2."""
+    if abs(e - 1) < 1e-9:
+        return min(1.0, start * float(np.exp(min(time, 700.0))))
+    inside = start ** (1 - e) + (1 - e) * time
+    return 1.0 if inside <= 0 else min(1.0, inside ** (1 / (1 - e)))
+
+
+def memory(results: xr.Dataset, folder: Path) -> str:
+    """Where memorizing begins along β2, with momentum and without."""
+    picture = ag.plot.phase_diagram(results, "s", "beta2", optimizer=list(map(str, results.optimizer.values)))
+    ag.plot.save(picture, folder / f"{picture.name}.png")
+    edge = ag.boundary(results, "s", "beta2", direction="rising")
+    rows = [["beta2", *map(str, results.optimizer.values)]]
+    for value in edge.beta2.values:
+        rows.append(
+            [
+                f"{value:g}",
+                *(crossing(edge.sel(optimizer=label), "s", value, "beta2") for label in edge.optimizer.values),
+            ]
+        )
+    return f"```\n{columns(rows)}\n```"
