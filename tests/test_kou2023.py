@@ -1,5 +1,8 @@
 """Kou et al.'s heatmaps: trainings in coefficients against a network in d dimensions, and what is said of numbers."""
 
+import functools
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,10 +16,29 @@ from adam_vs_gd.experiments import kou2023_training as training
 N, M = training.N, training.WIDTH
 
 
-def drawn(d, coordinates=None, seed=0, bias=1.0):
-    there = jnp.arange(coordinates or d) < d
-    keys = jax.random.split(jax.random.key(seed))
-    return training.draw_examples(keys[0], there), training.draw_network(keys[1], there, bias)
+COORDINATES = 430  # of every set here, so that each function is compiled once
+train = jax.jit(training.train)
+
+
+@jax.jit
+def wrong_of(keys, network, mu):
+    return jax.vmap(lambda key: training.wrong(key, network, mu))(keys)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def lane(d, mu, key, coordinates):
+    return training.lane({"d": d, "mu": mu, "patch": 1.0, "bias": 1.0, "coordinates": coordinates}, key)
+
+
+def made_up(d, bias=1.0):
+    """A training set and a start with nothing beyond d, and labels that are not y."""
+    rng = np.random.default_rng(d)
+    there, y = np.arange(COORDINATES) < d, rng.choice([-1.0, 1.0], N)
+    label = np.where(np.arange(N) % 7 == 3, -y, y)
+    w, b = (rng.uniform(-1, 1, size) / np.sqrt(d) for size in ((2 * M, COORDINATES), 2 * M))
+    arrays = y, label, rng.normal(size=(N, COORDINATES)) * there, w * there, b * bias
+    y, label, noise, w, b = (jnp.asarray(a, jnp.float32) for a in arrays)
+    return training.Examples(y, label, noise), training.Network(w, b)
 
 
 def outputs(w, b, x, patch):
@@ -49,8 +71,8 @@ def in_all_dimensions(examples, network, mu, patch, bias):
     [(100, 0.0, 1.0, 1.0), (100, 5.0, 0.5, 1.0), (150, 2.0, 1.0, 1.0), (400, 9.9, 1.0, 0.0)],
 )
 def test_coefficients_train_the_network_of_d_dimensions(d, mu, patch, bias):
-    examples, network = drawn(d, d + 30, bias=bias)
-    found, loss = jax.jit(training.train)(network, examples, mu, patch, bias)
+    examples, network = made_up(d, bias)
+    found, loss = train(network, examples, mu, patch, bias)
     w, b, slow = in_all_dimensions(examples, network, mu, patch, bias)
     np.testing.assert_allclose(found.w, w, atol=2e-4 * np.abs(w).max())
     np.testing.assert_allclose(found.b, b, atol=2e-4 * np.abs(b).max() if bias else 0)
@@ -58,15 +80,16 @@ def test_coefficients_train_the_network_of_d_dimensions(d, mu, patch, bias):
     assert not np.asarray(found.w)[:, d:].any()
 
 
-def trained(d, mu, coordinates, seed=0):
-    numbers = {"patch": 1.0, "bias": 1.0, "coordinates": coordinates}
-    found = jax.jit(lambda d, mu, key: training.lane({"d": d, "mu": mu, **numbers}, key))(d, mu, jax.random.key(seed))
-    return int(found["wrong"]), float(found["loss"])
-
-
 def test_coordinates_beyond_d_change_nothing():
-    one, other = (trained(120.0, 2.5, size) for size in (120, 300))
-    assert one == pytest.approx(other, rel=1e-4)
+    one, other = (lane(120.0, 2.5, jax.random.key(0), size) for size in (120, 300))
+    assert int(one["wrong"]) == int(other["wrong"])
+    assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=1e-4)
+
+
+def test_cells_and_seeds_draw_noise_of_their_own():
+    lanes = [(100.0, 0.0, 0), (100.0, 1e-6, 0), (101.0, 0.0, 0), (100.0, 0.0, 1)]
+    losses = [float(lane(d, mu, jax.random.key(seed), 120)["loss"]) for d, mu, seed in lanes]
+    assert np.diff(np.sort(losses)).min() > 1e-5  # of about 3e-3; with one noise the first two would be the same
 
 
 def test_root_of_a_covariance_singular_or_not():
@@ -81,15 +104,14 @@ def test_root_of_a_covariance_singular_or_not():
 @pytest.mark.parametrize("mu", [0.0, 1.5, 4.0])
 def test_products_of_noise_are_tested_as_noise_in_d_dimensions_is(mu):
     d, times = 100, 40
-    examples, network = drawn(d)
-    network, _ = jax.jit(training.train)(network, examples, mu, 1.0, 1.0)
+    network, _ = train(*made_up(d)[::-1], mu, 1.0, 1.0)
     keys = jax.random.split(jax.random.key(1), times)
-    fast = np.asarray(jax.jit(jax.vmap(lambda key: training.wrong(key, network, mu)))(keys)).sum()
+    fast = np.asarray(wrong_of(keys, network, mu)).sum()
     rng, total = np.random.default_rng(0), times * training.TEST_SIZE
     y, flips = rng.choice([-1, 1], total), rng.random(total) < 0.1
     x = np.zeros((total, 2, d))
     x[:, 0, 0], x[:, 1] = mu * y, rng.standard_normal((total, d))
-    w, b = (np.asarray(a, float) for a in network)
+    w, b = np.asarray(network.w, float)[:, :d], np.asarray(network.b, float)
     out = np.concatenate([outputs(w, b, part, 1.0) for part in np.array_split(x, 8)])
     slow = (np.where(out[:, 1] > out[:, 0], 1, -1) != np.where(flips, -y, y)).sum()
     rate = (fast + slow) / (2 * total)
@@ -110,13 +132,6 @@ def test_what_is_drawn():
     for a in networks:
         assert float(jnp.abs(a).max()) <= 0.1
         assert float(a.var()) == pytest.approx(1 / (3 * d), rel=0.05)
-
-
-def test_cells_and_seeds_draw_noise_of_their_own():
-    losses = [
-        trained(*cell)[1] for cell in [(100.0, 0.0, 101), (100.0, 1e-6, 101), (101.0, 0.0, 101), (100.0, 0.0, 101, 1)]
-    ]
-    assert np.diff(np.sort(losses)).min() > 1e-5  # of about 3e-3; with one noise the first two would be the same
 
 
 def test_the_published_tables():
@@ -175,3 +190,44 @@ def test_the_median_is_enclosed():
     found = agreement.median(np.arange(101.0))
     assert found.value == 50
     assert (found.low, found.high) == (40, 60)  # P(Binomial(101, 1/2) < 41) < 2.5 %
+
+
+def summaries():
+    """A small map, published and here, which agree but for noise."""
+    rng = np.random.default_rng(0)
+    d, mu = np.arange(100.0, 600, 50), np.arange(0, 10, 0.5)
+    error = np.clip(0.5 - 0.3 * mu / (1.2 * d[:, None] ** 0.25), 0.1, 0.5)
+    tables = [np.stack([error, 1e-3 + 0 * error]) * (1 + 0.02 * rng.normal(size=(2, *error.shape))) for _ in range(2)]
+    theirs, ours = (
+        xr.Dataset({"test_error": (("d", "mu"), t[0]), "loss": (("d", "mu"), t[1])}, {"d": d, "mu": mu}) for t in tables
+    )
+    spread = {"test_error_deviation": 0.06 * theirs.test_error, "loss_deviation": 0.06 * theirs.loss}
+    return theirs, ours.assign(spread).assign_attrs(seeds=10)
+
+
+def test_what_is_said_of_the_numbers():
+    theirs, ours = summaries()
+    text = kou2023_tables.compared(theirs, ours)
+    assert text.count("reproduced") >= 5
+    assert "not reproduced" not in text
+    assert f"{theirs.test_error.mean().item():.4f}" in text
+    worse = ours.assign(test_error=ours.test_error + 0.05)
+    assert "not reproduced" in kou2023_tables.compared(theirs, worse)
+    rows = kou2023_tables.settings(theirs, {"this": ours, "that": worse.assign_coords(d=worse.d - 90)}).splitlines()
+    assert [row.split("|")[-2].strip() for row in rows[-2:]] == ["reproduced", "not reproduced"]
+    assert "holds 1/4" in kou2023_tables.beyond(ours, ours)
+    flat = xr.where(ours.test_error.mu < 3, 0.3, 0.1) + 0 * ours.test_error
+    assert "excludes 1/4" in kou2023_tables.beyond(ours, ours.assign(test_error=flat))
+    assert "NOT the reproduction" in kou2023_tables.notes(ours, quick=True)
+    assert "2,000 trainings" in kou2023_tables.notes(ours, quick=False)
+
+
+def test_a_summary_is_of_its_trainings_and_is_kept(tmp_path):
+    spec = kou2023.trainings("few", [100, 120], [0.0, 4.0], 3)
+    found = kou2023.summary(tmp_path, spec, quiet=True)
+    shutil.rmtree(tmp_path / "few")
+    again = kou2023.summary(tmp_path, spec, quiet=True)
+    xr.testing.assert_identical(found, again)
+    assert found.test_error.values[:, 0] == pytest.approx(0.5, abs=0.05)
+    assert (found.test_error.values[:, 1] < 0.3).all()
+    assert found.attrs["seeds"] == 3

@@ -31,15 +31,15 @@ LANE = "adam_vs_gd.experiments.kou2023_training:lane"
 D = range(100, 1100, 10)  # rows of the published tables, as the code has them
 MU = np.arange(100) / 10  # columns
 FEWER, FEWEST = 5, 10  # every fifth row and column for other settings, every tenth for a try
-SETTINGS: Mapping[str, Mapping[str, float]] = {
-    "mean over both patches": {"patch": 0.5},
-    "sum, without biases": {"bias": 0.0},
-    "sum, d less by 90": {"less": 90},
+SETTINGS: Mapping[str, tuple[float, Mapping[str, float]]] = {
+    "mean over both patches": (0, {"patch": 0.5}),
+    "sum, without biases": (0, {"bias": 0.0}),
+    "sum, d less by 90": (90, {}),
 }
-"""What else may have been trained: the code that is published with the tables takes the mean; in its figure, rows are
-labelled by d = 10, …, 1000, which is 90 less than what it trains."""
-LARGER: Mapping[str, Sequence[float]] = {"d": [1000, 2000, 4000, 8000, 16000], "mu": [k / 4 for k in range(8, 41)]}
-"""Beyond the published map, for the exponent of d."""
+"""What else may have been trained, {name: (what d is less by, numbers of the lane)}. The code that is published with
+the tables takes the mean; in its figure, rows are labelled by d = 10, …, 1000, which is 90 less than what it trains."""
+LARGER = (1000, 1414, 2000, 2828, 4000, 5657, 8000, 11314, 16000), tuple(k / 5 for k in range(13, 46))
+"""d and ‖μ‖ beyond the published map, for the exponent."""
 
 
 def reproduce(out: Path, seeds: int = 10, quick: bool = False, quiet: bool = False) -> str:
@@ -55,21 +55,22 @@ def reproduce(out: Path, seeds: int = 10, quick: bool = False, quiet: bool = Fal
     theirs = published()
     if quick:
         theirs = thinned(theirs, FEWEST)
-    ours = measured(out, "map", theirs.d.values, theirs.mu.values, seeds, quiet)
+    places = theirs.d.values.tolist(), theirs.mu.values.tolist()
+    ours = summary(out, trainings("map", *places, seeds), quiet)
     parts = [kou2023_tables.compared(theirs, ours)]
     if not quick:
         some = thinned(theirs, FEWER)
         others = {"sum over both patches": thinned(ours, FEWER)}
-        for k, (name, numbers) in enumerate(SETTINGS.items()):
-            d, numbers = some.d.values - numbers.get("less", 0), {k: v for k, v in numbers.items() if k != "less"}
-            others[name] = measured(out, f"setting-{k}", d, some.mu.values, seeds, quiet, numbers)
-        larger = measured(out, "larger", np.array(LARGER["d"]), np.array(LARGER["mu"]), seeds, quiet)
-        parts += [kou2023_tables.settings(some, others), kou2023_tables.exponent_beyond(larger)]
+        for k, (name, (less, numbers)) in enumerate(SETTINGS.items()):
+            places = (some.d.values - less).tolist(), some.mu.values.tolist()
+            others[name] = summary(out, trainings(f"setting-{k}", *places, seeds, numbers), quiet)
+        larger = summary(out, trainings("larger", *LARGER, seeds), quiet)
+        parts += [kou2023_tables.settings(some, others), kou2023_tables.beyond(ours, larger)]
     parts.append(kou2023_tables.notes(ours, quick=quick))
     text = "\n\n".join(parts)
     (out / "kou2023.md").write_text(text + "\n", encoding="utf-8")
-    pair = theirs.test_error, ours.test_error.mean("seed")
-    plot.save(kou2023_picture.drawn(*pair, ours.attrs["digest"]), out / "kou2023.png")
+    figure = kou2023_picture.drawn(theirs.test_error, ours.test_error, ours.attrs["digest"])
+    plot.save(figure, out / "kou2023.png")
     return f"{text}\n\n{out / 'kou2023.png'}"
 
 
@@ -87,46 +88,32 @@ def thinned(table: xr.Dataset, every: int) -> xr.Dataset:
     return table.isel(d=slice(None, None, every), mu=slice(None, None, every))
 
 
-def measured(
-    out: Path, name: str, d: np.ndarray, mu: np.ndarray, seeds: int, quiet: bool, numbers: Mapping[str, float] = BOTH
-) -> xr.Dataset:
-    """Trainings at every (d, μ).
-
-    Args:
-        out: the experiment's folder.
-        name: of the sweep, and of its folder there.
-        d: rows.
-        mu: columns.
-        seeds: trainings a cell.
-        quiet: no progress.
-        numbers: those of `BOTH` that are otherwise.
-
-    Returns:
-        `test_error` [d, mu, seed]; `loss` and `deviation` [d, mu], mean and standard deviation over seeds of the
-        training loss.
-    """
-    spec = SweepSpec(
+def trainings(
+    name: str, d: Sequence[float], mu: Sequence[float], seeds: int, numbers: Mapping[str, float] = BOTH
+) -> SweepSpec:
+    """The sweep over d and ‖μ‖ with these numbers of a lane in place of those of `BOTH`."""
+    return SweepSpec(
         name=name, seeds=seeds, problem={"import": LANE, "version": VERSION},
-        axes={"d": d.tolist(), "mu": mu.tolist()}, fixed={**BOTH, **numbers}, static={"coordinates": int(d.max())},
+        axes={"d": list(d), "mu": list(mu)}, fixed={**BOTH, **numbers}, static={"coordinates": int(max(d))},
     )  # fmt: skip
 
+
+def summary(out: Path, spec: SweepSpec, quiet: bool) -> xr.Dataset:
+    """[d, mu] means over seeds of `test_error` and `loss`, and their standard deviations, `…_deviation`."""
+
     def measure() -> dict[str, np.ndarray]:
-        found = run_sweep(spec, out / name, quiet=quiet)
-        loss = found.loss.astype(float)
+        found = run_sweep(spec, out / spec.name, quiet=quiet).transpose("d", "mu", "seed")
+        error, loss = found.wrong / TEST_SIZE, found.loss.astype(float)
         return {
-            "wrong": found.wrong.transpose("d", "mu", "seed").values.astype(np.uint16),
+            "wrong": found.wrong.sum("seed").values.astype(np.uint32),
+            "test_error_deviation": error.std("seed", ddof=1).values.astype(np.float16),
             "loss": loss.mean("seed").values.astype(np.float32),
-            "deviation": loss.std("seed", ddof=1).values.astype(np.float32),
+            "loss_deviation": loss.std("seed", ddof=1).values.astype(np.float16),
         }
 
     arrays = kept(out, spec, VERSION, measure)
-    dims = ("d", "mu")
-    return xr.Dataset(
-        {
-            "test_error": ((*dims, "seed"), arrays["wrong"] / TEST_SIZE),
-            "loss": (dims, arrays["loss"].astype(float)),
-            "deviation": (dims, arrays["deviation"].astype(float)),
-        },
-        {"d": d, "mu": mu, "seed": list(spec.seeds)},
-        {"digest": digest_of(lane.digest for _, lane in cells(spec))},
-    )
+    arrays["test_error"] = arrays.pop("wrong") / (TEST_SIZE * len(spec.seeds))
+    coords = {name: list(values) for name, values in spec.axes.items()}
+    digest = digest_of(lane.digest for _, lane in cells(spec))
+    values = {name: (("d", "mu"), array.astype(float)) for name, array in arrays.items()}
+    return xr.Dataset(values, coords, {"digest": digest, "seeds": len(spec.seeds)})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
 
 from adam_vs_gd.experiments.kou2023_agreement import CROSSED, THEORY, Line, level_line
 from adam_vs_gd.plot.marks import OUTLINE
@@ -55,6 +56,7 @@ def drawn(theirs: xr.DataArray, ours: xr.DataArray, digest: str) -> Picture:
 def coloured(place: Axes, table: xr.DataArray, colours: str, norm: Normalize) -> Any:
     """The cells of a panel."""
     mesh = place.pcolormesh(table.mu.values, table.d.values, table.values, cmap=colours, norm=norm, rasterized=True)
+    place.xaxis.set_major_locator(MaxNLocator(5))
     place.set_xlabel(r"signal $\|\mu\|$")
     return mesh
 

@@ -10,9 +10,7 @@ import xarray as xr
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.kou2023_agreement import CROSSED, THEORY, Agreement, Interval, Line, agreement, level_line
 from adam_vs_gd.experiments.kou2023_training import ETA, FLIPPED, STEPS, TEST_SIZE, WIDTH, N
-from adam_vs_gd.results.power_law import fit_exponent
 from adam_vs_gd.results.statistics import student
-from adam_vs_gd.results.transition import boundary
 
 REPETITIONS = 10  # behind each published number
 RARE = 0.01  # the probability below which differences are not put down to chance
@@ -26,7 +24,7 @@ REPRODUCED, IN_PART, NOT = "reproduced", "reproduced in part", "not reproduced"
 
 def compared(theirs: xr.Dataset, ours: xr.Dataset) -> str:
     """The table paper / theirs / ours / verdict."""
-    mean = ours.test_error.mean("seed")
+    mean = ours.test_error
     errors, losses = (held(theirs, ours, name) for name in ("test_error", "loss"))
     lines = [level_line(table) for table in (theirs.test_error, mean)]
     strong, none = (
@@ -37,7 +35,7 @@ def compared(theirs: xr.Dataset, ours: xr.Dataset) -> str:
         ["what", "paper", "theirs", "ours", "verdict"],
         ["test error, mean of the map", "-", f"{theirs.test_error.mean().item():.4f}", f"{mean.mean().item():.4f}",
          f"{of_errors(errors)}: ours − theirs {errors.bias}"],
-        [f"test error, {mean.size} cells", "-", f"means of {REPETITIONS}", f"means of {ours.sizes['seed']}",
+        [f"test error, {mean.size} cells", "-", f"means of {REPETITIONS}", f"means of {ours.attrs['seeds']}",
          f"{100 * errors.within:.1f} % of them {near}; correlation {errors.correlation:.4f}; block means differ with "
          f"p = {errors.probability:.2g}"],
         ["training loss, mean of the map", "near 0", *(f"{table.loss.mean().item():.3g}" for table in (theirs, ours)),
@@ -54,10 +52,8 @@ def compared(theirs: xr.Dataset, ours: xr.Dataset) -> str:
 
 def held(theirs: xr.Dataset, ours: xr.Dataset, name: str) -> Agreement:
     """Our `test_error` or `loss` against theirs."""
-    mean, deviation = ours.loss, ours.deviation
-    if name == "test_error":
-        mean, deviation = ours.test_error.mean("seed"), ours.test_error.std("seed", ddof=1)
-    return agreement(theirs[name].values, mean.values, deviation.values, REPETITIONS, ours.sizes["seed"])
+    mean, deviation = ours[name].values, ours[f"{name}_deviation"].values
+    return agreement(theirs[name].values, mean, deviation, REPETITIONS, ours.attrs["seeds"])
 
 
 def over_cells(table: xr.DataArray) -> Interval:
@@ -110,18 +106,14 @@ def settings(theirs: xr.Dataset, ours: Mapping[str, xr.Dataset]) -> str:
     return f"## The setting\n\n{head}\n\n{markdown.table(rows)}"
 
 
-def exponent_beyond(larger: xr.Dataset) -> str:
-    """The exponent of d beyond the published map."""
-    edge = boundary(larger[["test_error"]], x="mu", y="d", level=CROSSED, value="test_error", direction="falling")
-    law = fit_exponent(edge).squeeze()
-    kappa = Interval(*(float(law[name]) for name in ("exponent", "low", "high")))
-    at = ", ".join(
-        f"{Interval(*(float(row[name]) for name in ('mu', 'low', 'high')))} at d = {int(row.d)}"
-        for _, row in edge.squeeze().groupby("d")
-    )
-    said = "holds" if kappa.holds(THEORY) else "excludes"
+def beyond(ours: xr.Dataset, larger: xr.Dataset) -> str:
+    """The exponent of d beyond the published map, beside that of the map."""
+    inside, line = (level_line(table.test_error) for table in (ours, larger))
+    d, both = larger.d.values, zip(("1/4", "that of the map"), (THEORY, inside.exponent.value), strict=True)
+    said = " and ".join(f"{'holds' if line.exponent.holds(value) else 'excludes'} {name}" for name, value in both)
     return (
-        f"## Beyond the map\n\nThe test error falls through {CROSSED:g} at ‖μ‖ = {at}: κ = {kappa}, which {said} 1/4."
+        f"## Beyond the map\n\nThe same trainings at {len(d)} values of d from {d[0]:g} to {d[-1]:g} have the level "
+        f"{CROSSED:g} at ‖μ‖ ∝ d^κ with κ = {line.exponent}, which {said}, {inside.exponent.value:.3f}."
     )
 
 
@@ -130,9 +122,9 @@ def notes(ours: xr.Dataset, *, quick: bool) -> str:
     said = [
         f"Trained: n = {N}, m = {WIDTH} filters a class, with biases, the activations of both patches summed; gradient "
         f"descent, η = {ETA:g}, {STEPS} steps, from PyTorch's default start. Labels are flipped with probability "
-        f"{FLIPPED:g}, those of the {TEST_SIZE:,} test examples too. {ours.sizes['seed']} seeds a cell, "
-        f"{ours.test_error.size:,} trainings, every one with noise of its own, as theirs; their cells are means of "
-        f"{REPETITIONS}.",
+        f"{FLIPPED:g}, those of the {TEST_SIZE:,} test examples too. {ours.attrs['seeds']} seeds a cell, "
+        f"{ours.test_error.size * ours.attrs['seeds']:,} trainings, each with noise of its own, as theirs; their cells "
+        f"are means of {REPETITIONS}.",
         "Intervals are 95 %: Student's of means over cells, order statistics' of medians, of κ by the residuals of the "
         "rows. Standard errors, of both, are by the variance of our trainings, averaged over 5 × 5 cells; p is of "
         "means of 5 × 5 blocks at least as far apart, if both maps were drawn alike. The theorem is for large d, and "
