@@ -38,9 +38,9 @@ class Agreement(NamedTuple):
     Attributes:
         bias: mean of ours minus theirs, over cells.
         ratio: median of ours/theirs, over cells.
-        within: share of the cells that differ by at most two standard errors of the difference.
+        within: share of the cells that differ by at most two standard errors of the difference; NaN for one seed.
         expected: that share if both were drawn alike, by the normal distribution.
-        probability: of block means at least as far from 0 as these, if both were drawn alike.
+        probability: of block means at least as far from 0 as these, if both were drawn alike; NaN for one seed.
         correlation: of the cells.
     """
 
@@ -72,7 +72,7 @@ def agreement(theirs: np.ndarray, ours: np.ndarray, deviation: np.ndarray, repet
     return Agreement(
         Interval(float(mean), float(low), float(high)),
         median((ours / theirs).ravel()),
-        float(np.mean(np.abs(difference) <= NEAR * np.sqrt(variance))),
+        float(np.mean(difference**2 <= NEAR**2 * variance)) if np.isfinite(variance).all() else np.nan,
         float(stats.norm.cdf(NEAR) - stats.norm.cdf(-NEAR)),
         float(stats.chi2.sf(squares, BLOCKS**2)),
         float(np.corrcoef(theirs.ravel(), ours.ravel())[0, 1]),

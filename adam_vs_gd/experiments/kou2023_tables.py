@@ -14,10 +14,7 @@ from adam_vs_gd.results.statistics import student
 
 REPETITIONS = 10  # behind each published number
 RARE = 0.01  # the probability below which differences are not put down to chance
-SLIGHT = {
-    "test_error": 0.01,
-    "loss": 0.1,
-}  # differences of a rate, and of a ratio from 1, that leave the map what it is
+SLIGHT, SLIGHT_RATIO = 0.01, 0.1  # a difference of errors, and of a ratio from 1, that leaves a map what it is
 STRONG = 8.0  # ‖μ‖ from where the test error is near its least
 REPRODUCED, IN_PART, NOT = "reproduced", "reproduced in part", "not reproduced"
 
@@ -72,14 +69,14 @@ def of_errors(found: Agreement) -> str:
     """Whether no difference is to be seen, or a slight one."""
     if found.bias.holds(0) and found.probability >= RARE:
         return REPRODUCED
-    return IN_PART if abs(found.bias.value) < SLIGHT["test_error"] else NOT
+    return IN_PART if abs(found.bias.value) < SLIGHT else NOT
 
 
 def of_losses(found: Agreement) -> str:
     """The same of losses, by their ratio: means of ten are of heavy tails."""
     if found.ratio.holds(1):
         return REPRODUCED
-    return IN_PART if abs(found.ratio.value - 1) < SLIGHT["loss"] else NOT
+    return IN_PART if abs(found.ratio.value - 1) < SLIGHT_RATIO else NOT
 
 
 def of_lines(theirs: Line, ours: Line) -> str:
@@ -119,11 +116,12 @@ def beyond(ours: xr.Dataset, larger: xr.Dataset) -> str:
 
 def notes(ours: xr.Dataset, *, quick: bool) -> str:
     """What was trained, and how the numbers are to be read."""
+    seeds = ours.attrs["seeds"]
     said = [
         f"Trained: n = {N}, m = {WIDTH} filters a class, with biases, the activations of both patches summed; gradient "
         f"descent, η = {ETA:g}, {STEPS} steps, from PyTorch's default start. Labels are flipped with probability "
-        f"{FLIPPED:g}, those of the {TEST_SIZE:,} test examples too. {ours.attrs['seeds']} seeds a cell, "
-        f"{ours.test_error.size * ours.attrs['seeds']:,} trainings, each with noise of its own, as theirs; their cells "
+        f"{FLIPPED:g}, those of the {TEST_SIZE:,} test examples too. {seeds} seed{'s' * (seeds != 1)} a cell, "
+        f"{ours.test_error.size * seeds:,} trainings, each with noise of its own, as theirs; their cells "
         f"are means of {REPETITIONS}.",
         "Intervals are 95 %: Student's of means over cells, order statistics' of medians, of κ by the residuals of the "
         "rows. Standard errors, of both, are by the variance of our trainings, averaged over 5 × 5 cells; p is of "
