@@ -2,9 +2,9 @@
 
     python benchmarks/batches.py [--plain 3]
 
-32 lanes of two seeds, lane-steps per second. A step is the products of its examples, B times the same, and the update of
-all d rows, whatever B is; every tenth looks at all n besides (W*, t_fit). `update` is the last two, by the speeds at two
-B of a straight line through B = 100 and n: `an example` is its slope, beside that of the full-batch path.
+32 lanes of two seeds, lane-steps per second. A step is the products of its examples and the update of all d rows,
+whatever B is; every tenth looks at all n besides (W*, t_fit). What an example costs is told from a straight line
+through B = 100 and n, beside what it costs in full batch.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def smallest_that_fits(results: xr.Dataset, label: str) -> float:
 
 def rates(results: xr.Dataset, folder: Path) -> str:
     """Which η fits within Table 1's steps, which ends lowest, and the defaults."""
-    rows = [["optimizer", "default eta", "smallest that fits", "least objective at", "objective there", "at the default",
-             "test error at the default"]]  # fmt: skip
+    rows = [["optimizer", "default eta", "smallest that fits", "least objective at", "objective there", "at default",
+             "test error at default"]]  # fmt: skip
     for label in map(str, results.optimizer.values):
         here = results.sel(optimizer=label)
         eta, objective = here.eta.values, np.exp(np.log(here.loss).mean("seed")).values
@@ -154,7 +154,7 @@ def normalization(results: xr.Dataset, folder: Path) -> str:
 
 
 def derived(results: xr.Dataset, power: float) -> float:
-    """s from which an optimizer g/|g|^p memorizes, derived for disjoint supports and stage I; NaN where no s does.
+    """The s from which an optimizer g/|g|^p memorizes, derived for disjoint supports and stage I; NaN if none.
 
     With logits of 1/2 the strongest filter's Λ grows by η((q/4)Λ^{q−1})^{1−p} a step, and the Γ of an example by
     η((q/2n)Γ^{q−1})^{1−p}·sσ_p^{2−p}E|z|^{2−p}. When Γ is 1, what is left of the feature is Λ; the noise stays if that

@@ -9,7 +9,7 @@ from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
-    "metastable", "tang2025",
+    "metastable", "kou2023", "tang2025",
 )  # fmt: skip
 
 A_SWEEP = "folder of a sweep, running or finished, or its s3://bucket/prefix"
@@ -105,11 +105,13 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--out", metavar="FILE.json", type=here, help="write the figures there as well")
     bench.set_defaults(run=commands.run_bench)
 
-    reproduce = known.add_parser("reproduce", help="compute one of the paper's results and set it beside the paper's")
+    reproduce = known.add_parser("reproduce", help="compute one of the paper's results, or another paper's, and set it "
+                                 "beside theirs")  # fmt: skip
     reproduce.add_argument("what", choices=EXPERIMENTS, help="which result")
     reproduce.add_argument("--out", metavar="DIR", type=here, help="folder of the results "
                            "(default: runs/<what>, of other images runs/<what>-<images>)")  # fmt: skip
-    reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5; 2 with --quick)")
+    reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5, of kou2023 the 10 "
+                           "that they have; 2 with --quick)")  # fmt: skip
     reproduce.add_argument("--quick", action="store_true", help="a smaller, faster version: a try, not a reproduction")
     reproduce.add_argument("--data", metavar="IMAGES",
                            help="what figure1 trains on: textures (default), crops of photographs that come with "

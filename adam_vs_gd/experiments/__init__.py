@@ -14,6 +14,7 @@ from adam_vs_gd.experiments import (
     exponents,
     figure1,
     figure2,
+    kou2023,
     lemmas,
     metastable,
     rest,
@@ -36,5 +37,6 @@ EXPERIMENTS: dict[str, Reproduce] = {
     "exponents": exponents.reproduce,
     "rest": rest.reproduce,
     "metastable": metastable.reproduce,
+    "kou2023": kou2023.reproduce,
     "tang2025": tang2025.reproduce,
 }

@@ -5,7 +5,7 @@ Y. Kou, Z. Chen, Y. Chen, Q. Gu, ICML 2023 (arXiv:2303.04145): test errors and t
 file"). Here every cell is trained anew (`kou2023_training`), and held against theirs in standard errors of both.
 
 Their theorem: overfitting is benign where n‖μ‖⁴ ≥ C·dσ_p⁴ and harmful below, so that a level of the test error should
-be at ‖μ‖ ∝ d^{1/4} (as quoted in the task; the paper's text was not at hand).
+be at ‖μ‖ ∝ d^{1/4} (known to us from its abstract; the paper's text was not at hand).
 """
 
 from __future__ import annotations
