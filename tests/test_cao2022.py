@@ -33,7 +33,7 @@ def test_their_network_is_ours_with_its_factor_absorbed(q):
         seeds=1, steps=steps, record=1, data={"n": 8, "d": 31, "s": 30, "sigma_p": 0.3, "alpha": 0.0},
         model={"width": m, "q": q, "sigma_0": sigma_0}, train={"lam": 0.0}, optimizers={"gd": {"eta": eta}},
     )  # fmt: skip
-    w0, xi, y, test = small.draws_of(spec)
+    w0, xi, y, _ = small.draws_of(spec)
     np.testing.assert_array_equal(xi[:, 0], 0)  # off the feature, and
     assert (xi[:, 1:] != 0).all()  # on every other coordinate: N(0, σ_p²(I − μμᵀ/‖μ‖²))
     np.testing.assert_allclose(w0.std() * m ** (1 / q), 0.3, rtol=0.15)

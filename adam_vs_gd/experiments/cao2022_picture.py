@@ -88,11 +88,7 @@ def collapsed(place: Axes, q: int, errors: xr.Dataset, m: int, level: float) -> 
     legend: dict[str, Any] = {}
     for k, n in enumerate(errors.n.values.tolist()):
         x = n * errors.snr.values**q
-        look: dict[str, Any] = {
-            "color": COLOURS[k % len(COLOURS)],
-            "marker": MARKERS[k % len(MARKERS)],
-            "markersize": 3,
-        }
+        look: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
         legend[f"$n = {n}$"] = draw_curve(place, x, errors.sel(n=n), linewidth=0.8, markersize=3, **look)
         if n in (errors.n.values.min(), errors.n.values.max()):
             fine = np.geomspace(x.min(), x.max(), 100)

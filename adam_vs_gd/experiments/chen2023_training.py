@@ -19,9 +19,9 @@ TEST_SIZE = 1000
 def training(hyper: Mapping[str, Any], key: Key) -> dict[str, Array]:
     """One training and its errors.
 
-    The network and both optimizers do not change under rotations, and all weights stay in the span of the feature, the
-    K − 1 = 2m + n(P − 1) initial filters and noise patches. In an orthonormal basis of it these are `coordinates`, whose
-    distribution is known, and a test patch has K − 1 standard normals: nothing of size d is drawn, and d is traced.
+    The network and both optimizers do not change under rotations, and all weights stay in the span of the feature and
+    the K − 1 = 2m + n(P − 1) initial filters and noise patches. In an orthonormal basis of it these are `coordinates`,
+    whose distribution is known, and a test patch has K − 1 standard normals: nothing of size d is drawn, d is traced.
 
     Args:
         hyper: `mu` ‖μ‖ ≥ 0; `d` > 2m + n(P − 1); `sam`, the share of the iterations that are SAM's, with which it
@@ -77,7 +77,7 @@ def patches(y: Array, noise: Array, mu: ArrayLike) -> Array:
 
 
 def output(w: Array, x: Array) -> Array:
-    """[n] F_{+1} − F_{−1}, F_j = (1/m)·Σ_r Σ_p relu(⟨w_{j,r}, x_p⟩), of filters [2, m, K] (−1, +1), patches [n, P, K]."""
+    """[n] F_{+1} − F_{−1}, F_j = (1/m)·Σ_r Σ_p relu(⟨w_{j,r}, x_p⟩), of filters [2, m, K] and patches [n, P, K]."""
     products = jnp.einsum("npk,jrk->njrp", x, w, precision=jax.lax.Precision.HIGHEST)
     outputs = jax.nn.relu(products).sum((-2, -1)) / w.shape[1]
     return outputs[:, 1] - outputs[:, 0]
