@@ -80,7 +80,7 @@ def test_the_estimate_of_one_filter_is_a_closed_form():
     assert (known == 0).mean() == pytest.approx(0.5, abs=0.03)
     assert np.isinf(known).mean() == pytest.approx(0.25, abs=0.03)
     ratio = known[(known > 0) & np.isfinite(known)]
-    assert np.median(ratio) == pytest.approx(1, abs=0.1)  # of two half-normals
+    assert np.median(ratio) == pytest.approx(1, abs=0.2)  # of two half-normals
     errors = cao2022_estimate.foretold_error(np.array([1e-9, 1.0, 1e9]), 2, 3, 1)
     assert errors[0] == pytest.approx(0.5 * (1 - 0.25), abs=0.02)
     assert errors[2] == pytest.approx(0.25, abs=0.02)

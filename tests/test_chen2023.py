@@ -48,9 +48,9 @@ def test_training_in_the_span_is_training_in_d_dimensions(tau):
     basis, _ = np.linalg.qr(rows.T)  # of the span, off the feature
     small = lambda a: np.concatenate([a[..., :1], a[..., 1:] @ basis], -1)  # noqa: E731
     whole = their_training(w, x, y, tau, 30)
-    ours = jnp.asarray(small(w), jnp.float32)
+    ours, step = jnp.asarray(small(w), jnp.float32), jax.jit(training.sam_step)
     for _ in range(30):
-        ours = training.sam_step(ours, jnp.asarray(small(x), jnp.float32), jnp.asarray(y, jnp.float32), ETA, tau)
+        ours = step(ours, jnp.asarray(small(x), jnp.float32), jnp.asarray(y, jnp.float32), ETA, tau)
     np.testing.assert_allclose(ours, small(whole), atol=2e-5)
     assert np.abs(whole - w).max() > 0.1
     unseen = np.concatenate([signal, rng.normal(size=noise.shape) * (np.arange(D) > 0)], 1)
@@ -66,7 +66,7 @@ def test_sam_is_not_gd():
 
 def test_coordinates_are_those_of_normal_vectors():
     """Their Gram matrices have the moments of a Wishart matrix's: mean D·I, variances D(1 + δ_ij)."""
-    rows, dimension, draws = 5, 40.0, 4000
+    rows, dimension, draws = 5, 40.0, 3000
     keys = jax.random.split(jax.random.key(0), draws)
     factor = np.asarray(jax.vmap(lambda key: training.coordinates(key, rows, dimension))(keys), float)
     gram = np.einsum("aik,ajk->aij", factor, factor)
@@ -76,30 +76,26 @@ def test_coordinates_are_those_of_normal_vectors():
     assert (np.triu(factor, 1) == 0).all()
 
 
-def numbers(**given):
-    """Numbers of a short training."""
+@pytest.fixture(scope="module")
+def trained():
+    """A short training with these numbers, compiled once."""
+    sizes = {"n": 10, "m": 4, "patches": 2, "iterations": 60}
+    run = jax.jit(lambda given: training.training({**given, **sizes}, jax.random.key(3)))
     usual = {"mu": 3.0, "d": 500.0, "sam": 0.0, "radius": 0.5, "rate": 100.0, "flips": 0.0, "start": 0.1}
-    return usual | {"n": 10, "m": 4, "patches": 2, "iterations": 60} | given
+    return lambda **given: jax.tree.map(float, run(usual | given))
 
 
-def test_ends_of_a_training():
-    key = jax.random.key(3)
-    learned = training.training(numbers(mu=20.0), key)
-    assert float(learned["test_error"]) == 0
-    nothing = training.training(numbers(mu=0.0), key)
-    assert float(nothing["test_error"]) == pytest.approx(0.5, abs=0.08)
-    assert float(nothing["train_error"]) == 0  # by the noise
-    wrong = training.training(numbers(mu=20.0, flips=1.0), key)  # all labels are: it learns the opposite
-    assert float(wrong["test_error"]) == 1
+def test_ends_of_a_training(trained):
+    assert trained(mu=20.0)["test_error"] == 0
+    nothing = trained(mu=0.0)
+    assert nothing["test_error"] == pytest.approx(0.5, abs=0.08)
+    assert nothing["train_error"] == 0  # by the noise
+    assert trained(mu=20.0, flips=1.0)["test_error"] == 1  # all labels are wrong: it learns the opposite
 
 
-def test_sam_without_iterations_or_without_radius_is_gd():
-    key = jax.random.key(4)
-    gd, none, zero, sam = (
-        jax.tree.map(float, training.training(numbers(**given), key))
-        for given in ({}, {"radius": 5.0}, {"sam": 1.0, "radius": 0.0}, {"sam": 1.0})
-    )
-    assert gd == none == zero
+def test_sam_without_iterations_or_without_radius_is_gd(trained):
+    gd, sam = trained(), trained(sam=1.0)
+    assert gd == trained(radius=5.0) == trained(sam=1.0, radius=0.0)
     assert sam["train_loss"] != pytest.approx(gd["train_loss"], rel=1e-3)
 
 
@@ -117,7 +113,7 @@ def test_the_verdict_is_of_the_intervals():
     assert chen2023.verdict({0.0: steep, 0.5: gd}, fitted).startswith("Not reproduced. ")
 
 
-def test_the_transition_of_a_made_up_law():
+def test_the_transition_of_a_made_up_law(monkeypatch):
     """Errors that fall through 1/4 at ‖μ‖ = d^{1/4}/4."""
     spec = chen2023.spec_of(3, quick=False)
     shape = [len(spec.axes[key]) for key in ("mu", "d", "sam")] + [3]
@@ -129,10 +125,8 @@ def test_the_transition_of_a_made_up_law():
         rest = dict.fromkeys(("train_error", "train_loss"), np.zeros(shape))
         return {"status": np.full(shape, 2), "test_error": full, **rest}
 
-    import unittest.mock
-
-    with unittest.mock.patch.object(chen2023, "kept", lambda *_: measure()):
-        results = chen2023.measured(None, spec, True)
+    monkeypatch.setattr(chen2023, "kept", lambda *_: measure())
+    results = chen2023.measured(None, spec, True)
     found = chen2023.transition(results, 0.5)
     np.testing.assert_allclose(found.mu, d**0.25 / 4, rtol=0.05)
     assert found.exponent[0] == pytest.approx(0.25, abs=0.02)

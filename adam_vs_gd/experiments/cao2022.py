@@ -24,6 +24,7 @@ matters. A class whose feature is not learned errs on half of its test examples.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,8 @@ FINAL = ("status", "test_error", "train_error", "data_loss")
 ETA = 0.3  # of this package's weights
 POWERS: Mapping[int, Power] = {3: Power(0.001, (0.9, 0.15), 6000), 4: Power(0.015, (1.0, 0.25), 8000)}
 POINTS = 16  # values of the SNR
+NARROW, NARROW_N, NARROW_SNR = 3, (40, 100), (0.5, 0.22, 8)  # a power, and its n and SNR where d varies
+NARROW_D = (1001, 16001)
 
 
 def reproduce(out: Path, seeds: int = 10, quick: bool = False, quiet: bool = False) -> str:
@@ -150,6 +153,14 @@ def measured(out: Path, spec: SweepSpec, quiet: bool) -> xr.Dataset:
     results = xr.Dataset({name: (DIMS, values) for name, values in found.items()}, coords, {"digest": digest})
     good = (results.train_error == 0) & (results.data_loss <= FITTED_LOSS)
     return results.assign(test_error=results.test_error.where(good), good=good)
+
+
+def narrow_spec(d: int, seeds: int) -> SweepSpec:
+    """A power's sweep around its transition, at another d: its noise patches overlap more, or less."""
+    whole = spec_of(NARROW, seeds, quick=False)
+    sigma_p = 1 / (np.geomspace(*NARROW_SNR) * np.sqrt(d))
+    data = {**whole.data, "n": NARROW_N, "d": d, "s": d - 1, "sigma_p": sigma_p}
+    return replace(whole, name=f"{whole.name}-d{d}", data=data)
 
 
 class Transition(NamedTuple):

@@ -157,9 +157,9 @@ def report(results: xr.Dataset, edges: Mapping[float, Transition]) -> str:
         markdown.table(rows), "Test errors at the largest d:", errors(results),
         f"SAM throughout leaves wrong labels unfitted ({100 * fitted[1.0]:.1f} % of its trainings are fitted): where "
         "it overfits nothing, it is no case of the claim.", duration(edges),
-        "Quoted in the task, not checked against the paper's text: n = 20, P = 2, m = 10, wrong labels 0.1, d from 1000 "
-        f"to 20000. Ours: σ_p = 1, full batches, {int(results.iterations)} iterations, η = {CHOSEN['rate']:g}/(σ_p²d), "
-        f"τ = {CHOSEN['radius']:g}·m√n/(Pσ_p√d), σ_0 = {CHOSEN['start']:g}/√(3d); F_j has a factor 1/m. "
+        "Quoted in the task, not checked against the paper's text: n = 20, P = 2, m = 10, wrong labels 0.1, d from "
+        f"1000 to 20000. Ours: σ_p = 1, full batches, {int(results.iterations)} iterations, "
+        f"η = {CHOSEN['rate']:g}/(σ_p²d), τ = {CHOSEN['radius']:g}·m√n/(Pσ_p√d), σ_0 = {CHOSEN['start']:g}/√(3d); F_j has a factor 1/m. "
         f"{results.sizes['seed']} seeds, {TEST_SIZE} test examples each.",
     ])  # fmt: skip
 
@@ -169,9 +169,9 @@ def duration(edges: Mapping[float, Transition]) -> str:
     short, long = edges[0.05], edges[0.5]
     by_time = float(np.log(short.mu[-1] / long.mu[-1]) / np.log(0.5 / 0.05))
     return (
-        f"How long SAM lasts: ten times as many of its iterations divide the ‖μ‖ of the transition at the largest d by "
-        f"{short.mu[-1] / long.mu[-1]:.2f}, so that it goes as d^{long.exponent[0]:.2f}·T^{-by_time:.2f}, T being these "
-        f"iterations. T ∝ d^{long.exponent[0] / by_time:.2f} would keep it where it is. The feature needs T ∝ "
+        "How long SAM lasts: ten times as many of its iterations divide the ‖μ‖ of the transition at the largest d by "
+        f"{short.mu[-1] / long.mu[-1]:.2f}, so that it goes as d^{long.exponent[0]:.2f}·T^{-by_time:.2f}, T being "
+        f"these iterations. T ∝ d^{long.exponent[0] / by_time:.2f} would keep it where it is. The feature needs T ∝ "
         "m/(η‖μ‖²) to grow by 1, which is ∝ d here (η ∝ 1/d); our T does not grow with d."
     )
 

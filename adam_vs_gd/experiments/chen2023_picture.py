@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import LogLocator
 
 from adam_vs_gd.experiments.cao2022_picture import edges as edges_of
 from adam_vs_gd.experiments.cao2022_picture import logarithmic
@@ -36,7 +37,7 @@ def drawn(
         for k, mu in enumerate(values.mu.values.tolist())
     ]
     with styled():
-        figure = Picture("chen2023", results.attrs.get("digest", ""), rows, figsize=(PAGE, 2.7), layout="constrained")
+        figure = Picture("chen2023", results.attrs.get("digest", ""), rows, figsize=(PAGE, 2.9), layout="constrained")
         *diagrams, last = figure.subplots(1, len(SHOWN) + 1)
         for place, share in zip(diagrams, SHOWN, strict=True):
             mean = interval.mean[values["sam"].values.tolist().index(share)]
@@ -68,8 +69,9 @@ def drawn(
                 middle = np.exp(np.log(one.mu).mean() - np.log(one.d).mean() / 4)
                 last.plot(one.d, middle * one.d**0.25, color="0.5", linestyle="--", linewidth=0.7, zorder=0)
         logarithmic(last, "x", "y")
-        last.set_ylim(None, last.get_ylim()[1] * 6)
+        last.xaxis.set_major_locator(LogLocator())
         last.set_xlabel("$d$")
         last.set_ylabel(rf"$\|\mu\|$ at test error {level:g}")
-        last.legend(frameon=False, loc="upper left", title="dashed: slope 1/4")
+        last.set_title("dashed: slope 1/4")
+        figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=len(edges), frameon=False)
     return figure
