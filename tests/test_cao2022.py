@@ -124,3 +124,15 @@ def test_what_is_not_fitted_does_not_count(tmp_path, monkeypatch):
     assert int(results.good.sum()) == results.good.size - 2
     assert results.test_error.isnull().sum() == 2
     np.testing.assert_allclose(results.snr * results.sigma_p * np.sqrt(float(results.d)), 1)
+
+
+def test_overlap_says_whether_the_constant_nears_the_estimate():
+    def at(factor):
+        n = np.array(cao2022.NARROW_N)
+        foretold = np.array([cao2022_estimate.middle(int(k), cao2022.NARROW, cao2022.WIDTH, 0.25) for k in n])
+        snr = foretold * factor ** (1 / 3)
+        return Transition(n, snr, 0.9 * snr, 1.1 * snr, (np.nan,) * 3, foretold, np.nan)
+
+    nearer = cao2022.overlap({16001: at(1.1), 1001: at(1.5), 4001: at(1.2)})
+    assert "nears it as d grows: e^0.41 to e^0.10 away" in nearer
+    assert "does NOT near it" in cao2022.overlap({1001: at(1.1), 4001: at(1.2), 16001: at(1.1)})

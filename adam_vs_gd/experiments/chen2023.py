@@ -159,7 +159,8 @@ def report(results: xr.Dataset, edges: Mapping[float, Transition]) -> str:
         "it overfits nothing, it is no case of the claim.", duration(edges),
         "Quoted in the task, not checked against the paper's text: n = 20, P = 2, m = 10, wrong labels 0.1, d from "
         f"1000 to 20000. Ours: σ_p = 1, full batches, {int(results.iterations)} iterations, "
-        f"η = {CHOSEN['rate']:g}/(σ_p²d), τ = {CHOSEN['radius']:g}·m√n/(Pσ_p√d), σ_0 = {CHOSEN['start']:g}/√(3d); F_j has a factor 1/m. "
+        f"η = {CHOSEN['rate']:g}/(σ_p²d), τ = {CHOSEN['radius']:g}·m√n/(Pσ_p√d), "
+        f"σ_0 = {CHOSEN['start']:g}/√(3d); F_j has a factor 1/m. "
         f"{results.sizes['seed']} seeds, {TEST_SIZE} test examples each.",
     ])  # fmt: skip
 
