@@ -34,10 +34,10 @@ D = (1000.0, 2000.0, 4500.0, 9500.0, 20000.0)  # their range, as quoted in the t
 MU = tuple(np.geomspace(0.1, 10, 14).tolist())
 CHOSEN: Mapping[str, float] = {"rate": 100.0, "radius": 0.5, "start": 0.1}  # η·σ_p²d, τ·Pσ_p√d/(m√n), σ_0·√(3d)
 TRIED = (
-    "These were chosen after others had been tried (5 seeds, coarser ‖μ‖, not kept): with η = 0.1 at every d, 100 or "
-    "1000 iterations, GD's transition went about as d^0.3, with σ_0 = 1/√(3d) as with a tenth of it; SAM needed less of "
-    "a signal there too, but at large ‖μ‖ some of its trainings ended with errors of 0.1 and more. The exponents are of "
-    "this η."
+    "These were chosen after others had been tried (5 seeds, coarser ‖μ‖, not kept): with η = 0.1 at every d, "
+    "100 or 1000 iterations, GD's transition went about as d^0.3, with σ_0 = 1/√(3d) as with a tenth of it; "
+    "SAM needed less of a signal there too, but at large ‖μ‖ some of its trainings ended with errors of 0.1 and more. "
+    "The exponents are of this η."
 )
 """What else was looked at before; from a session's notes, no result of this experiment."""
 ITERATIONS = 1000
