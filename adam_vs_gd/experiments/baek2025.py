@@ -82,6 +82,8 @@ def reproduce(out: Path, seeds: int = 10, quick: bool = False, quiet: bool = Fal
     for name, study in STUDIES.items():
         results = run(study, name, out, seeds, QUICK if quick else STEPS, quiet)
         digests.append(results.attrs["digest"])
+        if name == "proxy":  # AdamProxy sees all examples, and is the limit of batches of one
+            results = results.assign_coords(size=1)
         found[name] = compared(results, references(study.static, results.seed.values.tolist()))
     text = report(found, quick=quick)
     (out / "baek2025.md").write_text(text + "\n", encoding="utf-8")
@@ -109,7 +111,7 @@ def told_apart() -> Any:
     for seed in count():
         x = examples(THEIRS, seed)
         w, _ = margins.l2(x)
-        if (x @ w).min() / np.abs(w).max() < APART * margins.linf(x).margin:
+        if (x @ w).min() / np.abs(w).max() < APART * margins.linf(x)[1]:
             yield seed
 
 
@@ -118,15 +120,15 @@ def references(static: Mapping[str, Any], seeds: Sequence[int]) -> xr.Dataset:
     data = [examples(static, seed) for seed in seeds]
     faces = [margins.linf(x) for x in data]
     spreads = [margins.kept_variance(static["n"], size) for size in SIZES]
-    full = [[face.w / np.linalg.norm(face.w) for face in faces]]
+    full = [[w / np.linalg.norm(w) for w, _ in faces]]
     limits = [[margins.batch_proxy(x, spread)[0] for x in data] for spread in spreads[:-1]] + full
     return xr.Dataset(
         {
             "x": (("seed", "example", "coordinate"), data),
             "l2": (("seed", "coordinate"), [margins.l2(x)[0] for x in data]),
             "linf": (("seed", "coordinate"), full[0]),
-            "most": ("seed", [face.margin for face in faces]),
-            "width": ("seed", [face.width for face in faces]),
+            "most": ("seed", [margin for _, margin in faces]),
+            "width": ("seed", [margins.face_width(x, margin) for x, (_, margin) in zip(data, faces, strict=True)]),
             "proxy": (("size", "seed", "coordinate"), np.array(limits)),
         },
         {"seed": list(seeds), "size": SIZES},
@@ -148,16 +150,17 @@ def compared(results: xr.Dataset, at: xr.Dataset) -> xr.Dataset:
     """
     units = results.w.astype(float) / norm(results.w.astype(float))
     w, least = units.isel(look=-1), xr.dot(at.x, units.isel(look=-1), dim="coordinate").min("example")
+    proxy = at.proxy.sel(size=results["size"])  # of the sizes that are there
     along = lambda direction: xr.dot(w, direction, dim="coordinate")  # noqa: E731
     best = xr.dot(at.x, at.l2, dim="coordinate").min("example")
     return xr.Dataset({
-        "l2": along(at.l2), "linf": along(at.linf), "proxy": along(at.proxy.sel(size=results["size"])),
+        "l2": along(at.l2), "linf": along(at.linf), "proxy": along(proxy),
         "before": along(units.isel(look=0)), "margin_l2": least / best,
         "margin_linf": least / abs(w).max("coordinate") / at.most, "w": w, "width": at.width,
         "apart": xr.dot(at.l2, at.linf, dim="coordinate"),
         "best_linf": best / abs(at.l2).max("coordinate") / at.most,
-        "proxy_l2": xr.dot(at.proxy, at.l2, dim="coordinate"),
-        "proxy_linf": xr.dot(at.proxy, at.linf, dim="coordinate"),
+        "proxy_l2": xr.dot(proxy, at.l2, dim="coordinate"),
+        "proxy_linf": xr.dot(proxy, at.linf, dim="coordinate"),
     })  # fmt: skip
 
 
@@ -224,7 +227,7 @@ def claims(found: Mapping[str, xr.Dataset]) -> list[list[str]]:
          f"cosine with the fixed point {limit.text}, at β2 = 0.999 {shown(one.proxy.sel(beta2=0.999)).text}",
          verdict(shown(one.proxy.sel(beta2=0.999)).low >= NEAR)],
         ["batches of 5 of 10", "depart from the full batch (Figure 6, as quoted in a review)",
-         f"cosine with l_inf {shown(five.linf.sel(beta2=0.99)).text}; {gap.text} less than the full batch's",
+         f"β2 = 0.99: cosine with l_inf {shown(five.linf.sel(beta2=0.99)).text}; {gap.text} less than the full batch's",
          verdict(gap.low > 0)],
         ["Signum, β near 1, any batch", "l_inf max-margin (Theorem 5.1)",
          f"β = 0.999: cosine with l_inf {sign.text}; share of γ_inf {sign_margin.text}", verdict(sign.low >= NEAR)],
@@ -254,6 +257,12 @@ def nearer(found: xr.Dataset, name: str) -> str:
     return ", ".join(said)
 
 
+def settled(found: xr.Dataset) -> str:
+    """For each β2 the cosine with the fixed point for β2 → 1, the least over batch sizes."""
+    each = [(value, shown(found.proxy.sel(beta2=value))) for value in found.beta2.values.tolist()]
+    return ", ".join(f"{value:g}: {least.text.partition(' (')[0]}" for value, least in each)
+
+
 def report(found: Mapping[str, xr.Dataset], *, quick: bool) -> str:
     """The tables, and how they came about."""
     adam, rademacher, steps = found["adam"], found["rademacher"], QUICK if quick else STEPS
@@ -281,6 +290,8 @@ def report(found: Mapping[str, xr.Dataset], *, quick: bool) -> str:
         "which the preconditioner is the root mean square of a batch's gradient, P_j = (ḡ_j² + ρ·var_i g_ij)^{1/2} "
         "with ρ = (N − B)/(B(N − 1)): AdamProxy's for B = 1, the sign for B = N. Derived here; `margins.batch_proxy`.",
         markdown.table(between(adam)),
+        f"Cosine with that fixed point by β2, the least mean over batch sizes: {settled(adam)}. The last batch of an "
+        "epoch has what is left, so that batches of 7 are of 7 and 3.",
         "The batch size from which on directions are nearer to l_inf than to l_2 (interval of the difference above 0): "
         f"Adam by β2, {nearer(adam, 'beta2')}; Signum by β, {nearer(found['signum'], 'beta1')}.",
     ]  # fmt: skip

@@ -5,27 +5,11 @@ Examples are rows x_i that are multiplied by their labels, so that w separates t
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.optimize import linprog, nnls
 
 TIGHT = 1e-9  # of the greatest margin, within which the face of its solutions is looked for
 DAMPED, MOST, SETTLED = 0.5, 5000, 1e-12  # of the fixed point's iteration: share of the new, steps, change
-
-
-class Face(NamedTuple):
-    """Solutions of the l_inf problem.
-
-    Attributes:
-        w: [d] the one that is found, ‖w‖_inf = 1.
-        margin: γ_inf = min_i ⟨w, x_i⟩.
-        width: the widest range of a coordinate over all solutions; 0 where there is one only.
-    """
-
-    w: np.ndarray
-    margin: float
-    width: float
 
 
 def l2(x: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -53,18 +37,31 @@ def l2(x: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np
     return w / np.linalg.norm(w), c / c.sum()
 
 
-def linf(x: np.ndarray) -> Face:
-    """The direction of greatest margin min_i ⟨w, x_i⟩/‖w‖_inf, a linear program, and how far it is from unique.
+def linf(x: np.ndarray) -> tuple[np.ndarray, float]:
+    """A direction of greatest margin min_i ⟨w, x_i⟩/‖w‖_inf, by a linear program, and that margin γ_inf.
 
     Args:
         x: [n, d] examples times their labels.
+
+    Returns:
+        w [d] with ‖w‖_inf = 1, which may be one of many (`face_width`), and γ_inf.
     """
-    n, d = x.shape
-    below = np.column_stack([-x, np.ones(n)])  # γ − ⟨w, x_i⟩ <= 0
-    *w, margin = program(np.append(np.zeros(d), -1.0), below, np.zeros(n), d)
-    least = np.full(n, -margin * (1 - TIGHT))
-    ends = [[axis @ program(sign * axis, -x, least, d) for sign in (1, -1)] for axis in np.eye(d)]
-    return Face(np.array(w), float(margin), float(np.ptp(ends, axis=1).max()))
+    below = np.column_stack([-x, np.ones(len(x))])  # γ − ⟨w, x_i⟩ <= 0
+    *w, margin = program(np.append(np.zeros(x.shape[1]), -1.0), below, np.zeros(len(x)), x.shape[1])
+    return np.array(w), float(margin)
+
+
+def face_width(x: np.ndarray, margin: float) -> float:
+    """The widest range of a coordinate over all directions of margin γ_inf; 0 where there is one only.
+
+    Args:
+        x: [n, d] examples times their labels.
+        margin: γ_inf, of which a share of `TIGHT` is given up.
+    """
+    least = np.full(len(x), -margin * (1 - TIGHT))
+    axes = np.eye(x.shape[1])
+    ends = [[axis @ program(sign * axis, -x, least, len(axes)) for sign in (1, -1)] for axis in axes]
+    return float(np.ptp(ends, axis=1).max())
 
 
 def program(cost: np.ndarray, rows: np.ndarray, most: np.ndarray, boxed: int) -> np.ndarray:

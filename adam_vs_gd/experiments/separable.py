@@ -91,7 +91,8 @@ def trained(kind: str, hyper: Mapping[str, Any], key: Key) -> dict[str, Array]:
 
     Args:
         kind: "adam_paper", "signum", "normalized_gd" of `make_optimizer`; or "proxy", AdamProxy.
-        hyper: eta0, decay (a in [0, 1)), beta1, beta2; and static n, d, data, order, size (of a batch), updates (T).
+        hyper: eta0 (so small that no margin falls below −350 on the way), decay (a in [0, 1)), beta1, beta2; and
+            static n, d, data, order, size (of a batch), updates (T).
         key: of a seed, from which data and order are drawn.
 
     Returns:
