@@ -70,10 +70,10 @@ def along(place: Axes, found: xr.Dataset, title: str, *, foretold: bool) -> None
         if foretold:
             line = over(found[f"proxy_{name}"])["mean"]
             place.plot(sizes, line, color=COLOURS[k], linewidth=0.9, linestyle=(0, (4, 2)))
-    if foretold:
-        place.plot([], [], color="0.3", linewidth=0.9, linestyle=(0, (4, 2)), label="foretold")
     place.set(title=title, xlabel="batch $B$", ylabel="cosine", xticks=sizes)
-    place.legend(frameon=False, loc=(0.03, 0.57))
+    if not foretold:  # where there is room for a legend
+        place.plot([], [], color="0.3", linewidth=0.9, linestyle=(0, (4, 2)), label="foretold")
+        place.legend(frameon=False, loc=(0.03, 0.5))
 
 
 def numbers(interval: xr.Dataset, method: str, name: str, axis: str) -> list[dict[str, Any]]:
