@@ -1,16 +1,16 @@
 """Vasudeva, Lee, Sharan and Soltanolkotabi, "The Rich and the Simple" (arXiv 2505.24022): which features neurons learn.
 
 f(x) = Σ_k a_k relu(⟨w_k, x⟩) with fixed a_k = ±1, on clusters N(μ_c, σ²I) in the plane: class −1 at (−s, 0), class +1
-at (1, ω) and (1, −ω), the classes as likely, σ = 1; s = (1 + ω²)^{1/2}, so that the boundary of Bayes' rule goes through
-0, as the paper assumes. With the correlation loss −E[y f(x)] neurons do not see each other, and a neuron's population
+at (1, ω) and (1, −ω), the classes as likely, σ = 1; s = (1 + ω²)^{1/2}, so that the boundary of Bayes' rule goes
+through 0, as the paper assumes. With the correlation loss −E[y f(x)] neurons do not see each other, and a neuron's population
 gradient is, by Stein's identity (derived here; the paper has it as Proposition 2),
 
     −a Σ_c P(c) y_c (μ_c Φ(z_c) + σ φ(z_c) w/‖w‖),  z_c = ⟨w, μ_c⟩/(σ‖w‖).
 
 Theorem 1: by GD all go to a_k·(1, 0). Theorem 2: by signGD those with a_k > 0 go to (1, ±1)/√2, the others to (−1, 0).
 The paper's text was not at hand (its statements are known from notes), so that these clusters, σ and sizes are ours,
-and verdicts are about the theorems only. Not in the paper: what lies between, steps g/|g|^p of each coordinate. Near (1, 0)
-g_2/g_1 ≈ κ·tan θ (`slope`), so that GD (p = 0) leaves it where κ > 1, and for p > 0 a neuron rests at about
+and verdicts are about the theorems only. Not in the paper: what lies between, steps g/|g|^p of each coordinate. Near
+(1, 0) g_2/g_1 ≈ κ·tan θ (`slope`), so that GD (p = 0) leaves it where κ > 1, and for p > 0 a neuron rests at about
 tan θ = κ^{(1−p)/p}, for κ < 1.
 """
 
@@ -149,7 +149,7 @@ def slope(omega: float) -> float:
 
 
 def foretold(omega: float, p: float) -> float:
-    """tan θ at which neurons with a > 0 should rest, to first order, for κ < 1."""
+    """Tan θ at which neurons with a > 0 should rest, to first order, for κ < 1."""
     return 0.0 if p == 0 else slope(omega) ** ((1 - p) / p)
 
 
@@ -195,7 +195,8 @@ def report(found: Mapping[str, xr.Dataset], between: xr.Dataset, *, quick: bool)
          said(*(value >= NEAR for value in simple))],
         ["signGD: neurons", "(1, ±1)/√2 for a > 0, (−1, 0) for a < 0 (Theorem 2)",
          f"least cosine {rich[0]:.4f}, {rich[1]:.4f}", said(*(value >= NEAR for value in rich))],
-        ["Adam, β = (0.9, 0.999)", "richer than GD", f"least cosine with Theorem 2's {by_adam[0]:.4f}, {by_adam[1]:.4f}",
+        ["Adam, β = (0.9, 0.999)", "richer than GD",
+         f"least cosine with Theorem 2's {by_adam[0]:.4f}, {by_adam[1]:.4f}",
          said(*(value >= NEAR for value in by_adam))],
         ["test error: GD's less that of signGD, and of Adam", "GD's is higher, for its clusters (Theorem 3)",
          "; ".join(f"ω = {w:g}: " + ", ".join(
@@ -219,12 +220,12 @@ def report(found: Mapping[str, xr.Dataset], between: xr.Dataset, *, quick: bool)
         *(["**NOT the reproduction: a fortieth of the steps (--quick).**"] if quick else []),
         markdown.table(claims),
         f"{between.sizes['seed']} seeds, 95 % intervals; population gradients of the correlation loss in closed form "
-        f"(derived here), {NEURONS} neurons, η = 0.01, clusters (−(1 + ω²)^(1/2), 0) and (1, ±ω), σ = {SIGMA:g}, ω = 0.5 and 1 unless "
-        "said. The paper's text was not at hand: its clusters, its logistic-loss trainings on samples and its figures "
+        f"(derived here), {NEURONS} neurons, η = 0.01, clusters (−(1 + ω²)^(1/2), 0) and (1, ±ω), σ = {SIGMA:g}, "
+        "ω = 0.5 and 1 unless said. The paper's text was not at hand: its clusters, its logistic-loss trainings on samples and its figures "
         "were not checked; verdicts are about the theorems.",
         "## Test errors", markdown.table(errors_),
         "## What lies between (not in the paper)",
-        "Steps g/|g|^p: median |w_2/w_1| of neurons with a > 0; foretold κ^{(1−p)/p}, to first order, where κ < 1. GD's "
-        "simple direction is stable only where κ < 1, that is for clusters that are not too far apart.",
+        "Steps g/|g|^p: median |w_2/w_1| of neurons with a > 0; foretold κ^{(1−p)/p}, to first order, where κ < 1. "
+        "GD's simple direction is stable only where κ < 1, that is for clusters that are not too far apart.",
         markdown.table(rows),
     ])  # fmt: skip
