@@ -2,7 +2,8 @@
 
 f(x) = Σ_k a_k relu(⟨w_k, x⟩) with fixed a_k = ±1, on clusters N(μ_c, σ²I) in the plane: class −1 at (−s, 0), class +1
 at (1, ω) and (1, −ω), the classes as likely, σ = 1; s = (1 + ω²)^{1/2}, so that the boundary of Bayes' rule goes
-through 0, as the paper assumes. With the correlation loss −E[y f(x)] neurons do not see each other, and a neuron's population
+through 0, as the paper assumes. With the correlation loss −E[y f(x)] neurons do not see each other, and a neuron's
+population
 gradient is, by Stein's identity (derived here; the paper has it as Proposition 2),
 
     −a Σ_c P(c) y_c (μ_c Φ(z_c) + σ φ(z_c) w/‖w‖),  z_c = ⟨w, μ_c⟩/(σ‖w‖).
@@ -221,7 +222,8 @@ def report(found: Mapping[str, xr.Dataset], between: xr.Dataset, *, quick: bool)
         markdown.table(claims),
         f"{between.sizes['seed']} seeds, 95 % intervals; population gradients of the correlation loss in closed form "
         f"(derived here), {NEURONS} neurons, η = 0.01, clusters (−(1 + ω²)^(1/2), 0) and (1, ±ω), σ = {SIGMA:g}, "
-        "ω = 0.5 and 1 unless said. The paper's text was not at hand: its clusters, its logistic-loss trainings on samples and its figures "
+        "ω = 0.5 and 1 unless said. The paper's text was not at hand: its clusters, its logistic-loss "
+        "trainings on samples and its figures "
         "were not checked; verdicts are about the theorems.",
         "## Test errors", markdown.table(errors_),
         "## What lies between (not in the paper)",
