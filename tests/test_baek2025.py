@@ -11,8 +11,8 @@ import xarray as xr
 from scipy.optimize import minimize
 
 import adam_vs_gd as ag
-from adam_vs_gd.experiments import baek2025, margins, separable
-from adam_vs_gd.experiments.separable import CYCLIC, GAUSSIAN, RADEMACHER, REPLACED, SHUFFLED
+from adam_vs_gd.experiments.papers import baek2025, margins, separable
+from adam_vs_gd.experiments.papers.separable import CYCLIC, GAUSSIAN, RADEMACHER, REPLACED, SHUFFLED
 
 drawn = jax.jit(separable.examples, static_argnums=(1, 2, 3))
 dealt_out = jax.jit(separable.batches, static_argnums=(1, 2, 3))

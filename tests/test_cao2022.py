@@ -5,8 +5,8 @@ import pytest
 import small
 
 import adam_vs_gd as ag
-from adam_vs_gd.experiments import cao2022, cao2022_estimate
-from adam_vs_gd.experiments.cao2022 import Transition
+from adam_vs_gd.experiments.papers import cao2022, cao2022_estimate
+from adam_vs_gd.experiments.papers.cao2022 import Transition
 
 
 def their_training(w, mu, xi, y, q, eta, steps):

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adam_vs_gd.experiments import chen2023
-from adam_vs_gd.experiments import chen2023_training as training
-from adam_vs_gd.experiments.chen2023 import Transition
+from adam_vs_gd.experiments.papers import chen2023
+from adam_vs_gd.experiments.papers import chen2023_training as training
+from adam_vs_gd.experiments.papers.chen2023 import Transition
 
 N, M, PATCHES, D, MU, ETA, TAU = 6, 3, 3, 200, 2.0, 0.3, 0.4
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from adam_vs_gd.experiments import kou2023, kou2023_tables
-from adam_vs_gd.experiments import kou2023_agreement as agreement
-from adam_vs_gd.experiments import kou2023_training as training
+from adam_vs_gd.experiments.papers import kou2023, kou2023_tables
+from adam_vs_gd.experiments.papers import kou2023_agreement as agreement
+from adam_vs_gd.experiments.papers import kou2023_training as training
 
 N, M = training.N, training.WIDTH
 

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import adam_vs_gd as ag
-from adam_vs_gd.experiments import tang2025
+from adam_vs_gd.experiments.papers import tang2025
 from adam_vs_gd.problems.learning import table1
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import adam_vs_gd as ag
-from adam_vs_gd.experiments import vasudeva2025 as rich
+from adam_vs_gd.experiments.papers import vasudeva2025 as rich
 
 gradient = jax.jit(rich.gradient)
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED = 0, 1
 
-SEEDS = {"kou2023": 10}
-"""How many seeds an experiment has where it is not 5: as many as are published."""
-
 
 def run_sweep(options: argparse.Namespace) -> int:
     """`adam-vs-gd sweep`."""
@@ -204,7 +201,7 @@ def run_reproduce(options: argparse.Namespace) -> int:
         if getattr(options, name):
             raise SpecError("command line", [f"--{name}: means something only with figure1; leave it out"])
     given = {name: value for name, value in own.items() if value}
-    seeds = options.seeds or (2 if options.quick else SEEDS.get(options.what, 5))
+    seeds = options.seeds or (2 if options.quick else 5)
     of = "" if given.get("data", "textures") == "textures" else f"-{options.data.partition(':')[0]}"
     out = options.out or Path("runs") / f"{options.what}{of}"
     if not own:  # figure1 looks at its images first

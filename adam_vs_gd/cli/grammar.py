@@ -9,7 +9,7 @@ from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
-    "metastable", "kou2023", "tang2025",
+    "metastable", "cao2022", "kou2023", "chen2023", "tang2025", "vasudeva2025", "baek2025",
 )  # fmt: skip
 
 A_SWEEP = "folder of a sweep, running or finished, or its s3://bucket/prefix"
@@ -110,8 +110,7 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument("what", choices=EXPERIMENTS, help="which result")
     reproduce.add_argument("--out", metavar="DIR", type=here, help="folder of the results "
                            "(default: runs/<what>, of other images runs/<what>-<images>)")  # fmt: skip
-    reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5, of kou2023 the 10 "
-                           "that they have; 2 with --quick)")  # fmt: skip
+    reproduce.add_argument("--seeds", metavar="N", type=positive, help="how many seeds (default: 5; 2 with --quick)")
     reproduce.add_argument("--quick", action="store_true", help="a smaller, faster version: a try, not a reproduction")
     reproduce.add_argument("--data", metavar="IMAGES",
                            help="what figure1 trains on: textures (default), crops of photographs that come with "

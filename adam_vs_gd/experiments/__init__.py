@@ -14,15 +14,14 @@ from adam_vs_gd.experiments import (
     exponents,
     figure1,
     figure2,
-    kou2023,
     lemmas,
     metastable,
     rest,
     table1,
-    tang2025,
     theorem41,
     theorem42,
 )
+from adam_vs_gd.experiments.papers import baek2025, cao2022, chen2023, kou2023, tang2025, vasudeva2025
 
 Reproduce: TypeAlias = Callable[..., str]
 
@@ -37,6 +36,10 @@ EXPERIMENTS: dict[str, Reproduce] = {
     "exponents": exponents.reproduce,
     "rest": rest.reproduce,
     "metastable": metastable.reproduce,
+    "cao2022": cao2022.reproduce,
     "kou2023": kou2023.reproduce,
+    "chen2023": chen2023.reproduce,
     "tang2025": tang2025.reproduce,
+    "vasudeva2025": vasudeva2025.reproduce,
+    "baek2025": baek2025.reproduce,
 }

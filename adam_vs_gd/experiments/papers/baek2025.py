@@ -18,8 +18,9 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd import plot
-from adam_vs_gd.experiments import baek2025_picture, margins, markdown, separable
-from adam_vs_gd.experiments.separable import CYCLIC, GAUSSIAN, RADEMACHER, REPLACED, SHUFFLED
+from adam_vs_gd.experiments import markdown
+from adam_vs_gd.experiments.papers import baek2025_picture, margins, separable
+from adam_vs_gd.experiments.papers.separable import CYCLIC, GAUSSIAN, RADEMACHER, REPLACED, SHUFFLED
 from adam_vs_gd.experiments.summary import over
 from adam_vs_gd.problems.function.sweep_function import sweep_function
 from adam_vs_gd.randomness import seed_key

@@ -1,12 +1,12 @@
 """When SAM generalizes and SGD does not: Chen, Zhang, Kou, Chen, Hsieh and Gu, arXiv 2310.07269 (NeurIPS 2023).
 
 Two-layer ReLU CNN, patches y·μ and ξ ~ N(0, σ_p²(I − μμᵀ/‖μ‖²)); a share of the training labels is wrong. The claim,
-as quoted in the task: SGD overfits benignly only where ‖μ‖ ≳ σ_p d^{1/4} (at fixed n), while SAM does from a smaller
+as we remember it: SGD overfits benignly only where ‖μ‖ ≳ σ_p d^{1/4} (at fixed n), while SAM does from a smaller
 ‖μ‖ on; in the theorem (as we remember it) from one that does not grow with d, if τ = Θ(m√B/(Pσ_p√d)), SAM comes first,
 and SGD after it until the training loss is small. SAM's perturbation turns off filters that would memorize noise.
 
 The paper's text was not at hand. n = 20, P = 2, m = 10, wrong labels with probability 0.1 and d from 1000 to 20000 are
-as quoted in the task; σ_p = 1, full batches (B = n), balanced true labels and `CHOSEN` are ours.
+from memory; σ_p = 1, full batches (B = n), balanced true labels and `CHOSEN` are ours.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ import xarray as xr
 
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
-from adam_vs_gd.experiments import chen2023_picture, markdown
-from adam_vs_gd.experiments.chen2023_training import TEST_SIZE
+from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.kept import kept
+from adam_vs_gd.experiments.papers import chen2023_picture
+from adam_vs_gd.experiments.papers.chen2023_training import TEST_SIZE
 from adam_vs_gd.results.power_law import fit_exponent
 from adam_vs_gd.results.statistics import error_interval, wilson
 from adam_vs_gd.results.transition import boundary
 from adam_vs_gd.spec.cells import cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
-THEIRS: Mapping[str, int | float] = {"n": 20, "m": 10, "patches": 2, "flips": 0.1}  # as quoted in the task
-D = (1000.0, 2000.0, 4500.0, 9500.0, 20000.0)  # their range, as quoted in the task
+THEIRS: Mapping[str, int | float] = {"n": 20, "m": 10, "patches": 2, "flips": 0.1}  # from memory, not checked
+D = (1000.0, 2000.0, 4500.0, 9500.0, 20000.0)  # their range, from memory
 MU = tuple(np.geomspace(0.1, 10, 14).tolist())
 CHOSEN: Mapping[str, float] = {"rate": 100.0, "radius": 0.5, "start": 0.1}  # η·σ_p²d, τ·Pσ_p√d/(m√n), σ_0·√(3d)
 TRIED = (
@@ -77,7 +78,7 @@ def spec_of(seeds: int, *, quick: bool) -> SweepSpec:
     sizes = {key: THEIRS[key] for key in ("n", "m", "patches")}
     return SweepSpec(
         name="chen2023", seeds=min(seeds, 2) if quick else seeds,
-        problem={"import": "adam_vs_gd.experiments.chen2023_training:training"},
+        problem={"import": "adam_vs_gd.experiments.papers.chen2023_training:training", "version": VERSION},
         axes={"mu": MU[some], "d": D[some], "sam": list(METHODS)}, fixed={**CHOSEN, "flips": THEIRS["flips"]},
         static={**sizes, "iterations": ITERATIONS // (5 if quick else 1)},
     )  # fmt: skip
@@ -164,7 +165,7 @@ def report(results: xr.Dataset, edges: Mapping[float, Transition]) -> str:
         markdown.table(rows), "Test errors at the largest d:", errors(results),
         f"SAM throughout leaves wrong labels unfitted ({100 * fitted[1.0]:.1f} % of its trainings are fitted): where "
         "it overfits nothing, it is no case of the claim.", duration(edges),
-        "Quoted in the task, not checked against the paper's text: n = 20, P = 2, m = 10, wrong labels 0.1, d from "
+        "From memory, not checked against the paper's text: n = 20, P = 2, m = 10, wrong labels 0.1, d from "
         f"1000 to 20000. Ours: σ_p = 1, full batches, {int(results.iterations)} iterations, "
         f"η = {CHOSEN['rate']:g}/(σ_p²d), τ = {CHOSEN['radius']:g}·m√n/(Pσ_p√d), "
         f"σ_0 = {CHOSEN['start']:g}/√(3d); F_j has a factor 1/m. "

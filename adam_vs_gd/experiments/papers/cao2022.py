@@ -33,9 +33,10 @@ import xarray as xr
 
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
-from adam_vs_gd.experiments import cao2022_picture, markdown
-from adam_vs_gd.experiments.cao2022_estimate import middle
+from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.kept import kept
+from adam_vs_gd.experiments.papers import cao2022_picture
+from adam_vs_gd.experiments.papers.cao2022_estimate import middle
 from adam_vs_gd.problems.learning.loss import FITTED_LOSS
 from adam_vs_gd.results.power_law import fit_exponent
 from adam_vs_gd.results.statistics import over_seeds, wilson

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import LogLocator, NullLocator
 
-from adam_vs_gd.experiments.cao2022_estimate import foretold_error
+from adam_vs_gd.experiments.papers.cao2022_estimate import foretold_error
 from adam_vs_gd.plot.lines import MARKERS, draw_curve
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import COLOURS, OVERLAYS, PAGE, SEQUENTIAL, styled
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-    from adam_vs_gd.experiments.cao2022 import Transition
+    from adam_vs_gd.experiments.papers.cao2022 import Transition
 
 THEORY, ESTIMATE = "theorems' slope $-1/q$", "estimate for finite $m$, $n$"
 

@@ -8,8 +8,16 @@ import numpy as np
 import xarray as xr
 
 from adam_vs_gd.experiments import markdown
-from adam_vs_gd.experiments.kou2023_agreement import CROSSED, THEORY, Agreement, Interval, Line, agreement, level_line
-from adam_vs_gd.experiments.kou2023_training import ETA, FLIPPED, STEPS, TEST_SIZE, WIDTH, N
+from adam_vs_gd.experiments.papers.kou2023_agreement import (
+    CROSSED,
+    THEORY,
+    Agreement,
+    Interval,
+    Line,
+    agreement,
+    level_line,
+)
+from adam_vs_gd.experiments.papers.kou2023_training import ETA, FLIPPED, STEPS, TEST_SIZE, WIDTH, N
 from adam_vs_gd.results.statistics import student
 
 REPETITIONS = 10  # behind each published number

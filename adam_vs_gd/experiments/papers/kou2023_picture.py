@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
-from adam_vs_gd.experiments.kou2023_agreement import CROSSED, THEORY, Line, level_line
+from adam_vs_gd.experiments.papers.kou2023_agreement import CROSSED, THEORY, Line, level_line
 from adam_vs_gd.plot.marks import OUTLINE
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import DASHES, DIVERGING, OVERLAYS, PAGE, SEQUENTIAL, styled

@@ -19,15 +19,15 @@ import xarray as xr
 
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
-from adam_vs_gd.experiments import kou2023_picture, kou2023_tables
 from adam_vs_gd.experiments.kept import kept
-from adam_vs_gd.experiments.kou2023_training import TEST_SIZE
+from adam_vs_gd.experiments.papers import kou2023_picture, kou2023_tables
+from adam_vs_gd.experiments.papers.kou2023_training import TEST_SIZE
 from adam_vs_gd.spec.cells import cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 VERSION = 1  # of the training, and of what is kept of it
 BOTH: Mapping[str, float] = {"patch": 1.0, "bias": 1.0}  # patches, summed, and biases
-LANE = "adam_vs_gd.experiments.kou2023_training:lane"
+LANE = "adam_vs_gd.experiments.papers.kou2023_training:lane"
 D = range(100, 1100, 10)  # rows of the published tables, as the code has them
 MU = np.arange(100) / 10  # columns
 FEWER, FEWEST = 5, 10  # every fifth row and column for other settings, every tenth for a try
@@ -76,7 +76,7 @@ def reproduce(out: Path, seeds: int = 10, quick: bool = False, quiet: bool = Fal
 
 def published() -> xr.Dataset:
     """[d, mu] `test_error` and `loss` as published, means of ten trainings; the loss to three digits."""
-    with resources.files("adam_vs_gd.experiments").joinpath("kou2023_published.npz").open("rb") as file:
+    with resources.files("adam_vs_gd.experiments.papers").joinpath("kou2023_published.npz").open("rb") as file:
         arrays = np.load(file)
         error, loss = arrays["test_error"] / 1e4, arrays["loss"] / 1e3
     dims = ("d", "mu")

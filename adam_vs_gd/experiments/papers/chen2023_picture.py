@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import LogLocator
 
-from adam_vs_gd.experiments.cao2022_picture import edges as edges_of
-from adam_vs_gd.experiments.cao2022_picture import logarithmic
+from adam_vs_gd.experiments.papers.cao2022_picture import edges as edges_of
+from adam_vs_gd.experiments.papers.cao2022_picture import logarithmic
 from adam_vs_gd.plot.lines import MARKERS
 from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import COLOURS, OVERLAYS, PAGE, SEQUENTIAL, styled
@@ -18,7 +18,7 @@ from adam_vs_gd.results.statistics import student
 if TYPE_CHECKING:
     import xarray as xr
 
-    from adam_vs_gd.experiments.chen2023 import Transition
+    from adam_vs_gd.experiments.papers.chen2023 import Transition
 
 SHOWN = (0.0, 0.5, 1.0)  # of the methods, those that have a diagram
 
