@@ -46,6 +46,8 @@ PATTERNS = [
     r"test_problem.py::test_a_model_added_by_the_recipe",
     r"test_theory.py::test_disjoint_probability_is_the_samplers",
     r"test_bench.py::test_the_engine_and_a_plain.*gd",
+    r"test_(tang2025.py::test_adam_learns|baek2025.py::test_(verdicts|data_are)|kou2023.py::test_(a_summary|what_is_drawn))",
+    r"test_(cao2022.py::test_their_network.*3|chen2023.py::test_(ends|coordinates)|vasudeva2025.py::test_what_gd)",
     # the GPU's kernels: one of each here
     r"test_cuda.py::test_sweeps.*\[(?!adam\])",
     r"test_cuda.py::test_(segments.*adam|a_lane_is.*gd|roots|a_coordinate|kernels_are_tried|lanes_come)",

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from scipy import stats
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import markdown, metastable_picture
+from adam_vs_gd.experiments.summary import Estimate
 from adam_vs_gd.problems.two_patch.theory.scales import Point, recovery
 from adam_vs_gd.results.statistics import LEVEL
 from adam_vs_gd.spec.cells import digest_of
@@ -52,17 +53,6 @@ GONE = 1e-3  # a feature that is below this at the end does not return
 NUMBERS = ("eta", "n", "s", "sigma_p", "alpha", "lam")
 RETURNED, KEPT, OPEN = "returned", "kept", "open"
 DRAWS = 400  # of the bootstrap
-
-
-class Interval(NamedTuple):
-    """A number and its 95 % interval, over resampled pairs of a study and a seed."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
 def reproduce(out: Path, seeds: int = 3, quick: bool = False, quiet: bool = False) -> str:
@@ -163,7 +153,7 @@ def exponents(found: pd.DataFrame) -> np.ndarray:
     return np.linalg.lstsq(design, np.log(known.lifetime.to_numpy()), rcond=None)[0][1:]
 
 
-def resampled(found: pd.DataFrame, statistic: Any) -> list[Interval]:
+def resampled(found: pd.DataFrame, statistic: Any) -> list[Estimate]:
     """A statistic's numbers with their intervals: pairs of study and seed are drawn again, as lanes share noise."""
     groups = [group for _, group in found.groupby(["study", "seed"])]
     generator = np.random.default_rng(0)
@@ -172,7 +162,7 @@ def resampled(found: pd.DataFrame, statistic: Any) -> list[Interval]:
         for _ in range(DRAWS)
     ]
     ends = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return [Interval(*map(float, triple)) for triple in zip(np.atleast_1d(statistic(found)), *ends, strict=True)]
+    return [Estimate(*map(float, triple)) for triple in zip(np.atleast_1d(statistic(found)), *ends, strict=True)]
 
 
 def parted(found: pd.DataFrame) -> str:
@@ -224,7 +214,7 @@ def report(found: pd.DataFrame, *, quick: bool) -> str:
         f"for x, {by_a} for A.",
         f"- Lifetime of what returned: η^{law[0]}, λ^{law[1]}, x^{law[2]}.",
         f"- From the numbers alone, before any training (`theory.recovery` ≥ 1, disjoint supports): {foretold(here)}.",
-        "Intervals (95 %) are over resampled pairs of a study and a seed: over what was varied rather than over noise, "
+        "Estimates (95 %) are over resampled pairs of a study and a seed: over what was varied rather than over noise, "
         "of which the studies share some.",
     ]
     return "\n\n".join(lines)

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import xarray as xr
 
 from adam_vs_gd.results.statistics import Interval, labelled, student
+
+
+class Estimate(NamedTuple):
+    """A number and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+    def holds(self, value: float) -> bool:
+        """Whether a value is within the interval."""
+        return self.low <= value <= self.high
 
 
 def over(values: xr.DataArray) -> xr.Dataset:

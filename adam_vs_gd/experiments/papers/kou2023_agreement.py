@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy import ndimage, stats
 
+from adam_vs_gd.experiments.summary import Estimate
 from adam_vs_gd.results.statistics import LEVEL, student
 
 BLOCKS = 5  # along either axis, in which differences are averaged
@@ -15,21 +16,6 @@ WINDOW = 5  # cells along either axis whose variances are averaged
 NEAR = 2  # standard errors
 CROSSED = 0.2  # of the test error: their second heatmap says where it is above this
 THEORY = 0.25  # κ of ‖μ‖ ∝ d^κ where n‖μ‖⁴ is a multiple of dσ_p⁴
-
-
-class Interval(NamedTuple):
-    """A number and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-    def holds(self, value: float) -> bool:
-        """Whether a value is within the interval."""
-        return self.low <= value <= self.high
 
 
 class Agreement(NamedTuple):
@@ -44,8 +30,8 @@ class Agreement(NamedTuple):
         correlation: of the cells.
     """
 
-    bias: Interval
-    ratio: Interval
+    bias: Estimate
+    ratio: Estimate
     within: float
     expected: float
     probability: float
@@ -70,7 +56,7 @@ def agreement(theirs: np.ndarray, ours: np.ndarray, deviation: np.ndarray, repet
     mean, low, high, _ = student(difference.ravel())
     squares = sum(np.sum(part) ** 2 / np.sum(of) for part, of in zip(blocks(difference), blocks(variance), strict=True))
     return Agreement(
-        Interval(float(mean), float(low), float(high)),
+        Estimate(float(mean), float(low), float(high)),
         median((ours / theirs).ravel()),
         float(np.mean(difference**2 <= NEAR**2 * variance)) if np.isfinite(variance).all() else np.nan,
         float(stats.norm.cdf(NEAR) - stats.norm.cdf(-NEAR)),
@@ -84,11 +70,11 @@ def blocks(table: np.ndarray) -> list[np.ndarray]:
     return [part for rows in np.array_split(table, BLOCKS) for part in np.array_split(rows, BLOCKS, axis=1)]
 
 
-def median(values: np.ndarray) -> Interval:
+def median(values: np.ndarray) -> Estimate:
     """The median, and the order statistics that enclose it whatever the values' distribution."""
     ordered = np.sort(values)
     first = max(int(stats.binom.ppf((1 - LEVEL) / 2, len(ordered), 0.5)) - 1, 0)
-    return Interval(float(np.median(ordered)), float(ordered[first]), float(ordered[-1 - first]))
+    return Estimate(float(np.median(ordered)), float(ordered[first]), float(ordered[-1 - first]))
 
 
 class Line(NamedTuple):
@@ -104,7 +90,7 @@ class Line(NamedTuple):
     """
 
     at: np.ndarray
-    exponent: Interval
+    exponent: Estimate
     prefactor: float
     rms: float
     given: float
@@ -130,7 +116,7 @@ def level_line(table: xr.DataArray, level: float = CROSSED, theory: float = THEO
     rest = y - theory * x
     return Line(
         at,
-        Interval(float(fit.slope), float(fit.slope - half), float(fit.slope + half)),
+        Estimate(float(fit.slope), float(fit.slope - half), float(fit.slope + half)),
         float(np.exp(fit.intercept)),
         float(np.sqrt(np.mean((y - fit.intercept - fit.slope * x) ** 2))),
         float(np.exp(rest.mean())),

@@ -12,12 +12,12 @@ from adam_vs_gd.experiments.papers.kou2023_agreement import (
     CROSSED,
     THEORY,
     Agreement,
-    Interval,
     Line,
     agreement,
     level_line,
 )
 from adam_vs_gd.experiments.papers.kou2023_training import ETA, FLIPPED, STEPS, TEST_SIZE, WIDTH, N
+from adam_vs_gd.experiments.summary import Estimate
 from adam_vs_gd.results.statistics import student
 
 REPETITIONS = 10  # behind each published number
@@ -61,13 +61,13 @@ def held(theirs: xr.Dataset, ours: xr.Dataset, name: str) -> Agreement:
     return agreement(theirs[name].values, mean, deviation, REPETITIONS, ours.attrs["seeds"])
 
 
-def over_cells(table: xr.DataArray) -> Interval:
+def over_cells(table: xr.DataArray) -> Estimate:
     """The mean over cells, which are independent."""
     mean, low, high, _ = student(table.values.ravel())
-    return Interval(float(mean), float(low), float(high))
+    return Estimate(float(mean), float(low), float(high))
 
 
-def alike(one: Interval, other: Interval) -> str:
+def alike(one: Estimate, other: Estimate) -> str:
     """Whether intervals of two means leave room for no difference."""
     half = np.hypot((one.high - one.low) / 2, (other.high - other.low) / 2)
     return REPRODUCED if abs(one.value - other.value) <= half else NOT
@@ -131,7 +131,7 @@ def notes(ours: xr.Dataset, *, quick: bool) -> str:
         f"{FLIPPED:g}, those of the {TEST_SIZE:,} test examples too. {seeds} seed{'s' * (seeds != 1)} a cell, "
         f"{ours.test_error.size * seeds:,} trainings, each with noise of its own, as theirs; their cells "
         f"are means of {REPETITIONS}.",
-        "Intervals are 95 %: Student's of means over cells, order statistics' of medians, of κ by the residuals of the "
+        "Estimates are 95 %: Student's of means over cells, order statistics' of medians, of κ by the residuals of the "
         "rows. Standard errors, of both, are by the variance of our trainings, averaged over 5 × 5 cells; p is of "
         "means of 5 × 5 blocks at least as far apart, if both maps were drawn alike. The theorem is for large d, and "
         "leaves constants open: an exponent of one level at these d is not its claim.",
