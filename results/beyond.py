@@ -1,4 +1,4 @@
-"""Pictures and numbers of the sweeps beyond the paper: rates, and the maps of optimizers. `draw.py` runs it."""
+"""Pictures and numbers of the sweeps beyond the paper: rates, and the way from GD to Adam. `draw.py` runs it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,55 +68,12 @@ def numbers_of(results: xr.Dataset, labels: Sequence[str]) -> list[dict[str, obj
     return rows
 
 
-def optimizers(results: xr.Dataset, folder: Path) -> str:
-    """Where each optimizer begins to memorize, along α, and how many of its lanes are at rest."""
-    return mapped(results, folder, "s", "alpha")
-
-
-def optimizers_by_load(results: xr.Dataset, folder: Path) -> str:
-    """The same along d, at fixed s: the load n·s/d."""
-    load = results.n * results.s / results.d
-    said = ", ".join(f"{value:.3g}" for value in np.sort(load.values))
-    return f"n·s/d: {said}\n\n{mapped(results, folder, 's', 'd')}"
-
-
-def mapped(results: xr.Dataset, folder: Path, x: str, y: str) -> str:
-    """The diagram of all optimizers, where errors rise through 1/2 along x, and the law of that along y."""
-    picture = ag.plot.phase_diagram(results, y, x)
-    ag.plot.save(picture, folder / f"{picture.name}.png")
-    edge = ag.boundary(results, x, y, direction="rising")
-    values = edge[y].values
-    rows = [
-        [
-            "optimizer",
-            "fitted",
-            "at rest",
-            *(f"{x} at {y} = {value:g}" for value in values),
-            "law",
-            "test error below 1/100, above 9/10",
-        ]
-    ]
-    for label in map(str, results.optimizer.values):
-        here, curve = results.sel(optimizer=label), edge.sel(optimizer=label)
-        fitted = here.test_error.values[(here.status >= CODES["fitted"]).values]
-        counts = [f"{fitted.size}/{here.status.size}", str(int((here.status == CODES["converged"]).sum()))]
-        rows.append([label, *counts, *(crossing(curve, x, value, y) for value in values), exponent(curve, y),
-                     f"{(fitted < 0.01).mean():.2f}, {(fitted > 0.9).mean():.2f}"])  # fmt: skip
-    return f"```\n{columns(rows)}\n```"
-
-
 def crossing(curve: xr.Dataset, x: str, value: float, y: str) -> str:
     """Where a row crosses the level, with its interval."""
     here = curve.sel({y: value})
     if not np.isfinite(here[x]):
         return "-"
     return f"{float(here[x]):.3g} [{float(here.low):.3g}, {float(here.high):.3g}]"
-
-
-def exponent(curve: xr.Dataset, y: str) -> str:
-    """The power law of a boundary."""
-    fit = ag.fit_exponent(curve.sel({y: curve[y] > 0}))
-    return "-" if np.isnan(fit.exponent) else f"{float(fit.exponent):.2f} [{float(fit.low):.2f}, {float(fit.high):.2f}]"
 
 
 def along_power(results: xr.Dataset) -> xr.Dataset:
@@ -144,7 +101,7 @@ def normalization(results: xr.Dataset, folder: Path) -> str:
         ag.plot.Overlay("derived", line, p),
     ]
     picture = ag.plot.phase_diagram(along, "s", "power", overlays=overlays)
-    ag.plot.save(picture, folder / f"{picture.name}.png")
+    ag.plot.save(picture, folder / f"{folder.name}.png")
     rows = [["p", "s measured [95 %]", "s derived"]]
     rows += [
         [f"{power:g}", crossing(edge, "s", power, "power"), f"{derived(along, power):.3g}"]
@@ -195,15 +152,14 @@ def reached(start: float, time: float, e: float) -> float:
 
 def memory(results: xr.Dataset, folder: Path) -> str:
     """Where memorizing begins along β2, with momentum and without."""
-    picture = ag.plot.phase_diagram(results, "s", "beta2", optimizer=list(map(str, results.optimizer.values)))
-    ag.plot.save(picture, folder / f"{picture.name}.png")
     edge = ag.boundary(results, "s", "beta2", direction="rising")
-    rows = [["beta2", *map(str, results.optimizer.values)]]
+    labels = list(map(str, results.optimizer.values))
+    about = {"long_name": "memory of the second moment", "symbol": r"$1/(1-\beta_2)$"}
+    steps = ("memory", 1 / (1 - results.beta2.values), about)
+    along = results.rename(beta2="memory").assign_coords(memory=steps)
+    ag.plot.save(ag.plot.phase_diagram(along, "s", "memory", optimizer=labels), folder / f"{folder.name}.png")
+    rows = [["beta2", *labels]]
     for value in edge.beta2.values:
-        rows.append(
-            [
-                f"{value:g}",
-                *(crossing(edge.sel(optimizer=label), "s", value, "beta2") for label in edge.optimizer.values),
-            ]
-        )
+        places = (crossing(edge.sel(optimizer=label), "s", value, "beta2") for label in labels)
+        rows.append([f"{value:g}", *places])
     return f"```\n{columns(rows)}\n```"

@@ -7,6 +7,7 @@ longer axis or more seeds ask for.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import beyond
 import numpy as np
 import xarray as xr
 from scipy.optimize import least_squares
@@ -41,6 +42,9 @@ def main() -> None:
         picture = ag.plot.suitable(results)
         ag.plot.save(picture, folder / f"{picture.name}.png")
         parts.append(f"## {folder.name}\n\n{to_rest(results, cuts)}")
+    for draw in (beyond.rates, beyond.normalization, beyond.memory):
+        folder = HERE / draw.__name__.replace("_", "-")
+        parts.append(f"## {folder.name}\n\n{draw(ag.load_results(folder), folder)}")
     NUMBERS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
