@@ -222,15 +222,40 @@ def test_train_knows_every_optimizer_and_its_numbers():
         np.testing.assert_allclose(results.sel(optimizer=name).weight_norm, training.final["weight_norm"], rtol=1e-5)
 
 
-def test_decay_apart_from_the_gradient_is_no_rest():
-    """AdamW comes to rest where W is its direction over −λ, which is no stationary point of the objective."""
+def test_numbers_of_a_schedule_may_be_traced_in_train_and_eta_is_the_optimizers():
+    keys = {"n": 10, "d": 30, "s": 3, "width": 2, "steps": 20, "test_size": 20}
+    final = lambda **numbers: ag.train(1, **keys, **numbers).final["weight_norm"]  # noqa: E731
+    both = jax.jit(jax.vmap(lambda c, w: final(optimizer="lion", eta=1e-2, cosine=c, warmup=w)))
+    shares, warmups = jnp.array([0.0, 0.7]), jnp.array([0.0, 5.0])
+    alone = [final(optimizer="lion", eta=1e-2), final(optimizer="lion", eta=1e-2, cosine=0.7, warmup=5)]
+    np.testing.assert_allclose(both(shares, warmups), alone, rtol=1e-5)
+    for name in ("adagrad", "gd"):
+        assert final(optimizer=name) == final(optimizer=name, eta=table1.KINDS[name]["eta"])
+
+
+@pytest.mark.parametrize(("name", "eta"), [("adamw", 2e-3), ("sam", 0.1)])
+def test_what_is_no_stationary_point_is_no_rest(name, eta):
+    """AdamW rests where W is its direction over −λ, SAM where the gradient of other weights balances the decay."""
     spec = small.spec(
         seeds=[3], steps=3000, record=1, train={"lam": 1e-3, "until": "rest"}, data={"sigma_p": 0.3},
-        optimizers={"adamw": {"eta": 2e-3}},
+        optimizers={name: {"eta": eta}},
     )  # fmt: skip
     results = ag.run_sweep(spec, quiet=True).isel(seed=0, optimizer=0)
     assert np.isnan(results.rest_ratio)
     assert int(results.rest_step) == -1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"drop": 0.1}, r"optimizers\.lion\.drop = 0\.1: does nothing without drop_every"),
+        ({"drop_every": 50}, r"optimizers\.lion\.drop_every = 50: does nothing without drop, the factor"),
+        ({"warmup": [5, 100]}, r"optimizers\.lion\.warmup = 100: must be below steps = 100"),
+    ],
+)
+def test_a_schedule_that_does_nothing_is_refused(numbers, said):
+    with pytest.raises(ag.SpecError, match=said):
+        small.spec(steps=100, optimizers={"lion": numbers})
 
 
 def test_sharpness_is_what_sam_minds():

@@ -65,12 +65,13 @@ def made(spec):
 def by_hand(static, hyper, drawn, shared, clean):
     """(x, y) of a set, an example after the other."""
     at, d = dict(zip(static.own, hyper.own, strict=True)), static.d
-    xs, ys = [], []
+    xs, ys, turn = [], [], {1.0: 0, -1.0: 0}
     for i in range(len(drawn.wrong)):
         true = 1.0 if np.floor((i + 1) * at["balance"] + 0.75) > np.floor(i * at["balance"] + 0.75) else -1.0
         y = -true if not clean and "label_noise" in at and drawn.wrong[i] < at["label_noise"] else true
         if static.sampler == "features":
-            v = shared.features[i // 2 % len(shared.features)]
+            v = shared.features[turn[true] % len(shared.features)]
+            turn[true] += 1
             v = v * 0 if not clean and drawn.bare[i] < at["pure_noise"] else v
             patches = [at["feature_size"] * true * v]
             for p in range(static.option("patches") - 1):
@@ -102,6 +103,18 @@ def test_examples_are_those_made_by_hand(sampler, words):
         x, y = by_hand(static, hyper, drawn, draws.shared, clean)
         np.testing.assert_allclose(found.x, x, rtol=1e-12, atol=1e-14)
         np.testing.assert_array_equal(found.y, y)
+
+
+@given(
+    share=st.sampled_from([0.1, 1 / 6, 0.25, 0.3, 0.5, 0.75, 0.9]), features=st.integers(1, 5), first=st.integers(0, 60)
+)
+def test_every_feature_has_its_share_of_every_class(share, features, first):
+    i = first + np.arange(240)
+    y = np.asarray(samplers.labels(240, first, share))
+    turn = np.asarray(samplers.of_class(i, y, share)) % features
+    for label in (-1, 1):
+        counts = np.bincount(turn[y == label], minlength=features)
+        assert np.ptp(counts) <= 1
 
 
 def test_every_key_belongs_to_a_sampler_that_there_is():
@@ -255,6 +268,10 @@ def test_batches_take_examples_of_any_data():
             r"s = 3: means nothing to the two_layer_cnn model and the sampler mixture",
         ),
         ({"sampler": "mixtures"}, r'data\.sampler = "mixtures": did you mean mixture'),
+        (
+            {"sampler": "features", "balance": 0.01},
+            r"data\.balance = 0.01: must leave an example of each class",
+        ),
         ({"sampler": "features", "balance": 1.0}, r"data\.balance = 1.0: must be a finite number > 0 and < 1"),
         ({"sampler": "mixture", "direction": "rotated"}, r'data\.direction = "rotated": must be "axis" or "random"'),
         ({"sampler": "features", "features": 40, "d": 40, "s": 2}, r"data\.features = 40"),

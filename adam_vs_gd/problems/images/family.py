@@ -9,7 +9,15 @@ from adam_vs_gd.problem import Family, Kernel, Maker
 from adam_vs_gd.problems.images import variables, ways
 from adam_vs_gd.problems.images.lane import Hyper, Static
 from adam_vs_gd.problems.images.numbers import DATA, IMAGE_SETS, MODEL, check_images, fit, set_of
-from adam_vs_gd.problems.learning.numbers import OPTIMIZERS, STATUSES, TOP, TRAIN, own_numbers
+from adam_vs_gd.problems.learning.numbers import (
+    OPTIMIZERS,
+    STATUSES,
+    TOP,
+    TRAIN,
+    check_schedules,
+    off_default,
+    own_numbers,
+)
 from adam_vs_gd.problems.learning.variables import FOLLOWED
 from adam_vs_gd.problems.two_patch import family as two_patch
 from adam_vs_gd.problems.two_patch.family import check_batch
@@ -25,13 +33,14 @@ SIZES = ("steps", "n", "width", "test_size", "batch_size")
 def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
     """What must hold between keys, for every combination of the axes."""
     check_batch(tables, "", mistakes)
+    check_schedules(tables, mistakes)
     check_images(tables["data"], mistakes)
 
 
 def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hyper]:
     """The shapes and the numbers of a lane."""
     kind = spec.optimizers[label]["kind"]
-    own = own_numbers(kind, at)
+    own = own_numbers(kind, off_default(at))
     static = Static(
         optimizer=kind,
         images=set_of(spec.data["images"]),

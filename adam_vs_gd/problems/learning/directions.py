@@ -1,7 +1,7 @@
 """Directions: what turns a gradient into the direction of a step, before −η scales it.
 
 Optax's transformations where optax has them; those here are what it lacks, or has with another ε. Every number may be
-traced. A gradient of 0 that has always been 0 gives a direction of 0, whatever ε is.
+traced. A gradient of 0 that has always been 0 gives a direction of 0 where ε > 0.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def scale_by_muon(beta1: ArrayLike) -> optax.GradientTransformation:
     inner = optax.contrib.scale_by_muon(beta=beta1, weight_dimension_numbers=dimensions)
 
     def as_matrices(tree: Params) -> Params:
-        return jax.tree.map(lambda w: w.reshape(-1, w.shape[-1]), tree)
+        return jax.tree.map(lambda w: w.reshape(-1, w.shape[-1] if w.ndim else 1), tree)
 
     def init(params: Params) -> optax.OptState:
         return inner.init(as_matrices(params))

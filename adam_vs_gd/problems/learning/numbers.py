@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from adam_vs_gd.problem import DIVERGED, PENDING, Number, Outcome, Section, Variants
 from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.problems.learning.table1 import KINDS, SCHEDULE, SWITCHES
+from adam_vs_gd.spec.plain import typed
+from adam_vs_gd.spec.values import values
 
 INT_MAX = 2**31 - 1
 PRECISIONS = ("float32", "float64")
@@ -51,15 +53,39 @@ SWITCHING = Variants("optimizers", {**ALL_NUMBERS, **SWITCH}, {**KINDS, **SWITCH
 """`OPTIMIZERS`, and those that switch from one to another."""
 
 
-def own_numbers(kind: str, at: Mapping[str, Any]) -> tuple[str, ...]:
-    """Which of `OWN_NUMBERS` a lane of ours has: its optimizer's, and a schedule's that are not at their defaults."""
+def own_numbers(kind: str, scheduled: Collection[str]) -> tuple[str, ...]:
+    """Which of `OWN_NUMBERS` a lane of ours has: its optimizer's, and those of a schedule that it is said to have."""
     of_kind = {**KINDS, **SWITCHES}.get(kind)
     if of_kind is None:
         return ()
-    return tuple(
-        key for key in OWN_NUMBERS
-        if key in of_kind or (key in SCHEDULE and at.get(key) not in (None, SCHEDULE[key]))
-    )  # fmt: skip
+    return tuple(key for key in OWN_NUMBERS if key in of_kind or key in scheduled)
+
+
+def off_default(at: Mapping[str, Any]) -> list[str]:
+    """The numbers of a schedule that are not at their defaults."""
+    return [key for key, default in SCHEDULE.items() if at.get(key) not in (None, default)]
+
+
+def check_schedules(tables: Mapping[str, Any], mistakes: list[str]) -> None:
+    """Whether numbers of a schedule do what they are given for, at every value of theirs."""
+    lengths = values(tables.get("steps"))
+    for label, table in (tables.get("optimizers") or {}).items():
+        found = {key: values(table.get(key)) for key in SCHEDULE}
+        drops = [value != SCHEDULE["drop"] for value in found["drop"]]
+        for key, other, given in (
+            ("drop", "drop_every", any(drops) and not any(found["drop_every"])),
+            ("drop_every", "drop", any(found["drop_every"]) and not any(drops)),
+        ):
+            if given:
+                mistakes.append(
+                    f"optimizers.{label}.{key} = {typed(found[key][0])}: does nothing without {other}, the "
+                    f"{OWN_NUMBERS[other].long_name}; give both, or leave it out"
+                )
+        if lengths and found["warmup"] and max(found["warmup"]) >= min(lengths):
+            mistakes.append(
+                f"optimizers.{label}.warmup = {typed(max(found['warmup']))}: must be below steps = {min(lengths)}, or "
+                "the learning rate never gets to eta"
+            )
 
 
 LINEAR_RULES = frozenset({"gd", "momentum", "nesterov"})

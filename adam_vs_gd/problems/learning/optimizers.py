@@ -173,7 +173,7 @@ class Rule(NamedTuple):
         transformation: numbers of the lane -> an optax transformation of the data loss's gradient, λ's term included.
         norm: in which the gradient at W* is measured: 1 for ‖·‖_1, 2 for ‖·‖_F.
         compensated: whether steps are added with compensation.
-        decoupled: whether λ's term is no part of the gradient, so that a rest is no stationary point of the objective.
+        decoupled: whether λ's term is no part of the gradient.
         ascend: (numbers, weights, their gradient) -> the weights whose gradient a step takes; None for those of its
             iterate.
     """
@@ -183,6 +183,11 @@ class Rule(NamedTuple):
     compensated: bool = False
     decoupled: bool = False
     ascend: Callable[[Any, Params, Params], Params] | None = None
+
+    @property
+    def stationary(self) -> bool:
+        """Whether a rest is a stationary point of L: not with decoupled decay, nor by gradients of other weights."""
+        return not self.decoupled and self.ascend is None
 
 
 def up_the_hill(rho: ArrayLike, params: Params, grads: Params) -> Params:

@@ -28,7 +28,7 @@ def rest_from(static: Static, own: Own = BUILT_IN) -> Rest | None:
     if static.until != REST:
         return None
     known = not own.model and ways.by_products(static)
-    return rest_of(filters(static) * static.d if known else 0, stationary=not own.rule(static).decoupled)
+    return rest_of(filters(static) * static.d if known else 0, stationary=own.rule(static).stationary)
 
 
 def power_of(static: Static) -> int:

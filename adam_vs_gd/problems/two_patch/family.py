@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from adam_vs_gd.problem import Family, Followed, Kernel, Maker, Number, Section
-from adam_vs_gd.problems.learning.numbers import STATUSES, SWITCHING, TOP, TRAIN, own_numbers
+from adam_vs_gd.problems.learning.numbers import (
+    STATUSES,
+    SWITCHING,
+    TOP,
+    TRAIN,
+    check_schedules,
+    off_default,
+    own_numbers,
+)
 from adam_vs_gd.problems.learning.variables import FOLLOWED
 from adam_vs_gd.problems.two_patch import reading, variables, ways
 from adam_vs_gd.problems.two_patch.lane import Hyper, Static
@@ -40,6 +48,7 @@ def check(tables: Mapping[str, Any], mistakes: list[str]) -> None:
     n, d, s = (values(data.get(key)) for key in ("n", "d", "s"))
     check_sampler(data, mistakes)
     check_power(tables["model"], mistakes)
+    check_schedules(tables, mistakes)
     if d and s and max(s) > min(d) - 1:
         at = f" at data.d = {min(d)}" if len(d) > 1 else ""
         mistakes.append(f"data.s = {typed(max(s))}: must be in 1 .. d-1 = {min(d) - 1}{at}")
@@ -73,6 +82,12 @@ def check_sampler(data: Mapping[str, Any], mistakes: list[str]) -> None:
         mistakes.append(
             f"data.features = {typed(max(features))}: must be in 1 .. d-s = {min(d) - max(s)}, since noise is on other "
             "coordinates than features; lower it or data.s, or raise data.d"
+        )
+    n, balance = values(data.get("n")), values(data.get("balance"))
+    if n and balance and min(n) * min(*balance, 1 - max(balance)) < 1:
+        mistakes.append(
+            f"data.balance = {typed(balance[0] if len(balance) == 1 else balance)}: must leave an example of each "
+            f"class among n = {min(n)}: in 1/n .. 1 - 1/n"
         )
     if data.get("direction") == "rotated" and data.get("sampler") != "features":
         mistakes.append(
@@ -124,7 +139,7 @@ def lane(spec: SweepSpec, label: str, at: Mapping[str, Any]) -> tuple[Static, Hy
     kind = spec.optimizers[label]["kind"]
     own = own_part(spec, label, at)
     sampler = sampler_of(spec.data)
-    mine = own_numbers(kind, at) + (SAMPLERS[sampler].numbers if sampler else ())
+    mine = own_numbers(kind, off_default(at)) + (SAMPLERS[sampler].numbers if sampler else ())
     own |= {"own": mine + own.get("own", ()), "sampler": sampler}
     own["options"] = options(spec.data, spec.model, at) + own.get("options", ())
     sizes = {"width": 1, "q": 1} | {key: at[key] for key in SIZES if at[key] is not None}
@@ -184,15 +199,24 @@ def attributes(spec: SweepSpec) -> dict[str, str]:
 
 def facts(results: xr.Dataset) -> list[tuple[str, str]]:
     """What the lanes were trained on."""
-    words = {"supports": "Supports of the noise", "sampler": "Sampler", "direction": "Direction of the feature"}
+    words = {
+        "supports": "Supports of the noise", "sampler": "Sampler", "direction": "Direction of the feature",
+        "position": "Place of the feature", "activation": "Activation", "bias": "Biases",
+        "second_layer": "Second layer",
+    }  # fmt: skip
     return [(word, results.attrs[key]) for key, word in words.items() if key in results.attrs]
 
 
 def brief(results: xr.Dataset) -> str:
     """What the lanes were trained on, in a word or two."""
+    said = [results.attrs["activation"]] if "activation" in results.attrs else []
+    layers = {"bias": "biases", "second_layer": "second layer"}
+    said += [f"{results.attrs[key]} {word}" for key, word in layers.items() if key in results.attrs]
     if "sampler" in results.attrs:
-        return " ".join(results.attrs[key] for key in ("sampler", "direction") if key in results.attrs)
-    return f"{results.attrs['supports']} supports" if "supports" in results.attrs else ""
+        said.append(" ".join(results.attrs[key] for key in ("sampler", "direction") if key in results.attrs))
+    elif "supports" in results.attrs:
+        said.append(f"{results.attrs['supports']} supports")
+    return ", ".join(said)
 
 
 def read(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:

@@ -229,7 +229,7 @@ def train(
     key: Key | ArrayLike,
     *,
     optimizer: str = "adam",
-    eta: ArrayLike = table1.ETA_ADAM,
+    eta: ArrayLike | None = None,
     lam: ArrayLike = table1.LAM,
     beta1: ArrayLike | None = None,
     beta2: ArrayLike | None = None,
@@ -259,7 +259,7 @@ def train(
     Args:
         key: a JAX key, or a seed as in a spec; may be traced.
         optimizer: "gd", "signgd", "adam", "adam_paper", "momentum", or another of `optimizers.RULES`.
-        eta: η > 0. The default is Table 1's for Adam; GD's is 0.02, momentum's 0.002.
+        eta: η > 0, by default the optimizer's, as a spec has it.
         lam: λ >= 0.
         beta1: β1 in [0, 1), by default the optimizer's, as
         beta2: β2 in [0, 1), and
@@ -269,7 +269,8 @@ def train(
         sigma_p: σ_p > 0.
         sigma_0: σ_0 > 0.
         supports: "independent" or "disjoint".
-        model: "two_layer_cnn" or "linear" (to which width and q mean nothing).
+        model: a name as in a spec: "two_layer_cnn", "three_layer_cnn", or "linear" or "patchwise_linear", to which
+            width and q mean nothing. Other data and activations are a sweep's.
         width: m, filters per class.
         q: power of the activation, >= 2.
         n: training examples, even.
@@ -301,11 +302,12 @@ def train(
         ranks = most if isinstance(s, jax.core.Tracer) else int(s)  # type: ignore[arg-type]
     moments = {"beta1": beta1, "beta2": beta2, "eps": eps}
     known = {key: getattr(table1, key.upper()) for key in moments} | numbers_of(optimizer, numbers, **moments)
-    own = own_numbers(optimizer, known)
+    own = own_numbers(optimizer, numbers)
     static = Static(optimizer, model, supports, "", steps, n, d, width, q, test_size, batch_size or 0, own=own)
     problem, network, rule = two_patch(static, ranks), make_model(model, width, q), rule_for(static)
     dtype = jnp.result_type(float)
-    known |= {"alpha": alpha, "s": s, "sigma_p": sigma_p, "sigma_0": sigma_0, "lam": lam, "eta": eta}
+    known |= {"alpha": alpha, "s": s, "sigma_p": sigma_p, "sigma_0": sigma_0, "lam": lam}
+    known["eta"] = {**table1.KINDS, **table1.SWITCHES}[optimizer]["eta"] if eta is None else eta
     named = {key: value for key, value in known.items() if key in Hyper._fields}
     whole = Hyper(**named, own=tuple(known[key] for key in own))
     hyper = jax.tree.map(lambda value: jnp.asarray(value, dtype), whole)

@@ -75,8 +75,18 @@ def number(static: Static, hyper: Hyper, name: str) -> Any:
 def labels(count: int, first: ArrayLike, share: ArrayLike) -> Array:
     """[count] labels from number `first` on, of which a share is +1, as evenly as can be; `balanced_labels` at ½."""
     i = first + jnp.arange(count)
-    there = lambda i: jnp.floor(i * jnp.asarray(share) + 0.75)  # noqa: E731  # so that a whole number is never just missed
-    return 2.0 * (there(i + 1) > there(i)) - 1.0
+    return 2.0 * (positives(i + 1, share) > positives(i, share)) - 1.0
+
+
+def positives(i: Array, share: ArrayLike) -> Array:
+    """How many of the first i examples are +1."""
+    return jnp.floor(i * jnp.asarray(share) + 0.75)  # so that a whole number is never just missed
+
+
+def of_class(i: Array, y: Array, share: ArrayLike) -> Array:
+    """How many examples before number i have its label y."""
+    before = positives(i, share)
+    return jnp.where(y > 0, before, i - before).astype(jnp.int32)
 
 
 def orthonormal(unit: Array) -> Array:
@@ -163,14 +173,15 @@ def uniform(key: Key, count: int) -> Array:
 def make_features(
     drawn: FeatureDraws, shared: Directions, first: ArrayLike, static: Static, hyper: Hyper, clean: bool
 ) -> Featured:
-    """Example i: one patch y·‖μ‖·v_k, k = ⌊i/2⌋ mod K, and P − 1 of noise, the first of them with −α·y·v_k."""
+    """Example i: one patch y·‖μ‖·v_k, features in turn within a class, and P − 1 of noise, the first with −α·y·v_k."""
     count, others, ranks = drawn.noise.unit.shape
     at = lambda name: number(static, hyper, name)  # noqa: E731
     i = first + jnp.arange(count)
     true = labels(count, first, at("balance"))
     y = true if clean else jnp.where(drawn.wrong < at("label_noise"), -true, true)
     bare = jnp.zeros(count, bool) if clean else drawn.bare < at("pure_noise")
-    signal = jnp.where(bare, 0, true)[:, None] * shared.features[(i // 2) % len(shared.features)]
+    turn = of_class(i, true, at("balance")) % len(shared.features)
+    signal = jnp.where(bare, 0, true)[:, None] * shared.features[turn]
 
     values = jnp.where(jnp.arange(ranks) < hyper.s, hyper.sigma_p * drawn.noise.unit, 0)
     example, patch = jnp.arange(count)[:, None, None], jnp.arange(others)[:, None]
@@ -183,8 +194,8 @@ def make_features(
         x = jax.vmap(jnp.roll, (0, 0, None))(x, where, 0)
     features = shared.features
     if shared.rotation is not None:
-        turn = lambda a: jnp.einsum("...d,de->...e", a, shared.rotation, precision=jax.lax.Precision.HIGHEST)  # noqa: E731
-        x, noise, features = turn(x), turn(noise), turn(features)
+        rotated = lambda a: jnp.einsum("...d,de->...e", a, shared.rotation, precision=jax.lax.Precision.HIGHEST)  # noqa: E731
+        x, noise, features = rotated(x), rotated(noise), rotated(features)
     return Featured(x, y, features, noise)
 
 
