@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,6 +29,7 @@ from adam_vs_gd.experiments.papers.vasudeva2025_samples import (
     DONE,
     END,
     FALL,
+    beside_bayes,
     claims_on_samples,
     conclusion,
     moments,
@@ -42,6 +44,7 @@ from adam_vs_gd.experiments.papers.vasudeva2025_training import (
     bayes_error,
     foretold,
     slope,
+    taken,
 )
 from adam_vs_gd.experiments.summary import over
 from adam_vs_gd.spec.cells import cells, digest_of
@@ -75,8 +78,8 @@ def reproduce(out: Path, seeds: int = 5, quick: bool = False, quiet: bool = Fals
     between = run("power", {"omega": OMEGAS, "power": POWERS})
     on_samples = run("sampled", {"omega": OMEGAS[1:4:2] if quick else OMEGAS, "sigma": SIGMAS})
     excess = between.test_error - xr.DataArray([bayes_error(omega, 1.0) for omega in OMEGAS], {"omega": OMEGAS})
-    at = moments(on_samples)
-    text = report(found, between, excess, on_samples, at, quick=quick)
+    at = beside_bayes(on_samples)
+    text = report(found, between, excess, at, quick=quick)
     (out / "vasudeva2025.md").write_text(text + "\n", encoding="utf-8")
     digest = digest_of([between.digest, on_samples.digest])
     plot.save(vasudeva2025_picture.drawn(excess, at, digest), out / "vasudeva2025.png")
@@ -96,21 +99,33 @@ def spec_of(name: str, seeds: int, axes: Mapping[str, list[float]], *, quick: bo
 
 
 def measured(out: Path, spec: SweepSpec, quiet: bool) -> xr.Dataset:
-    """What lanes return along the axes, optimizers, seeds and moments, labelled; kept in single precision."""
+    """What lanes return, or `moments` of trainings on samples, labelled; kept in single precision."""
     methods = {"method": list(METHODS)} if "method" in spec.static else {}
     coords = {axis: list(values) for axis, values in spec.axes.items()} | methods | {"seed": list(spec.seeds)}
 
     def final() -> dict[str, np.ndarray]:
         found = run_sweep(spec, None, quiet=quiet)
-        names = [str(name) for name in found.data_vars if set(coords) <= set(found[name].dims)]
-        return {name: found[name].transpose(*coords, ...).values.astype(np.float32) for name in names}
+        names = [str(name) for name in found.data_vars if set(coords) <= set(found[name].dims) and name != "status"]
+        ours = {name: found[name].transpose(*coords, ...).values.astype(np.float32) for name in names}
+        if methods:
+            ours = {str(name): of.values for name, of in moments(labelled(ours, coords, "moment")).items()}
+        return {name: values.astype(np.float32) for name, values in ours.items()}
 
     found = kept(out, spec, VERSION, final)
-    dims = (*coords, "moment")
+    results = labelled(found, coords, "when")
+    if methods:
+        results = results.assign_coords(when=[DONE, END])
     digest = digest_of(lane.digest for _, lane in cells(spec))
-    labelled = {name: (dims[: values.ndim], values.astype(float)) for name, values in found.items()}
-    results = xr.Dataset(labelled, coords, {"digest": digest, "updates": spec.static["updates"]})
-    return results.rename(method="optimizer") if methods else results
+    return results.assign_attrs(digest=digest, updates=spec.static["updates"])
+
+
+def labelled(found: Mapping[str, np.ndarray], coords: Mapping[str, list[Any]], further: str) -> xr.Dataset:
+    """Arrays along some coordinates, those with one dimension more along moments behind, or `when` before these."""
+    dims = tuple(coords)
+    more = {"moment": (*dims, "moment"), "when": ("when", *dims)}[further]
+    whole = {name: (dims if values.ndim == len(dims) else more, values.astype(float)) for name, values in found.items()}
+    results = xr.Dataset(whole, dict(coords))
+    return results.rename(method="optimizer") if "method" in coords else results
 
 
 def told(values: xr.DataArray) -> str:
@@ -128,7 +143,6 @@ def report(
     found: Mapping[str, xr.Dataset],
     between: xr.Dataset,
     excess: xr.DataArray,
-    on_samples: xr.Dataset,
     at: xr.Dataset,
     *,
     quick: bool,
@@ -139,8 +153,7 @@ def report(
         found: by kind, what neurons learn by population gradients.
         between: by powers.
         excess: their errors less Bayes'.
-        on_samples: the trainings on samples.
-        at: `moments` of these.
+        at: `beside_bayes`, of trainings on samples.
         quick: whether it is a try.
     """
     least = lambda kind, name: float(found[kind][name].min())  # noqa: E731
@@ -179,10 +192,11 @@ def report(
         "## What a theorist would conclude", conclusion(at, excess),
         "## Trained on samples, logistic loss",
         f"Ours: {SAMPLES} samples, {SAMPLED_NEURONS} neurons, start {SAMPLED_START_SIZE:g}·N(0, 1), full batches, "
-        f"{on_samples.updates} steps, η: {rates}; signGD is Adam at β1 = β2 = 0. "
-        f"{DONE}: when the loss has made {100 * FALL:g} % of its way from log 2 to the lowest that any of the methods "
-        f"ends with on these samples, the same loss for all; {END}: after all steps.",
-        *samples_tables(on_samples, at),
+        f"{at.updates} steps, η: {rates}; signGD is Adam at β1 = β2 = 0. "
+        f"Methods are compared {DONE}, that is when the loss has made {100 * FALL:g} % of its way from log 2 to "
+        f"the lowest that any of them ends with on these samples, the same loss for all, and {END}, after all steps; "
+        f"the measurement before the last is after {taken(at.updates)[-2]}.",
+        *samples_tables(at),
         "## Test errors by population gradients", markdown.table(errors),
         "## What lies between (not in the paper)",
         "Steps g/|g|^p: median |w_2/w_1| of neurons with a > 0; foretold κ^{(1−p)/p}, to first order, where κ < 1. "

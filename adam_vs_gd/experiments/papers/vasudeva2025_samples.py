@@ -12,6 +12,7 @@ from adam_vs_gd.experiments.summary import over
 FALL = 0.9  # of the way of the loss, at which methods are compared at the same loss
 DONE, END = f"at {100 * FALL:g} %", "at the end"
 MATTERS = 1e-3  # what the line must lose to Bayes' rule, for the boundary to be called nonlinear
+LEAST = 1e-4  # mean differences of errors below are none
 
 
 def moments(found: xr.Dataset) -> xr.Dataset:
@@ -21,24 +22,31 @@ def moments(found: xr.Dataset) -> xr.Dataset:
         found: loss, test_error, above and below along (omega, sigma, optimizer, seed, moment).
 
     Returns:
-        Along (when, omega, sigma, optimizer, seed) `excess`, the error less Bayes'; `above` and `below`; and along
-        (omega, sigma) `line`, the excess of the line x_1 = 0, and `bayes`. NaN where the loss was not reached.
+        Along (when, omega, sigma, optimizer, seed) `error`, `above` and `below`, NaN where the loss was not reached;
+        and along (omega, sigma, optimizer, seed) `fall`, that of the loss between the last two moments.
     """
-    cells = [(omega, sigma) for omega in found.omega.values.tolist() for sigma in found["sigma"].values.tolist()]
-    shape = found.sizes["omega"], found.sizes["sigma"]
-    bayes = xr.DataArray(np.reshape([bayes_error(*cell) for cell in cells], shape), dims=("omega", "sigma"))
-    line = xr.DataArray(np.reshape([line_error(*cell) for cell in cells], shape), dims=("omega", "sigma"))
+    dims = found.loss.dims[:-1]
     least = found.loss.isel(moment=-1).min("optimizer")
-    level = (least + (1 - FALL) * (np.log(2) - least)).broadcast_like(found.loss.isel(moment=0))
-    level = level.transpose(*found.loss.dims[:-1])
-    when = xr.DataArray([DONE, END], dims="when", name="when")
+    level = (least + (1 - FALL) * (np.log(2) - least)).broadcast_like(found.loss.isel(moment=0)).transpose(*dims)
 
-    def at(name: str) -> xr.DataArray:
-        done = found[name].isel(moment=-1).copy(data=crossed(found.loss.values, found[name].values, level.values))
-        return xr.concat([done, found[name].isel(moment=-1)], when.assign_coords(when=when.values))
+    def at(name: str) -> tuple[tuple[str, ...], np.ndarray]:
+        values = found[name].transpose(*found.loss.dims).values
+        return ("when", *map(str, dims)), np.stack([crossed(found.loss.values, values, level.values), values[..., -1]])
 
-    both = {name: at(name) for name in ("above", "below")}
-    return xr.Dataset({"excess": at("test_error") - bayes, **both, "line": line - bayes, "bayes": bayes})
+    whole = {"error": at("test_error"), "above": at("above"), "below": at("below")}
+    fall = found.loss.isel(moment=-2) - found.loss.isel(moment=-1)
+    coords = {name: found[name].values for name in dims}
+    return xr.Dataset(whole | {"fall": (dims, fall.values)}, {"when": [DONE, END], **coords}, found.attrs)
+
+
+def beside_bayes(at: xr.Dataset) -> xr.Dataset:
+    """`moments`, and `excess`, the error less Bayes'; along (omega, sigma) `bayes` and `line`, x_1 = 0's excess."""
+    cells = [[(omega, sigma) for sigma in at["sigma"].values.tolist()] for omega in at.omega.values.tolist()]
+    bayes, line = (
+        xr.DataArray([[of(*cell) for cell in row] for row in cells], dims=("omega", "sigma"))
+        for of in (bayes_error, line_error)
+    )
+    return at.assign(excess=at.error - bayes, bayes=bayes, line=line - bayes)
 
 
 def crossed(loss: np.ndarray, values: np.ndarray, level: np.ndarray) -> np.ndarray:
@@ -65,9 +73,13 @@ def nonlinear(at: xr.Dataset) -> xr.DataArray:
 
 
 def counted(at: xr.Dataset, when: str, other: str = "Adam") -> tuple[int, int, int]:
-    """Of cells with a nonlinear boundary how many there are, and where another is better, and worse than GD."""
-    gap, there = gap_of(at, when, other), nonlinear(at)
-    return int(there.sum()), int(((gap.low > 0) & there).sum()), int(((gap.high < 0) & there).sum())
+    """Of cells with a nonlinear boundary how many there are, and where another is better, and worse than GD.
+
+    By an interval that excludes 0, and by `LEAST`.
+    """
+    gap = gap_of(at, when, other)
+    there = nonlinear(at) & (abs(gap["mean"]) >= LEAST)
+    return int(nonlinear(at).sum()), int(((gap.low > 0) & there).sum()), int(((gap.high < 0) & there).sum())
 
 
 def claims_on_samples(at: xr.Dataset) -> list[list[str]]:
@@ -115,8 +127,9 @@ def conclusion(at: xr.Dataset, excess: xr.DataArray) -> str:
     return (
         f"At the same loss ({DONE}) Adam is nearer to Bayes' rule than GD in {better} and farther in {worse} of "
         f"{total} cells with a nonlinear boundary ({others}); {END}, in {better_end} and {worse_end}. Mean excess "
-        f"errors, then and {END}: {each}. {path_or_end(first, last)} {of_the_line(at)} "
-        f"Richer is not nearer to Bayes' rule by itself: {best_powers(excess)}"
+        f"errors, then and {END}: {each}. {path_or_end(first, last)} {still_worse(at)}"
+        f"{of_the_line(at)} "
+        f"{best_powers(excess)}"
     )
 
 
@@ -127,10 +140,24 @@ def path_or_end(first: float, last: float) -> str:
         return told_ + "at the same loss GD is not the worse one on average."
     if last <= first / 2:
         return told_ + (
-            "the bias is more of the path than of the end. It is that of population gradients of the correlation loss, "
-            "which the logistic loss has while f is small, and it shrinks as the loss comes to rest."
+            "the bias is more of the path than of the end, as it would be if it came from population gradients of the "
+            "correlation loss, which those of the logistic loss are about while f is small."
         )
     return told_ + "the bias lasts as long as these trainings do."
+
+
+def still_worse(at: xr.Dataset) -> str:
+    """Where GD is the worse one at the end, and how far its loss is from rest there."""
+    gap = gap_of(at, END)
+    there = ((gap.low > 0) & (gap["mean"] >= LEAST) & nonlinear(at)).stack(cell=("omega", "sigma"))
+    worse = [cell for cell, is_worse in zip(there.cell.values.tolist(), there.values.tolist(), strict=True) if is_worse]
+    falls = {cell: at.fall.sel(optimizer="GD", omega=cell[0], sigma=cell[1]) for cell in worse}
+    each = "; ".join(
+        f"(ω = {omega:g}, σ = {sigma:g}), where its loss still falls by {float(fall.mean()):.5f} (mean) "
+        "between the last two measurements"
+        for (omega, sigma), fall in falls.items()
+    )
+    return f"GD is the worse one {END} at {each}. " if worse else ""
 
 
 def of_the_line(at: xr.Dataset) -> str:
@@ -152,11 +179,15 @@ def of_the_line(at: xr.Dataset) -> str:
 def best_powers(excess: xr.DataArray) -> str:
     """The best p of steps g/|g|^p by ω."""
     best = excess.mean("seed").idxmin("power")
+    richest = bool((best == excess.power.max()).all())
     each = ", ".join(f"{float(p):g} at ω = {float(p.omega):g}" for p in best)
-    return f"of steps g/|g|^p by population gradients the best p is {each} (p = 0 is GD, 1 signGD)."
+    return (
+        f"The richest is {'the nearest' if richest else 'not always the nearest'} to Bayes' rule: of steps g/|g|^p by "
+        f"population gradients the best p is {each} (p = 0 is GD, 1 signGD)."
+    )
 
 
-def samples_tables(found: xr.Dataset, at: xr.Dataset) -> list[str]:
+def samples_tables(at: xr.Dataset) -> list[str]:
     """Excess errors, half-angles, and whether losses have come to rest."""
     methods = at.optimizer.values.tolist()
     texts = []
@@ -178,14 +209,16 @@ def samples_tables(found: xr.Dataset, at: xr.Dataset) -> list[str]:
             each = [f"{float(wide.sel(when=w, optimizer=m, omega=omega, sigma=sigma).mean()):.1f}"
                     for w in at.when.values.tolist() for m in methods]  # fmt: skip
             rows.append([f"{sigma:g}", f"{omega:g}", f"{np.degrees(best_angle(omega, sigma)):.1f}", *each])
-    last = (found.loss.isel(moment=-2) - found.loss.isel(moment=-1)).max(("omega", "sigma", "seed"))
-    since = ", ".join(f"{name} {float(last.sel(optimizer=name)):.5f}" for name in methods)
+    falls = at.fall.max(("omega", "seed")).transpose("sigma", ...)
+    since = "; ".join(
+        f"σ = {float(of['sigma']):g}: " + ", ".join(f"{name} {float(of.sel(optimizer=name)):.5f}" for name in methods)
+        for of in falls
+    )
     return [
         *texts,
         "Half-angle of the cone of class +1 around (1, 0), in degrees, mean over seeds; 90 is a line, best the cone "
         "that errs least:", markdown.table(rows),
-        "The most that the training loss falls between the last two times at which it was measured, the last third of "
-        f"the steps: {since}.",
+        f"The most that the training loss falls between the last two measurements: {since}.",
     ]  # fmt: skip
 
 
