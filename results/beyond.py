@@ -46,13 +46,15 @@ def rates(results: xr.Dataset, folder: Path) -> str:
         rows.append([label, f"{default:g}", f"{smallest_that_fits(results, label):.2g}", f"{eta[least]:.2g}",
                      f"{objective[least]:.2e}", f"{objective[k]:.2e}", error])  # fmt: skip
     with styled():
-        size = PAGE, 3.2
-        figure = Picture("rates", results.attrs["digest"], [], figsize=size, layout="constrained")
+        figure = Picture("rates", results.attrs["digest"], [], figsize=(PAGE, 3.4), layout="constrained")
         for k, (place, labels) in enumerate(zip(figure.subplots(1, 3, sharey=True), FAMILIES, strict=True)):
-            drawn = [label for label in labels if label in results.optimizer.values]
-            ag.plot.curves(results, value="test_error", optimizer=drawn, ax=place)
-            figure.numbers += numbers_of(results, drawn)
+            ag.plot.curves(results, value="test_error", optimizer=list(labels), ax=place)
+            figure.numbers += numbers_of(results, labels)
             place.set_ylabel("" if k else place.get_ylabel())
+            drawn = place.get_legend()
+            names = [text.get_text() for text in drawn.get_texts()]
+            below: dict[str, object] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2}
+            place.legend(drawn.legend_handles, names, frameon=False, **below)
     ag.plot.save(figure, folder / "rates.png")
     return f"```\n{columns(rows)}\n```"
 

@@ -34,7 +34,7 @@ KINDS: Mapping[str, Mapping[str, float]] = {
     "amsgrad": ADAM,
     "adabound": {**ADAM, "gamma": 1e-3, "eta_final": ETA_GD},
     "adam_clip": {**ADAM, "clip": 1.0},
-    "adam_power": {**ADAM, "power": 0.5},
+    "adam_power": {**ADAM, "eta": 5e-4, "power": 0.5},
     "sam": {"eta": 0.063, "rho": 0.05},
     "muon": {"eta": 1e-3, "beta1": 0.95},
 }
