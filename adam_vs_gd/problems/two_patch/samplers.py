@@ -78,14 +78,14 @@ def labels(count: int, first: ArrayLike, share: ArrayLike) -> Array:
     return 2.0 * (positives(i + 1, share) > positives(i, share)) - 1.0
 
 
-def positives(i: Array, share: ArrayLike) -> Array:
+def positives(i: ArrayLike, share: ArrayLike) -> Array:
     """How many of the first i examples are +1."""
-    return jnp.floor(i * jnp.asarray(share) + 0.75)  # so that a whole number is never just missed
+    return jnp.floor(jnp.asarray(i) * jnp.asarray(share) + 0.75)  # so that a whole number is never just missed
 
 
-def of_class(i: Array, y: Array, share: ArrayLike) -> Array:
+def of_class(i: ArrayLike, y: Array, share: ArrayLike) -> Array:
     """How many examples before number i have its label y."""
-    before = positives(i, share)
+    i, before = jnp.asarray(i), positives(i, share)
     return jnp.where(y > 0, before, i - before).astype(jnp.int32)
 
 
