@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection, QuadMesh
 from matplotlib.colors import CenteredNorm, LogNorm, to_hex, to_rgba
 from matplotlib.figure import Figure
+from PIL import Image
 from small import STATUSES
 
 import adam_vs_gd as ag
@@ -557,3 +558,16 @@ def test_many_optimizers_stand_in_rows_of_about_the_same_length(count, across):
     assert [round(place.x0, 3) for place in places[across:]] == [round(p.x0, 3) for p in places[: count - across]]
     assert [bool(panel.get_ylabel()) for panel in panels] == [k % across == 0 for k in range(count)]
     assert [bool(panel.get_xlabel()) for panel in panels] == [k + across >= count for k in range(count)]
+
+
+@pytest.mark.parametrize("face", ["white", "none"])
+def test_a_png_has_an_alpha_channel_only_where_something_is_transparent(face, tmp_path):
+    figure = Figure(figsize=(1, 1), facecolor=face)
+    figure.add_subplot().plot([0, 1])
+    with Image.open(ag.plot.save(figure, tmp_path / "a.png")) as written:
+        canvas = FigureCanvasAgg(figure)
+        figure.set_dpi(300)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())
+        np.testing.assert_array_equal(np.asarray(written), pixels[..., : 4 if face == "none" else 3])
+        assert written.info["dpi"] == pytest.approx((300, 300), abs=0.01)
