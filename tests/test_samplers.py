@@ -269,7 +269,7 @@ def test_batches_take_examples_of_any_data():
         ),
         ({"sampler": "mixtures"}, r'data\.sampler = "mixtures": did you mean mixture'),
         (
-            {"sampler": "features", "balance": 0.01},
+            {"sampler": "features", "balance": 0.01, "n": 20},
             r"data\.balance = 0.01: must leave an example of each class",
         ),
         ({"sampler": "features", "balance": 1.0}, r"data\.balance = 1.0: must be a finite number > 0 and < 1"),

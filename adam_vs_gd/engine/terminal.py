@@ -14,6 +14,7 @@ LEGIBLE = "adam_vs_gd.legible"
 """The name by which encoders know `legible`."""
 PLAIN = {
     "α": "alpha", "β": "beta", "Γ": "Gamma", "Δ": "Delta", "ε": "epsilon", "η": "eta", "Θ": "Theta", "κ": "kappa",
+    "γ": "gamma", "μ": "mu", "τ": "tau", "ḡ": "mean g", "∝": "~", "∼": "~", "“": '"', "”": '"',
     "λ": "lambda", "Λ": "Lambda", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "ω": "omega", "Ω": "Omega",
     "Σ": "sum", "∇": "grad", "√": "sqrt", "∞": "inf", "∈": "in", "ℓ": "l", "Õ": "O~", "\N{COMBINING TILDE}": "~",
     "−": "-", "–": "-", "·": "*", "×": "x", "±": "+-", "…": "...", "←": "<-", "→": "->", "∨": r"\/",
