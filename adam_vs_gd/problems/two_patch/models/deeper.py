@@ -11,7 +11,7 @@ import optax
 from jax.typing import ArrayLike
 
 from adam_vs_gd.problems.learning import table1
-from adam_vs_gd.problems.two_patch.models.activations import activation
+from adam_vs_gd.problems.two_patch.models.filtered import Filtered
 
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Params
@@ -19,31 +19,8 @@ if TYPE_CHECKING:
 HIGHEST = jax.lax.Precision.HIGHEST
 
 
-class Filtered(nn.Module):
-    """What networks whose first layer is filters {"w": [2, m, d]} have in common.
-
-    Attributes:
-        width: m, filters per class.
-        q: power of the activation.
-        sigma_0: standard deviation of the initial filters.
-        form: of the activation, one of `activations.activation`; and
-        knee: its ϱ.
-    """
-
-    width: int = table1.WIDTH
-    q: int = table1.Q
-    sigma_0: ArrayLike = table1.SIGMA_0
-    form: str = "relu"
-    knee: float = 1.0
-
-    def products(self, x: Array) -> Array:
-        """[..., 2, m, P] products of the filters with [..., P, d] patches."""
-        w = self.param("w", nn.initializers.normal(self.sigma_0), (2, self.width, x.shape[-1]))
-        return jnp.einsum("...pd,jrd->...jrp", x, w, precision=HIGHEST)
-
-    def activation(self, z: Array) -> Array:
-        """σ(z)."""
-        return activation(self.form, self.q, self.knee)(z)
+class Deeper(Filtered):
+    """A network with weights beside its filters."""
 
     def scaled(self, params: Params, sigma_0: ArrayLike) -> Params:
         """Initial weights of σ_0 from those of 1: of filters only."""
@@ -54,16 +31,8 @@ class Filtered(nn.Module):
         outputs: Any = self.apply({"params": params}, x)
         return outputs[..., 1] - outputs[..., 0]
 
-    def filters(self, params: Params) -> Array:
-        """[2, m, d] filters of the first layer."""
-        return params["w"]
 
-    def by_class(self, products: Array) -> Array:
-        """[2, m, ...] products of the filters of classes −1 and +1."""
-        return products
-
-
-class TrainedCNN(Filtered):
+class TrainedCNN(Deeper):
     """F_j(W, x) = Σ_r a_{j,r} Σ_p σ(⟨w_{j,r}, x_p⟩ + b_{j,r}), with b or a trained, or both.
 
     Attributes:
@@ -86,7 +55,7 @@ class TrainedCNN(Filtered):
         return hidden.sum(-1)
 
 
-class ThreeLayerCNN(Filtered):
+class ThreeLayerCNN(Deeper):
     """F_j(W, x) = Σ_p Σ_k σ(Σ_r u_{j,k,r} σ(⟨w_{j,r}, x_p⟩)), u drawn with variance 1/m."""
 
     @nn.compact
