@@ -70,7 +70,7 @@ def test_verdicts_are_what_the_numbers_say():
     otherwise = tang2025.claims(diagram([[high, low]] * 2, [[low] * 2, [fails] * 2]))
     assert [row[-1].split(":")[0] for row in otherwise[1:]] == ["not reproduced"] * 6
     half = tang2025.claims(diagram([[low, high]] * 2, [[fails, low], [low, low]]))
-    assert half[5][-1].startswith("in part: at most 0.05 in 2 of 4")
+    assert half[5][-1].startswith("reproduced in part: at most 0.05 in 2 of 4")
 
 
 def test_the_batch_below_which_the_feature_wins():

@@ -25,6 +25,11 @@ class Estimate(NamedTuple):
         return self.low <= value <= self.high
 
 
+def verdict(*held: bool) -> str:
+    """What is said where some of a claim's parts hold."""
+    return "reproduced" if all(held) else "reproduced in part" if any(held) else "not reproduced"
+
+
 def over(values: xr.DataArray) -> xr.Dataset:
     """Mean and Student's interval over the dimension `seed`; `statistics.over_seeds` is for variables of a sweep."""
     values = values.transpose(..., "seed")

@@ -21,7 +21,7 @@ from adam_vs_gd import plot
 from adam_vs_gd.experiments import markdown
 from adam_vs_gd.experiments.papers import baek2025_picture, margins, separable
 from adam_vs_gd.experiments.papers.separable import CYCLIC, GAUSSIAN, RADEMACHER, REPLACED, SHUFFLED
-from adam_vs_gd.experiments.summary import over
+from adam_vs_gd.experiments.summary import over, verdict
 from adam_vs_gd.problems.function.sweep_function import sweep_function
 from adam_vs_gd.randomness import seed_key
 from adam_vs_gd.spec.cells import digest_of
@@ -185,11 +185,6 @@ def shown(values: xr.DataArray) -> Shown:
     text = f"{float(least['mean']):.3f} [{float(least.low):.3f}, {float(least.high):.3f}]"
     more = f" (least of {found.sizes['setting']})" if found.sizes["setting"] > 1 else ""
     return Shown(text + more, float(found.low.min()), float(found.high.max()))
-
-
-def verdict(*held: bool) -> str:
-    """What is said where some of a claim's parts hold."""
-    return "reproduced" if all(held) else "reproduced in part" if any(held) else "not reproduced"
 
 
 def claims(found: Mapping[str, xr.Dataset]) -> list[list[str]]:

@@ -33,7 +33,7 @@ import xarray as xr
 
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
-from adam_vs_gd.experiments import markdown
+from adam_vs_gd.experiments import markdown, summary
 from adam_vs_gd.experiments.kept import kept
 from adam_vs_gd.experiments.papers import cao2022_picture
 from adam_vs_gd.experiments.papers.cao2022_estimate import middle
@@ -214,8 +214,7 @@ def verdict(measured: Mapping[int, Transition]) -> str:
         right.append(holds and len(apart) == len(measured) - 1)
         not_others = f", and not 1/{', 1/'.join(map(str, apart))}" if apart else ", but others' too"
         told.append(f"q = {q}: the interval {'holds' if holds else 'does NOT hold'} 1/{q} = {1 / q:.3f}{not_others}")
-    word = "reproduced" if all(right) else "reproduced in part" if any(right) else "not reproduced"
-    return f"Exponent 1/q of the transition: {word}. " + "; ".join(told) + "."
+    return f"Exponent 1/q of the transition: {summary.verdict(*right)}. " + "; ".join(told) + "."
 
 
 def report(found: Mapping[int, xr.Dataset], measured: Mapping[int, Transition]) -> str:

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from adam_vs_gd.problems.learning.optimizers import up_the_hill
+
 if TYPE_CHECKING:
     from adam_vs_gd.types import Array, Key
 
@@ -90,6 +92,5 @@ def loss(w: Array, x: Array, y: Array) -> Array:
 
 def sam_step(w: Array, x: Array, y: Array, eta: ArrayLike, tau: ArrayLike) -> Array:
     """W − η∇L(W + τ∇L/‖∇L‖_F)."""
-    g = jax.grad(loss)(w, x, y)
-    length = jnp.linalg.norm(g.ravel())
-    return w - eta * jax.grad(loss)(w + jnp.where(length > 0, tau / length, 0) * g, x, y)
+    above = up_the_hill(tau, w, jax.grad(loss)(w, x, y))
+    return w - eta * jax.grad(loss)(above, x, y)

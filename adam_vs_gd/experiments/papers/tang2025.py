@@ -34,6 +34,7 @@ from scipy.optimize import brentq
 from adam_vs_gd import plot
 from adam_vs_gd.engine.sweep import run_sweep
 from adam_vs_gd.experiments import markdown
+from adam_vs_gd.experiments.summary import verdict
 from adam_vs_gd.experiments.times import scaling_law
 from adam_vs_gd.problems.learning import table1
 from adam_vs_gd.problems.two_patch.theory.scales import Point, flip_strength
@@ -145,26 +146,26 @@ def claims(found: xr.Dataset) -> list[list[str]]:
     for (label, size), theirs in THEIRS.items():
         here = found.sel(optimizer=label).sel(batch_size=size, lam=AT[label], method="nearest")
         errors, low = here.test_error, theirs < POOR
-        held = int((errors < GOOD).sum() if low else (errors >= POOR).sum())
+        held = errors < GOOD if low else errors >= POOR
         claim = f"test error of {label}, B = {int(here.batch_size)}, λ = {float(here.lam):g}"
-        said = verdict(held, errors.size, f"< {GOOD:g}" if low else f"≥ {POOR:g}")
+        said = counted(held.values, f"< {GOOD:g}" if low else f"≥ {POOR:g}")
         rows.append([claim, f"{theirs:g}", number(over_seeds(here, "test_error")), said])
     most = {label: most_borne(found.sel(optimizer=label)) for label in AT}
     adam, adamw = (most[label].values for label in ("adam", "adamw"))
     rows.append([
         "λ above which Adam fails", f"{ADAM_BREAKS:g}", ranged(adam),
-        verdict(int((adam <= ADAM_BREAKS).sum()), adam.size, f"at most {ADAM_BREAKS:g}"),
+        counted(adam <= ADAM_BREAKS, f"at most {ADAM_BREAKS:g}"),
     ])  # fmt: skip
     rows.append([
         f"AdamW does not fail at λ = {ADAMW_HOLDS:g}", "holds", f"bears {ranged(adamw)}",
-        verdict(int((adamw >= ADAMW_HOLDS).sum()), adamw.size, f"at least {ADAMW_HOLDS:g}"),
+        counted(adamw >= ADAMW_HOLDS, f"at least {ADAMW_HOLDS:g}"),
     ])  # fmt: skip
     return rows
 
 
-def verdict(held: int, of: int, what: str) -> str:
-    """Whether something holds in all, some or none."""
-    return f"{'reproduced' if held == of else 'not reproduced' if not held else 'in part'}: {what} in {held} of {of}"
+def counted(held: np.ndarray, what: str) -> str:
+    """The verdict of something that holds in all, some or none of so many trainings, or lines of them."""
+    return f"{verdict(*held.ravel())}: {what} in {held.sum()} of {held.size}"
 
 
 def ranged(values: np.ndarray) -> str:

@@ -47,7 +47,7 @@ from adam_vs_gd.experiments.papers.vasudeva2025_training import (
     slope,
     taken,
 )
-from adam_vs_gd.experiments.summary import over
+from adam_vs_gd.experiments.summary import over, verdict
 from adam_vs_gd.spec.cells import cells, digest_of
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
@@ -144,11 +144,6 @@ def told(values: xr.DataArray) -> str:
     return f"{float(one['mean']):.4f} [{float(one.low):.4f}, {float(one.high):.4f}]"
 
 
-def said(*held: bool) -> str:
-    """The verdict of parts of a claim."""
-    return "reproduced" if all(held) else "reproduced in part" if any(held) else "not reproduced"
-
-
 def report(
     found: Mapping[str, xr.Dataset],
     between: xr.Dataset,
@@ -174,16 +169,16 @@ def report(
     claims = [
         ["claim", "theirs", "ours", "verdict"],
         ["GD: every neuron", "a_k·(1, 0) (Theorem 1)", f"least cosine {simple[0]:.4f} (a > 0), {simple[1]:.4f} (a < 0)",
-         said(*(value >= NEAR for value in simple))],
+         verdict(*(value >= NEAR for value in simple))],
         ["signGD: neurons", "(1, ±1)/√2 for a > 0, (−1, 0) for a < 0 (Theorem 2)",
-         f"least cosine {rich[0]:.4f}, {rich[1]:.4f}", said(*(value >= NEAR for value in rich))],
+         f"least cosine {rich[0]:.4f}, {rich[1]:.4f}", verdict(*(value >= NEAR for value in rich))],
         ["Adam, β = (0.9, 0.999)", "richer than GD",
          f"least cosine with Theorem 2's {by_adam[0]:.4f}, {by_adam[1]:.4f}",
-         said(*(value >= NEAR for value in by_adam))],
+         verdict(*(value >= NEAR for value in by_adam))],
         ["test error: GD's less that of signGD, and of Adam", "GD's is higher, for its clusters (Theorem 3)",
          "; ".join(f"ω = {w:g}: " + ", ".join(
              f"{float(g['mean'].sel(omega=w)):.4f} [{float(g.low.sel(omega=w)):.4f}, {float(g.high.sel(omega=w)):.4f}]"
-             for g in gaps) for w in OMEGAS[:2]), said(*(bool(low > 0) for g in gaps for low in g.low))],
+             for g in gaps) for w in OMEGAS[:2]), verdict(*(bool(low > 0) for g in gaps for low in g.low))],
         *claims_on_samples(at),
     ]  # fmt: skip
     errors = [["ω", "GD", "signGD", "Adam", "Bayes"]]

@@ -162,9 +162,8 @@ def image_problem(static: Static, model: AlexNet, data: Callable[[], ImageData])
             index = batch_at(order, t, size)
             batch = images.standard(augmented(seed.augment, t, images.train[index]))
             value, grads = jax.value_and_grad(loss)(state.params, batch, images.train_labels[index])
-            if rule.ascend is not None:
-                above = rule.ascend(hyper, state.params, grads)
-                grads = jax.grad(loss)(above, batch, images.train_labels[index])
+            again = lambda w: jax.grad(loss)(w, batch, images.train_labels[index])  # noqa: E731
+            grads = rule.gradient(hyper, state.params, grads, again)
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             params, rest = apply(rule, state.params, state.rest, updates)
             late = t >= opening(static.steps)

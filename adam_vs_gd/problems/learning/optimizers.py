@@ -184,6 +184,10 @@ class Rule(NamedTuple):
     decoupled: bool = False
     ascend: Callable[[Any, Params, Params], Params] | None = None
 
+    def gradient(self, hyper: Any, params: Params, grads: Params, at: Callable[[Params], Params]) -> Params:
+        """The gradient of the data loss that a step takes: its iterate's, `grads`, or other weights', by `at`."""
+        return grads if self.ascend is None else at(self.ascend(hyper, params, grads))
+
     @property
     def stationary(self) -> bool:
         """Whether a rest is a stationary point of L: not with decoupled decay, nor by gradients of other weights."""

@@ -90,7 +90,7 @@ def of_class(i: ArrayLike, y: Array, share: ArrayLike) -> Array:
 
 
 def orthonormal(unit: Array) -> Array:
-    """Rows made orthonormal, in order (Gram and Schmidt, twice)."""
+    """Rows made orthonormal, in order (Gram and Schmidt, twice); not LAPACK's, whose calls under vmap hang on a CPU."""
 
     def project(k: Array, rows: Array) -> Array:
         before = jnp.where(jnp.arange(len(rows)) < k, rows @ rows[k], 0)

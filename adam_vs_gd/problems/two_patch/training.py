@@ -142,9 +142,7 @@ def segment(
         order = state.order if batches is None else order_at(batches, state.order, t)
         seen = data if batches is None else data.take(batch_at(order, t, batches.size))
         info = step_info(model, state.params, seen)
-        grads = info.grads
-        if rule.ascend is not None:
-            grads = step_info(model, rule.ascend(hyper, state.params, grads), seen).grads
+        grads = rule.gradient(hyper, state.params, info.grads, lambda w: step_info(model, w, seen).grads)
         updates, opt_state = transformation.update(grads, state.opt_state, state.params)
         params, rest = apply(rule, state.params, state.rest, updates)
         best, fit_step = look(state, info, t, seldom.look)
