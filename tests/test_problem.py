@@ -133,15 +133,16 @@ class Tanh(TwoLayerCNN):
 
 
 def test_a_model_added_by_the_recipe_is_trained_as_itself(monkeypatch):
-    """docs/design.md: a file in models/, a line in make_model, a line in problems.MODELS."""
-    from adam_vs_gd.problems.two_patch import family, own
+    """docs/design.md: a file in models/, a line in make_model, in problems.MODELS, in sections.WITH_FILTERS."""
+    from adam_vs_gd.problems.two_patch import family, own, variables
 
     made = own.make_model
     monkeypatch.setitem(MODELS, "tanh", "two_patch")
     monkeypatch.setitem(family.MODEL.choices, "name", (*MODELS,))
+    monkeypatch.setattr(variables, "WITH_FILTERS", (*variables.WITH_FILTERS, "tanh"))
 
-    def make(name, *sizes):
-        return Tanh(*sizes, sigma_0=1.0) if name == "tanh" else made(name, *sizes)
+    def make(name, *sizes, **options):
+        return Tanh(*sizes, sigma_0=1.0) if name == "tanh" else made(name, *sizes, **options)
 
     monkeypatch.setattr(own, "make_model", make)
     keys = {"model": {"name": "tanh", "width": 3, "sigma_0": 0.3}, "optimizers": {"gd": {"eta": 0.1}, "adam": {}}}
