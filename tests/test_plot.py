@@ -246,6 +246,21 @@ def test_curves_of_a_theory_can_be_laid_over():
     assert adam.get_xlim() == ag.plot.phase_diagram(results(**TWO), x="alpha", y="s").axes[0].get_xlim()
 
 
+def test_curves_of_one_label_look_alike():
+    """Boundaries of two optimizers are one entry of the legend, which is right for both."""
+    of = {name: ag.plot.Overlay("boundary", [0.1, 0.2, 0.3], [2, 8, 32], optimizer=name) for name in ("adam", "gd")}
+    overlays = [of["adam"], ag.plot.Overlay("theory", [0.1, 0.3], [2, 32], optimizer="gd"), of["gd"]]
+    figure = ag.plot.phase_diagram(results(**TWO), x="alpha", y="s", overlays=overlays)
+    adam, gd = (
+        [(line.get_color(), line.get_linestyle()) for line in place.lines if line.get_marker() == "None"]
+        for place in figure.axes[:2]
+    )
+    assert len(adam) == 1
+    assert len(set(gd)) == 2
+    assert adam[0] == gd[1]
+    assert legend_of(figure).count("boundary") == 1
+
+
 def test_further_axes_become_rows_or_are_selected():
     keys = {**TWO, "train": {"lam": [0.0, 1e-3]}}
     made = results(**keys)

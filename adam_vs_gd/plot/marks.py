@@ -177,11 +177,13 @@ def mark_level(axes: Axes, panel: Panel, what: str, level: float) -> Legend:
 
 
 def mark_overlays(axes: Axes, panel: Panel, overlays: Sequence[Overlay]) -> Legend:
-    """Curves of a theory, or boundaries."""
+    """Curves of a theory, or boundaries; those of one label look alike, in whichever panel."""
     legend: Legend = {}
-    for k, overlay in enumerate(overlays):
+    labels = list(dict.fromkeys(overlay.label for overlay in overlays))
+    for overlay in overlays:
         if overlay.optimizer is not None and panel.name not in overlay.panels:
             continue
+        k = labels.index(overlay.label)
         colour, dash = OVERLAYS[k % len(OVERLAYS)], DASHES[(k + 1) % len(DASHES)]
         style: Mapping[str, Any] = {"color": colour, "linestyle": dash, "linewidth": 1.4, "path_effects": OUTLINE}
         axes.plot(overlay.x, overlay.y, **style, scalex=False, scaley=False)

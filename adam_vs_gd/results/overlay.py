@@ -12,7 +12,7 @@ class Overlay(NamedTuple):
     """A curve over a diagram, in the units of its axes: a theory's, or a measured boundary.
 
     Attributes:
-        label: for the legend.
+        label: for the legend; curves of one label look alike.
         x: [k] along the horizontal axis.
         y: [k] along the vertical axis.
         low: [k] lower ends of x's interval, if it has one.
