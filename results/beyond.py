@@ -1,6 +1,9 @@
-"""Pictures and numbers of the sweeps beyond the paper: rates, and the way from GD to Adam. `draw.py` runs it."""
+"""Pictures and numbers of the sweeps beyond the paper: rates, the map of optimizers, the way from GD to Adam.
 
-from collections.abc import Sequence
+`draw.py` runs it.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from adam_vs_gd.plot.picture import Picture
 from adam_vs_gd.plot.style import PAGE, styled
 from adam_vs_gd.problems.learning.numbers import CODES
 from adam_vs_gd.problems.learning.table1 import KINDS
-from adam_vs_gd.results.columns import columns, number
+from adam_vs_gd.results.columns import columns, number, told
 from adam_vs_gd.results.statistics import over_seeds
 
 FAMILIES: Sequence[Sequence[str]] = (
@@ -23,6 +26,16 @@ FAMILIES: Sequence[Sequence[str]] = (
     ("adam", "adamw", "amsgrad", "adabound", "adam_clip", "adam_power"),
 )
 """Optimizers that are drawn together."""
+BEGINS = 0.25  # a mean test error at which an optimizer has begun to memorize
+ALIKE: Mapping[int, Sequence[str]] = {
+    0: ("gd", "normalized_gd"),
+    1: ("signgd", "signum", "rmsprop", "adam_without_momentum", "adam", "adam_paper"),
+}
+"""{the power p of |g| that steps divide by: optimizers whose start `derived` describes}.
+
+It asks whether the feature would return, which takes a decay that goes through the scaling, and a scaling that
+recovers, so not AdamW, Lion, AdaGrad or AMSGrad.
+"""
 
 
 def smallest_that_fits(results: xr.Dataset, label: str) -> float:
@@ -70,12 +83,70 @@ def numbers_of(results: xr.Dataset, labels: Sequence[str]) -> list[dict[str, obj
     return rows
 
 
+def optimizers(results: xr.Dataset, folder: Path) -> str:
+    """Where each optimizer begins to memorize, along α, and how many of its lanes are at rest."""
+    return f"{mapped(results, folder, 's', 'alpha')}\n\n{lost(results, 's', 'alpha', 0.2)}"
+
+
+def optimizers_by_load(results: xr.Dataset, folder: Path) -> str:
+    """The same along d: over the load n·s/d."""
+    return f"{mapped(results, folder, 's', 'd')}\n\n{lost(results, 's', 'd', 1000)}"
+
+
+def mapped(results: xr.Dataset, folder: Path, x: str, y: str) -> str:
+    """The diagram of all optimizers, where errors rise through 1/4 along x, the law of that along y, and as derived.
+
+    Not through 1/2: memorized noise alone, without feature noise, is an error of 1/2.
+    """
+    edge = ag.boundary(results, x, y, BEGINS, direction="rising")
+    labels, values = [*map(str, results.optimizer.values)], edge[y].values
+    lines = {power: [derived(results, power, **{y: value}) for value in values] for power in ALIKE}
+    curves = {label: edge.sel(optimizer=label) for label in labels}
+    overlays = [
+        ag.plot.Overlay("boundary at 1/4, 95 %", curve[x], curve[y], curve.low, curve.high, optimizer=label)
+        for label, curve in curves.items()
+    ]
+    overlays += [
+        ag.plot.Overlay(
+            f"derived, p = {power}", line, values, optimizer=[name for name in ALIKE[power] if name in labels]
+        )
+        for power, line in lines.items()
+    ]
+    picture = ag.plot.phase_diagram(results, x, y, overlays=overlays)
+    ag.plot.save(picture, folder / f"{folder.name}.png")
+    rows = [["optimizer", "fitted", "at rest", *(f"{x} at {y} = {value:g}" for value in values), "exponent",
+             "errors below .01", "above .9"]]  # fmt: skip
+    for label in labels:
+        here, curve = results.sel(optimizer=label), curves[label]
+        errors = here.test_error.values[(here.status >= CODES["fitted"]).values]
+        rest = int((here.status == CODES["converged"]).sum())
+        rows.append([label, f"{errors.size}/{here.status.size}", str(rest),
+                     *(crossing(curve, x, value, y) for value in values), exponent(curve, y),
+                     f"{(errors < 0.01).mean():.2f}", f"{(errors > 0.9).mean():.2f}"])  # fmt: skip
+    for power, line in lines.items():
+        rows.append([f"derived, p = {power}", "", "", *(f"{place:.3g}" for place in line), "", "", ""])
+    return f"```\n{columns(rows)}\n```"
+
+
+def lost(results: xr.Dataset, x: str, y: str, value: float) -> str:
+    """Of how many classes (two a seed) the feature is less than half of what is memorized, along x."""
+    here = results.sel({y: value})
+    share = (here.capital_lambda < here.capital_gamma / 2).mean(("class", "seed")).transpose("optimizer", x)
+    rows = [[f"share of classes with Λ < Γ/2 at {y} = {value:g}", *(f"{x} = {place:g}" for place in here[x].values)]]
+    rows += [[str(one.optimizer.item()), *(f"{part:.2f}" for part in one.values)] for one in share]
+    return f"```\n{columns(rows)}\n```"
+
+
+def exponent(curve: xr.Dataset, x: str) -> str:
+    """The power of a boundary's law along x, with its interval."""
+    fit = ag.fit_exponent(curve.sel({x: curve[x] > 0}))
+    return told(float(fit.exponent), float(fit.low), float(fit.high))
+
+
 def crossing(curve: xr.Dataset, x: str, value: float, y: str) -> str:
     """Where a row crosses the level, with its interval."""
     here = curve.sel({y: value})
-    if not np.isfinite(here[x]):
-        return "-"
-    return f"{float(here[x]):.3g} [{float(here.low):.3g}, {float(here.high):.3g}]"
+    return told(float(here[x]), float(here.low), float(here.high))
 
 
 def along_power(results: xr.Dataset) -> xr.Dataset:
@@ -112,15 +183,18 @@ def normalization(results: xr.Dataset, folder: Path) -> str:
     return f"```\n{columns(rows)}\n```"
 
 
-def derived(results: xr.Dataset, power: float) -> float:
+def derived(results: xr.Dataset, power: float, **at: float) -> float:
     """The s from which an optimizer g/|g|^p memorizes, derived for disjoint supports and stage I; NaN if none.
+
+    Numbers given by name are in place of the results'.
 
     With logits of 1/2 the strongest filter's Λ grows by η((q/4)Λ^{q−1})^{1−p} a step, and the Γ of an example by
     η((q/2n)Γ^{q−1})^{1−p}·sσ_p^{2−p}E|z|^{2−p}. When Γ is 1, what is left of the feature is Λ; the noise stays if that
     is below (2sσ_p²/n)^{1/(q−2)}, where the feature would return (`theory.recovery`), or below (α/2)^{1/(q−1)}, where
     feature noise turns it.
     """
-    at = {key: float(results[key]) for key in ("n", "sigma_p", "alpha", "q", "width", "sigma_0")}
+    keys = "n", "sigma_p", "alpha", "q", "width", "sigma_0"
+    at = {key: float(results[key]) for key in keys if key not in at} | at
     n, sigma, q = at["n"], at["sigma_p"], at["q"]
     rest, e = 1 - power, (q - 1) * (1 - power)
     moment = 2 ** ((2 - power) / 2) * gamma((3 - power) / 2) / np.sqrt(np.pi)

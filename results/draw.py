@@ -42,7 +42,7 @@ def main() -> None:
         picture = ag.plot.suitable(results)
         ag.plot.save(picture, folder / f"{picture.name}.png")
         parts.append(f"## {folder.name}\n\n{to_rest(results, cuts)}")
-    for draw in (beyond.rates, beyond.normalization, beyond.memory):
+    for draw in (beyond.rates, beyond.optimizers, beyond.optimizers_by_load, beyond.normalization, beyond.memory):
         folder = HERE / draw.__name__.replace("_", "-")
         parts.append(f"## {folder.name}\n\n{draw(ag.load_results(folder), folder)}")
     NUMBERS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
