@@ -38,7 +38,7 @@ width = 2
 """
 ODD = os.fsdecode(b"caf\xe9")  # no name in UTF-8
 COMMANDS = {
-    "dry run": ["sweep", "tiny.toml", "--dry-run"],
+    "dry run": ["sweep", "tiny.toml", "--dry-run", "--memory", "1GiB"],  # what is free is not the same twice
     "show": ["show", ODD],
     "verify": ["verify", ODD],
     "plot": ["plot", ODD, "--theory", "signal"],
