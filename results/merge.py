@@ -2,7 +2,8 @@
 
 An array costs 270 bytes in a file beside its numbers, and a lane to rest has 46 of them, so chunks of a few lanes are
 mostly names. Those that were computed alike (versions, device, instruction set, width) become one: each lane the same
-numbers, the seconds added up. The results as read must be identical, or the folder stays as it is.
+numbers, the seconds added up. The results as read must be identical, or the folder stays as it is; nobody else may run
+in it meanwhile.
 """
 
 import json
@@ -15,9 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from adam_vs_gd.errors import DamageError
+from adam_vs_gd.store.files import publish
 from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.lock import held
 from adam_vs_gd.types import Rows
 
 MOST = 200_000  # bytes of a file's arrays, in which names are a sixteenth
@@ -50,16 +53,22 @@ def together(chunks: list[Rows]) -> tuple[list[str], Rows, dict[str, Any]]:
 
 
 def merge(folder: Path) -> None:
-    """Write chunks that are alike as one, in a copy first, which must give the same results."""
+    """Write chunks that are alike as one, in a copy first, which must give the same results.
+
+    Raises:
+        FolderError: if somebody runs in the folder: what is committed meanwhile would be lost.
+        DamageError: if the results would not be the same.
+    """
     whole = Folder(folder)
-    with TemporaryDirectory() as place:
+    with held(folder, wait=False, say=print), TemporaryDirectory() as place:
         copy = Folder(shutil.copytree(folder, Path(place) / folder.name, ignore=shutil.ignore_patterns("*.npz")))
         for chunks in bundled(whole.journal.chunks()):
             copy.journal.commit(*together(chunks))
-        xr.testing.assert_identical(whole.dataset(), copy.dataset())
+        if not whole.dataset().identical(copy.dataset()):
+            raise DamageError(f"{folder}: its results would not be the same in fewer files; it is left as it is")
         old, new = ({path.name for path in one.journal.files()} for one in (whole, copy))
         for name in new - old:
-            shutil.copy(copy.journal.path / name, whole.journal.path)
+            publish(whole.journal.path / name, (copy.journal.path / name).read_bytes(), replace=True)
         for name in old - new:
             (whole.journal.path / name).unlink()
 

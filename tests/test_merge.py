@@ -11,6 +11,7 @@ import xarray as xr
 
 import adam_vs_gd as ag
 from adam_vs_gd.store.folder import Folder
+from adam_vs_gd.store.lock import held
 from adam_vs_gd.store.verify import verify
 
 SPEC = importlib.util.spec_from_file_location("merge", Path(__file__).parent.parent / "results" / "merge.py")
@@ -67,6 +68,14 @@ def test_nothing_is_replaced_where_results_would_differ(folder, monkeypatch):
         return lanes[::-1], rows, about
 
     monkeypatch.setattr(merging, "together", wrong)
-    with pytest.raises(AssertionError):
+    with pytest.raises(ag.DamageError, match="would not be the same"):
+        merging.merge(folder)
+    assert [(path.name, path.read_bytes()) for path in Folder(folder).journal.files()] == before
+
+
+def test_a_folder_in_which_somebody_runs_is_left_alone(folder):
+    """A chunk that is committed while files are replaced would be taken for one of the replaced."""
+    before = [(path.name, path.read_bytes()) for path in Folder(folder).journal.files()]
+    with held(folder, wait=False, say=print), pytest.raises(ag.FolderError, match="wait for it"):
         merging.merge(folder)
     assert [(path.name, path.read_bytes()) for path in Folder(folder).journal.files()] == before
