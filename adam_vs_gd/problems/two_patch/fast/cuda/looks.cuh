@@ -149,7 +149,7 @@ void errors(int, const float *numbers, const int *slot, const int *s_of, const i
   Lane lane;
   lane.read(numbers, l);
   if (IN_SHARED)
-    for (int k = thread(); k < D * LANE_QUADS; k += THREADS) 
+    for (int k = thread(); k < D * LANE_QUADS; k += THREADS)
       memory.w[k % D * LANE_QUADS + k / D] = filters_at(w, k / D * 4, D, k % D);
   barrier();
   auto at = [&](int quad, int k) {
