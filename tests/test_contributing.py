@@ -48,6 +48,7 @@ def test_every_table_and_function_that_the_guide_names_is_in_its_file():
     one = r"`([A-Za-z_]\w*)`"
     found = re.findall(rf"({one}(?:(?:,| and|, and| or) {one})*) (?:of|in) `([\w./-]+\.\w+)`", GUIDE)
     pairs = [(name, file) for names, *_, file in found for name in re.findall(one, names) if "/" in file]
+    pairs = [pair for pair in pairs if not PLACEHOLDER.search("".join(pair))]
     assert len(pairs) > 30
     texts = {file: (ROOT / file).read_text(encoding="utf-8") for _, file in pairs}
     assert not [f"{name} in {file}" for name, file in pairs if not re.search(rf"\b{name}\b", texts[file])]
