@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from adam_vs_gd.cli import commands
+from adam_vs_gd.cli import commands, tables
 from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of
 
 EXPERIMENTS = (
@@ -121,7 +121,24 @@ def parser() -> argparse.ArgumentParser:
                            "there (without this nothing is ever downloaded)")  # fmt: skip
     reproduce.add_argument("--quiet", action="store_true", help="no progress on stderr")
     reproduce.set_defaults(run=commands.run_reproduce)
+    table_commands(known)
     return top
+
+
+def table_commands(known: argparse._SubParsersAction) -> None:
+    """`export`."""
+    export = known.add_parser("export", help="the lanes of a sweep as a table for other tools: CSV, Parquet, netCDF")
+    export.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
+    export.add_argument("--to", choices=("csv", "netcdf", "parquet"),
+                        help="csv (default): a row a computed lane, and what computed them in a .json "
+                        "beside it; parquet: the same in one file; netcdf: the whole labelled dataset")  # fmt: skip
+    export.add_argument("--out", metavar="FILE", type=here,
+                        help="where to write it (default: under DIR/export, replacing an older one)")  # fmt: skip
+    export.add_argument("--paths", action="store_true",
+                        help="write the trajectories, too, a row a lane and step, into FILE-record and "
+                        "FILE-test_record")  # fmt: skip
+    export.add_argument("--overwrite", action="store_true", help="replace what is at --out")
+    export.set_defaults(run=tables.run_export)
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:
