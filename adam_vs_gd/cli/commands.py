@@ -7,8 +7,9 @@ import dataclasses
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from adam_vs_gd.cli.structured import in_json
 from adam_vs_gd.engine.loading import load_jax
 from adam_vs_gd.errors import PlotError, SpecError
 
@@ -111,18 +112,23 @@ def run_verify(options: argparse.Namespace) -> int:
     from adam_vs_gd.store.folder import Folder
 
     folder = Folder(options.folder)
-    report, whole = verify.verify(folder)
-    print(report)
-    if not options.repair:
-        return DONE if whole else FAILED
+    found = verify.verify(folder)
+    if not options.json:
+        print(found)
+    told: dict[str, Any] = found.to_dict()
+    if options.repair:
+        load_jax()
+        from adam_vs_gd.engine import sweep
 
-    load_jax()
-    from adam_vs_gd.engine import sweep
-
-    if sweep.repair(folder, settings_of(options)) is not None or folder.remote:
-        report, whole = verify.verify(folder)
-        print(f"\nafter the repair:\n{report}")
-    return DONE if whole else FAILED
+        before, repaired = told, sweep.repair(folder, settings_of(options)) is not None or bool(folder.remote)
+        if repaired:
+            found = verify.verify(folder)
+            if not options.json:
+                print(f"\nafter the repair:\n{found}")
+        told = {**found.to_dict(), "repaired": repaired, "before": before}
+    if options.json:
+        print(in_json(told))
+    return DONE if found.whole else FAILED
 
 
 def run_plot(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from adam_vs_gd.cli import commands, tables
-from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of
+from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of, tolerance
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
     verify.add_argument("--repair", action="store_true",
                         help="set damaged chunks aside, compute their lanes again, rewrite dataset.zarr")  # fmt: skip
+    json_option(verify)
     machine_options(verify)
     verify.set_defaults(run=commands.run_verify)
 
@@ -126,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def table_commands(known: argparse._SubParsersAction) -> None:
-    """`export`."""
+    """`export` and `compare`."""
     export = known.add_parser("export", help="the lanes of a sweep as a table for other tools: CSV, Parquet, netCDF")
     export.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
     export.add_argument("--to", choices=("csv", "netcdf", "parquet"),
@@ -139,6 +140,21 @@ def table_commands(known: argparse._SubParsersAction) -> None:
                         "FILE-test_record")  # fmt: skip
     export.add_argument("--overwrite", action="store_true", help="replace what is at --out")
     export.set_defaults(run=tables.run_export)
+
+    compare = known.add_parser("compare", help="what differs between two sweeps: spec, versions, numbers")
+    compare.add_argument("first", metavar="A", type=str, help=A_SWEEP)
+    compare.add_argument("second", metavar="B", type=str, help="another, or the same computed elsewhere")
+    compare.add_argument("--rtol", metavar="R", type=tolerance, default=0.0,
+                         help="differences up to R times the larger number count as none (default: 0)")  # fmt: skip
+    compare.add_argument("--atol", metavar="A", type=tolerance, default=0.0,
+                         help="differences up to A count as none (default: 0, so that bits are compared)")  # fmt: skip
+    json_option(compare)
+    compare.set_defaults(run=tables.run_compare)
+
+
+def json_option(command: argparse.ArgumentParser) -> None:
+    """The option of the commands that scripts read."""
+    command.add_argument("--json", action="store_true", help="one JSON object instead of text; see docs/scripting.md")
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from adam_vs_gd.cli.commands import DONE
+from adam_vs_gd.cli.commands import DONE, FAILED
+from adam_vs_gd.cli.structured import in_json
 from adam_vs_gd.errors import PlotError, SpecError
 
 
@@ -33,6 +34,20 @@ def run_export(options: argparse.Namespace) -> int:
     if unfinished(results):
         print("adam-vs-gd: the sweep is not finished; what is not computed yet is left out", file=sys.stderr)
     return DONE
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """`adam-vs-gd compare`."""
+    from adam_vs_gd.results.comparison import compare
+    from adam_vs_gd.results.comparison_text import describe
+    from adam_vs_gd.store.folder import Folder
+
+    folders = [Folder(name).refresh() for name in (options.first, options.second)]
+    first, second = (folder.dataset() for folder in folders)
+    compared = compare(first, second, options.rtol, options.atol)
+    names = str(folders[0]), str(folders[1])
+    print(in_json({"a": names[0], "b": names[1], **compared.to_dict()}) if options.json else describe(compared, names))
+    return DONE if compared.agree else FAILED
 
 
 def format_of(to: str | None, out: Path | None, endings: dict[str, str]) -> str:
