@@ -29,6 +29,8 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     if options.measure and not options.dry_run:
         raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
+    if options.json and not options.dry_run:
+        raise SpecError("command line", ["--json: means something only with --dry-run; add that, or use show --json"])
     overrides = dict(parse_override(text) for text in options.overrides)
     spec = load_spec(options.spec, overrides)
     if options.refine is not None:
@@ -50,18 +52,23 @@ def run_sweep(options: argparse.Namespace) -> int:
             folder.check(spec)
 
     load_jax(idle=options.executor is not None and not options.dry_run)
-    from adam_vs_gd.engine import estimate, plan, sweep
+    from adam_vs_gd.engine import estimate, outline, sweep
+    from adam_vs_gd.refine.forecast import outlook
 
     settings = settings_of(options)
     if options.dry_run:
         todo, limits, refinement = estimate.plan_sweep(spec, None if options.overwrite else folder, settings)
-        if refinement is not None:
-            from adam_vs_gd.refine.forecast import described
-
-            print(described(refinement), "the next round:", sep="\n")
-        print(plan.describe(todo, limits))
-        if options.measure:
-            print(estimate.estimate(spec, todo, settings))
+        planned = outline.outline(todo, limits)
+        time = estimate.estimate(spec, todo, settings) if options.measure else None
+        ahead = None if refinement is None else outlook(refinement)
+        if options.json:
+            parts = {"refinement": ahead, "plan": planned, "time": time}
+            told = {key: part.to_dict() for key, part in parts.items() if part is not None}
+            print(in_json({"name": spec.name, "folder": str(folder), **told}))
+            return DONE
+        if ahead is not None:
+            print(ahead, "the next round:", sep="\n")
+        print(*filter(None, [planned, time]), sep="\n")
         return DONE
     results = sweep.sweep(spec, out, {}, settings, overwrite=options.overwrite, executor=options.executor)
 
@@ -182,9 +189,11 @@ def run_theory(options: argparse.Namespace) -> int:
     else:
         sweep = load_spec(options.sweep, overrides)
 
-    from adam_vs_gd.problems.two_patch.theory import table
+    from adam_vs_gd.problems.two_patch.theory.account import account
+    from adam_vs_gd.problems.two_patch.theory.table import describe
 
-    print(table.describe(sweep, constants, options.log_power))
+    found = account(sweep, constants, options.log_power)
+    print(in_json(found.to_dict()) if options.json else describe(found))
     return DONE
 
 

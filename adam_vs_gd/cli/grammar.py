@@ -50,11 +50,13 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     sweep.add_argument("--measure", action="store_true",
                        help="with --dry-run: run a second of each group, and estimate the time of all")  # fmt: skip
+    sweep.add_argument("--json", action="store_true", help="with --dry-run: one JSON object; see docs/scripting.md")
     sweep.add_argument("--overwrite", action="store_true", help="move a folder that is there aside, and start afresh")
     sweep.set_defaults(run=commands.run_sweep)
 
     show = known.add_parser("show", help="what a sweep is, how far it has come, and its means with intervals")
     show.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
+    json_option(show)
     show.set_defaults(run=commands.run_show)
 
     verify = known.add_parser("verify", help="check every committed chunk, and say which is damaged")
@@ -99,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
                         "(default: 1)")  # fmt: skip
     theory.add_argument("--log-power", metavar="K", type=float, default=0.0,
                         help="polylog(n) is max(1, ln n)^K (default: 0)")  # fmt: skip
+    json_option(theory)
     theory.set_defaults(run=commands.run_theory)
 
     bench = known.add_parser("bench", help="speed beside what a user would pick instead, and this machine's limit")
