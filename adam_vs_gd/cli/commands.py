@@ -99,16 +99,21 @@ def run_show(options: argparse.Namespace) -> int:
     import rich
 
     from adam_vs_gd import show
+    from adam_vs_gd.results.overview import overview
     from adam_vs_gd.store import lock
     from adam_vs_gd.store.folder import Folder
 
     folder = Folder(options.folder).refresh()
+    word = folder.remote.holder() if folder.remote else lock.holder(folder.path)
+    if options.json:
+        print(in_json({"folder": str(folder), **overview(folder.dataset()), "running": word}))
+        return DONE
     width = shutil.get_terminal_size().columns
     console = rich.get_console()
     with console.capture() as captured:
         console.print(show.summary(folder.dataset(), width), soft_wrap=True, highlight=False)
     print(captured.get(), end="")
-    if word := folder.remote.holder() if folder.remote else lock.holder(folder.path):
+    if word:
         print(f"\n{lock.described(word)}")
     return DONE
 
