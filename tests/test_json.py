@@ -111,8 +111,8 @@ def test_verify(folder, found):
 def test_theory_of_a_spec_and_of_results(found):
     told, status = found("theory", SHIPPED / "eta-by-alpha" / "spec.toml")
     assert status == 0
-    assert told["count"] == 90
-    assert len(told["points"]) == 2 * told["count"]
+    assert told["places"] == 90
+    assert len(told["points"]) == 2 * told["places"]
     assert all(point["measured"] is None for point in told["points"])
     predicted = ag.theory.predict(ag.load_spec(SHIPPED / "eta-by-alpha" / "spec.toml"))
     margins = {one["name"]: (one["low"], one["high"]) for one in told["conditions"]}

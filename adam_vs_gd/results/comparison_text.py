@@ -53,7 +53,7 @@ def numbers(compared: Comparison) -> Iterator[str]:
     else:
         yield "statuses: the same"
     if differing := [one for one in compared.variables if one.equal < compared.both]:
-        rows = [["variable", "lanes that differ", "most, in units of its size", "at", "most", "at"]]
+        rows = [["variable", "lanes that differ", "largest, relative", "at", "largest, absolute", "at"]]
         for one in differing:
             aside = f" ({one.one_sided} a number in only one)" if one.one_sided else ""
             rows.append(

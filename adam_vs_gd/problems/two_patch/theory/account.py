@@ -67,8 +67,8 @@ class Account(NamedTuple):
         along: the axis along which boundaries are looked for; "" where there is none.
         boundaries: {condition: for each value of the other axis where its margin is 1, several with commas}, and
         across: {that axis: its values}; empty where there is none.
-        points: a row each, for each optimizer.
-        count: how many points there are.
+        points: a row for each place and optimizer.
+        places: how many places on the axes there are.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Account(NamedTuple):
     boundaries: Mapping[str, Sequence[Sequence[float]]]
     across: Mapping[str, Sequence[str]]
     points: tuple[PointRow, ...]
-    count: int
+    places: int
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain Python."""

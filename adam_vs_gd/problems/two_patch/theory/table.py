@@ -15,7 +15,7 @@ def describe(found: Account) -> str:
     named = ", ".join(f"{name} = {value:g}" for name, value in found.constants.items())
     given = f"constants {named}, the others 1" if named else "all constants 1"
     logs = f"polylog(n) = max(1, ln n)^{found.log_power:g}" if found.log_power else "logarithms left out"
-    count = "1 point" if found.count == 1 else f"{found.count} points"
+    count = "1 point" if found.places == 1 else f"{found.places} points"
     parts = [
         f"{found.name}: the paper's conditions at {count}, with {given} and {logs}\n"
         "(the paper leaves both open). A margin is how far a condition holds: 1 or more where it does.",
