@@ -25,7 +25,9 @@ from .problems.two_patch.models import Linear, TwoLayerCNN
 from .problems.two_patch.problem import Training, train
 from .problems.two_patch.training import make_train_step
 from .randomness import seed_key
+from .results.comparison import compare
 from .results.power_law import fit_exponent
+from .results.table import lanes, paths
 from .results.transition import boundary
 from .spec.sweep_spec import SweepSpec, load_spec
 from .store.folder import load_results
@@ -54,13 +56,16 @@ __all__ = [
     "Training",
     "TwoLayerCNN",
     "boundary",
+    "compare",
     "fit_exponent",
+    "lanes",
     "load_results",
     "load_spec",
     "make_optimizer",
     "make_train_step",
     "measure",
     "numerics",
+    "paths",
     "plot",
     "report",
     "run_sweep",

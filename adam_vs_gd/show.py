@@ -9,15 +9,13 @@ import xarray as xr
 from rich.text import Text
 
 from adam_vs_gd.problem import Outcome
-from adam_vs_gd.problems import family_of_results
+from adam_vs_gd.results import overview
 from adam_vs_gd.results.columns import columns, told
 from adam_vs_gd.results.panels import Panel, panels
 from adam_vs_gd.results.selection import choose_axes, complete, swept
-from adam_vs_gd.results.statistics import census, over_seeds
-from adam_vs_gd.results.time import moving, rest, to_rest, wanted, when
+from adam_vs_gd.results.time import wanted
 from adam_vs_gd.results.uneven import at_coarse, searches, there
-from adam_vs_gd.results.uneven import told as told_of
-from adam_vs_gd.results.words import drawn_first, is_rate, outcomes, pending, shown, variable_words
+from adam_vs_gd.results.words import drawn_first, is_rate, outcomes, shown, variable_words
 
 VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
 LIGHT = 6  # colours from here on are light
@@ -39,45 +37,27 @@ def summary(results: xr.Dataset, width: int = 80) -> Text:
 
 def heading(results: xr.Dataset) -> str:
     """Axes, fixed values, progress, provenance."""
-    results = complete(results)
-    cells = results.status.size
-    done = int((results.status != pending(results)).sum())
-    axes = ", ".join(f"{dim} ({results.sizes[dim]})" for dim in ["optimizer", *swept(results), "seed"])
-    fixed = ", ".join(f"{name} = {coord.item():g}" for name, coord in results.coords.items() if coord.ndim == 0)
-    refined = told_of(results)
-    far = f"{done} lanes computed" if refined else f"{done} of {cells} cells computed"
+    found = overview.head(results)
+    of = "lanes computed" if found.refined else f"of {found.cells} cells computed"
+    what = ", ".join(filter(None, [found.model, found.data, found.precision]))
     lines = [
-        f"{results.attrs['title']}: {far}",
-        f"axes   {axes}",
-        f"fixed  {fixed}",
-        *what(results),
-        *time(results),
-        *(f"{'looked' if not k else '':<6} {line}" for k, line in enumerate(refined)),
+        f"{found.title}: {found.computed} {of}",
+        f"axes   {', '.join(f'{dim} ({size})' for dim, size in found.axes.items())}",
+        f"fixed  {', '.join(f'{name} = {value:g}' for name, value in found.fixed.items())}",
+        *([f"model  {what}"] if what else []),
+        *([f"time   {', '.join(found.time)}"] if found.time else []),
+        *(f"{'looked' if not k else '':<6} {line}" for k, line in enumerate(found.refined)),
     ]
-    if "device" in results.attrs:
-        lines.append(f"by     {results.attrs['versions']}; {results.attrs['platform']} ({results.attrs['device']})")
+    if found.device is not None:
+        lines.append(f"by     {found.versions}; {found.platform} ({found.device})")
     return "\n".join(lines)
-
-
-def time(results: xr.Dataset) -> list[str]:
-    """At what time of their trainings the lanes are, and how many are at rest."""
-    told = [when(results, drawn_first(results)), rest(results)]
-    return [f"time   {', '.join(filter(None, told))}"] if any(told) else []
-
-
-def what(results: xr.Dataset) -> list[str]:
-    """What the lanes are, on what, and how precisely."""
-    told = [results.attrs.get("model"), family_of_results(results).brief(results), results.attrs.get("precision")]
-    return [f"model  {', '.join(filter(None, told))}"] if any(told) else []
 
 
 def statuses(results: xr.Dataset) -> str:
     """Cells of each status, by optimizer."""
-    (_, *found), *rows = census(results := complete(results))
-    if searches(results) and "pending" in found:  # which is all of the union of values where nothing was asked for
-        at = found.index("pending")
-        found, rows = found[:at] + found[at + 1 :], [row[: at + 1] + row[at + 2 :] for row in rows]
-    return columns([["status", *found], *rows])
+    found = overview.statuses(results)
+    names = dict.fromkeys(name for counts in found.values() for name in counts)
+    return columns([["status", *names], *([label, *map(str, counts.values())] for label, counts in found.items())])
 
 
 def heatmaps(results: xr.Dataset, width: int) -> list[Text]:
@@ -144,30 +124,14 @@ def cell(mean: float, counts: np.ndarray, known: Sequence[Outcome], wide: bool) 
 
 def table(results: xr.Dataset) -> str:
     """A line a point: means over seeds, intervals, and the statuses that are not `fitted`."""
-    summaries = {name: over_seeds(results, name) for name in shown(results)}
-    known = outcomes(results)
-    axes = swept(results)
-    heads = [dim.removesuffix("_index") for dim in axes]
-    dims = ("optimizer", *axes)
-    points = results.status.isel(seed=0, drop=True)
-    found = results.status.transpose(*dims, "seed").values
-    own = (found != pending(results)).any(-1) if searches(results) else np.ones(points.shape, bool)
-    listed = lambda values: values.broadcast_like(points).transpose(*dims).values[own].tolist()  # noqa: E731
-    found = found[own]
-    odd = {one.name: found == k for k, one in enumerate(known) if not one.good}
-    odd |= {"not at rest": np.isin(found, moving(known))} if to_rest(results) else {}
-    odd = {name: lanes for name, lanes in odd.items() if name != "pending" or not searches(results)}
-    counts = np.array([lanes.sum(-1) for lanes in odd.values()], int).reshape(len(odd), len(found)).T.tolist()
-    notes = [", ".join(f"{n} {name}" for name, n in zip(odd, here, strict=True) if n) for here in counts]
-
-    seeds = [listed(summary["seeds"]) for summary in summaries.values()]
-    counted = [str(max(here)) for here in zip(*seeds, strict=True)] or ["0"] * len(found)
-    cells = [map(told, *(listed(summary[name]) for name in ("mean", "low", "high"))) for summary in summaries.values()]
-    values = [[f"{value:.4g}" for value in listed(results[name])] for name in heads]
-    head = ["optimizer", *heads, "seeds", *(name.replace("_", " ") for name in summaries), f"not {wanted(results)}"]
-    labels = map(str, listed(results.optimizer))
-    rows = [head, *map(list, zip(labels, *values, counted, *cells, notes, strict=True))]
-    return columns(rows) + f"\n(mean over seeds, 95 % interval in brackets{not_counted(known)})"
+    heads = [dim.removesuffix("_index") for dim in swept(results)]
+    names = [name.replace("_", " ") for name in shown(results)]
+    rows = [["optimizer", *heads, "seeds", *names, f"not {wanted(results)}"]]
+    for point in overview.points(results):
+        at = [f"{value:.4g}" for value in point.at.values()]
+        notes = ", ".join(f"{count} {name}" for name, count in point.exceptions.items())
+        rows.append([point.optimizer, *at, str(point.seeds), *(told(*three) for three in point.means.values()), notes])
+    return columns(rows) + f"\n(mean over seeds, 95 % interval in brackets{not_counted(outcomes(results))})"
 
 
 def not_counted(known: Sequence[Outcome]) -> str:

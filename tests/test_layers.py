@@ -40,11 +40,13 @@ NO_JAX = (
 )  # fmt: skip
 """Rooms that never import JAX; and modules of others that do not:"""
 NO_JAX_EITHER = (
-    "engine.plan", "engine.packing", "engine.progress", "engine.interruption", "engine.terminal", "engine.loading",
-    "cli", "cli.main", "cli.commands",
+    "engine.plan", "engine.outline", "engine.packing", "engine.progress", "engine.interruption", "engine.terminal",
+    "engine.loading",
+    "cli", "cli.main", "cli.commands", "cli.tables", "cli.structured",
     "problems.learning.table1", "problems.learning.numbers", "problems.learning.variables",
     "problems.two_patch.family", "problems.two_patch.reading", "problems.two_patch.theory.claims",
-    "problems.two_patch.theory.table", "problems.images.family", "problems.images.sets", "problems.function.family",
+    "problems.two_patch.theory.account", "problems.two_patch.theory.table",
+    "problems.images.family", "problems.images.sets", "problems.function.family",
 )  # fmt: skip
 KERNELS = (
     "types", "problem", "engine/chunk", "engine/plan", "engine/packing", "problems/learning", "problems/two_patch",

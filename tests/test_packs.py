@@ -304,9 +304,9 @@ def swept(tmp_path_factory):
 def test_a_packed_sweep_is_the_same_sweep(swept, tmp_path):
     spec, folder, results = swept
     xr.testing.assert_identical(ag.load_results(folder.path), results)
-    report, whole = verify(folder)
-    assert whole, report
-    assert "24 of 24 lanes are there" in report
+    found = verify(folder)
+    assert found.whole, found
+    assert "24 of 24 lanes are there" in str(found)
     before = {path.name: path.stat().st_mtime_ns for path in folder.journal.path.iterdir()}
     xr.testing.assert_identical(ag.run_sweep(spec, folder.path, **NARROW), results)
     assert {path.name: path.stat().st_mtime_ns for path in folder.journal.path.iterdir()} == before
@@ -323,10 +323,10 @@ def test_only_the_lanes_of_a_damaged_chunk_are_computed_again(swept, tmp_path, h
     good = pack.read_bytes()
     held = lanes_of([good[start : start + length]])
     pack.write_bytes(good[: start + length // 2] + b"rotten" + good[start + length // 2 + 6 :])
-    report, fine = verify(folder)
-    assert not fine
-    assert f"{pack}, chunk {name}: damaged" in report
-    assert f"it held {len(held)} lanes" in report
+    found = verify(folder)
+    assert not found.whole
+    assert f"{pack}, chunk {name}: damaged" in str(found)
+    assert f"it held {len(held)} lanes" in str(found)
     repaired = {"sweep": lambda: ag.run_sweep(spec, folder.path, **NARROW),
                 "repair": lambda: engine.repair(folder, Settings(**NARROW))}  # fmt: skip
     again = repaired[how]()
@@ -336,8 +336,8 @@ def test_only_the_lanes_of_a_damaged_chunk_are_computed_again(swept, tmp_path, h
     assert not pack.exists()
     assert kept in in_packs(folder.journal)
     assert [path.name for path in folder.journal.damaged.iterdir()] == [f"{name}.replaced"]
-    report, fine = verify(folder)
-    assert fine, report
+    found = verify(folder)
+    assert found.whole, found
 
 
 def test_a_sweep_packs_when_it_begins_and_ends(swept, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PICTURES = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
 THEORY = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
 YOURS = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
+SCRIPTING = (ROOT / "docs" / "scripting.md").read_text(encoding="utf-8")
 NAMED = (ROOT / "docs" / "optimizers-data-models.md").read_text(encoding="utf-8")
 MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
 EXAMPLES = dict(MARKED.findall(README))
@@ -29,6 +30,13 @@ def test_example(name, elsewhere, monkeypatch, capsys):
     if name == "plot":
         assert (elsewhere / "runs" / "small" / "diagram.pdf").stat().st_size > 5000
         assert (elsewhere / "runs" / "small" / "diagram.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["tables", "compare"])
+def test_example_of_scripting(name, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    exec(compile(dict(MARKED.findall(SCRIPTING))[name], f"scripting.md:{name}", "exec"), {})
+    assert capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", OF_YOURS)

@@ -234,13 +234,13 @@ def test_a_repair_that_was_interrupted_is_one_still(finished, tmp_path):
     for bad in (path.read_bytes()[:-1], b"nothing left of it"):  # whose lanes can be told, and cannot
         path.write_bytes(bad)
         aside = folder.journal.set_aside(path)
-        report, whole = verify(folder)
-        assert not whole
-        assert f"{held} lanes that damaged chunks held, or may have, are missing" in report
+        found = verify(folder)
+        assert not found.whole
+        assert f"{held} lanes that damaged chunks held, or may have, are missing" in str(found)
         xr.testing.assert_identical(engine.repair(folder, Settings(quiet=True)), results)
         assert not aside.exists()
-        report, whole = verify(folder)
-        assert whole, report
+        found = verify(folder)
+        assert found.whole, found
         assert engine.repair(folder, Settings(quiet=True)) is None
     assert len(list(folder.journal.damaged.glob("*.replaced*"))) == 2, "what is damaged is kept"
 
@@ -367,24 +367,24 @@ def test_verify_tells_a_damaged_dataset_from_an_older_one(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(out, copy)
     folder = Folder(copy)
-    assert verify(folder) == (f"{folder.zarr}: whole\n2 chunks checked, 0 damaged; 12 of 12 lanes are there", True)
+    assert str(verify(folder)) == f"{folder.zarr}: whole\n2 chunks checked, 0 damaged; 12 of 12 lanes are there"
     folder.open(tiny(data={"alpha": [0.0, 0.3, 0.6, 0.9]}))
-    report, whole = verify(folder)
-    assert whole
-    assert "older than the journal" in report
-    assert "12 of 16 lanes are there" in report
+    found = verify(folder)
+    assert found.whole
+    assert "older than the journal" in str(found)
+    assert "12 of 16 lanes are there" in str(found)
     folder.open(spec)
     chunk = max((copy / "dataset.zarr" / "loss_path").rglob("c/**/0"), key=lambda path: path.is_file())
     content = bytearray(chunk.read_bytes())
     content[len(content) // 2] ^= 1
     chunk.write_bytes(content)
-    report, whole = verify(folder)
-    assert not whole
-    assert "dataset.zarr: damaged" in report
+    found = verify(folder)
+    assert not found.whole
+    assert "dataset.zarr: damaged" in str(found)
     shutil.rmtree(folder.zarr)
-    report, whole = verify(folder)
-    assert whole
-    assert "not there" in report
+    found = verify(folder)
+    assert found.whole
+    assert "not there" in str(found)
 
 
 def test_dataset_zarr_is_in_chunks_of_whole_lanes():

@@ -45,10 +45,14 @@ COMMANDS = {
     "report": ["report", ODD],
     "theory": ["theory", "tiny.toml"],
     "theory of results": ["theory", ODD],
+    "show as JSON": ["show", ODD, "--json"],
+    "theory as JSON": ["theory", "tiny.toml", "--json"],
+    "export": ["export", ODD, "--paths"],
+    "compare": ["compare", ODD, ODD],
     "no such folder": ["show", f"{ODD}-nowhere"],
     "no such command": ["swep"],
     **{f"{name} --help": [name, "--help"]
-       for name in ("sweep", "show", "verify", "plot", "report", "theory", "bench", "reproduce")},
+       for name in ("sweep", "show", "verify", "plot", "report", "theory", "bench", "reproduce", "export", "compare")},
     "--help": ["--help"],
 }  # fmt: skip
 HELP = ["plot", "--help"]

@@ -15,6 +15,7 @@ from test_cli import run
 
 import adam_vs_gd as ag
 from adam_vs_gd.problems.two_patch.theory import CONDITIONS, PHASES, Point, scales
+from adam_vs_gd.problems.two_patch.theory.account import account
 from adam_vs_gd.problems.two_patch.theory.table import describe
 from adam_vs_gd.results.dataset import to_dataset
 
@@ -116,7 +117,7 @@ def test_the_lifetime_of_a_noise_solution():
     adam = predicted.lifetime.sel(optimizer="adam")
     assert adam.sel(lam=0).isnull().all()
     assert adam.sel(lam=1e-5).values == pytest.approx([np.nan, 15_000, np.inf], nan_ok=True)  # first: nothing memorized
-    assert "lifetime" in describe(spec)
+    assert "lifetime" in describe(account(spec))
 
 
 def test_the_conditions_together_need_n_to_the_eighth():
@@ -344,7 +345,7 @@ def test_what_the_theory_does_not_know_is_said():
 def test_the_table_says_where_and_why(tmp_path):
     spec = ag.SweepSpec(name="two", seeds=1, data={"s": [1, 100], "n": 4, "d": 10_000, "sigma_p": 0.5}, steps=100_000,
                         optimizers={"adam": {}, "gd": {}}, train={"lam": 0.0}, model={"q": 2})  # fmt: skip
-    text = describe(spec)
+    text = describe(account(spec))
     lines = {line.split()[0]: line for line in text.splitlines() if line.split()}
     assert "  nowhere  " in lines["s_scale"]
     assert "  at s = 1  " in lines["supports"]
@@ -365,9 +366,9 @@ def test_the_table_of_results_has_what_was_measured_and_boundaries():
         test_error=(results.test_error.dims, np.full(results.test_error.shape, 0.25)),
         status=(results.status.dims, np.full(results.status.shape, 5, np.int8)),
     )
-    text = describe(results)
+    text = describe(account(results))
     assert text.count("0.25 [") == 8
-    assert "test error" not in describe(spec)
+    assert "test error" not in describe(account(spec))
     (head,) = [line for line in text.splitlines() if line.startswith("sigma_p at which a margin is 1")]
     row = next(line for line in text.splitlines() if line.startswith("alpha = 0.4")).split()
     signal = row[3 + head.split()[7:].index("signal")]
@@ -377,11 +378,11 @@ def test_the_table_of_results_has_what_was_measured_and_boundaries():
 def test_warnings_name_what_they_are_about():
     spec = ag.SweepSpec(name="w", seeds=1, data={"n": 4, "d": 10_000, "s": [1, 1000]}, optimizers={
         "adam": {"beta1": 0.9, "beta2": [0.5, 0.999]}, "gd": {}}, train={"lam": 1e-2})  # fmt: skip
-    text = describe(spec)
+    text = describe(account(spec))
     assert "! supports overlap at s = 1000: n·s = 0.4·d, P[disjoint] = " in text
     assert "! β2 < β1² at beta2 = 0.5: Adam's" in text
     assert "! λ > λ_0 at all points" in text
-    assert "! λ > λ_0" not in describe(spec, {"lam_0": 10})
+    assert "! λ > λ_0" not in describe(account(spec, {"lam_0": 10}))
 
 
 def test_the_command(tmp_path):

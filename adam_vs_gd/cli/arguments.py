@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be an integer >= 1")
     return int(text)
+
+
+def tolerance(text: str) -> float:
+    """A finite number >= 0 for argparse."""
+    try:
+        if 0 <= (number := float(text)) < math.inf:
+            return number
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r}: must be a finite number >= 0, for instance 1e-6")
 
 
 def here(text: str) -> Path:

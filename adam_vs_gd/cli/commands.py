@@ -7,8 +7,9 @@ import dataclasses
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from adam_vs_gd.cli.structured import in_json
 from adam_vs_gd.engine.loading import load_jax
 from adam_vs_gd.errors import PlotError, SpecError
 
@@ -28,6 +29,8 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     if options.measure and not options.dry_run:
         raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
+    if options.json and not options.dry_run:
+        raise SpecError("command line", ["--json: means something only with --dry-run; add that, or use show --json"])
     overrides = dict(parse_override(text) for text in options.overrides)
     spec = load_spec(options.spec, overrides)
     if options.refine is not None:
@@ -49,18 +52,23 @@ def run_sweep(options: argparse.Namespace) -> int:
             folder.check(spec)
 
     load_jax(idle=options.executor is not None and not options.dry_run)
-    from adam_vs_gd.engine import estimate, plan, sweep
+    from adam_vs_gd.engine import estimate, outline, sweep
+    from adam_vs_gd.refine.forecast import outlook
 
     settings = settings_of(options)
     if options.dry_run:
         todo, limits, refinement = estimate.plan_sweep(spec, None if options.overwrite else folder, settings)
-        if refinement is not None:
-            from adam_vs_gd.refine.forecast import described
-
-            print(described(refinement), "the next round:", sep="\n")
-        print(plan.describe(todo, limits))
-        if options.measure:
-            print(estimate.estimate(spec, todo, settings))
+        planned = outline.outline(todo, limits)
+        time = estimate.estimate(spec, todo, settings) if options.measure else None
+        ahead = None if refinement is None else outlook(refinement)
+        if options.json:
+            parts = {"refinement": ahead, "plan": planned, "time": time}
+            told = {key: part.to_dict() for key, part in parts.items() if part is not None}
+            print(in_json({"name": spec.name, "folder": str(folder), **told}))
+            return DONE
+        if ahead is not None:
+            print(ahead, "the next round:", sep="\n")
+        print(*filter(None, [planned, time]), sep="\n")
         return DONE
     results = sweep.sweep(spec, out, {}, settings, overwrite=options.overwrite, executor=options.executor)
 
@@ -91,16 +99,21 @@ def run_show(options: argparse.Namespace) -> int:
     import rich
 
     from adam_vs_gd import show
+    from adam_vs_gd.results.overview import overview
     from adam_vs_gd.store import lock
     from adam_vs_gd.store.folder import Folder
 
     folder = Folder(options.folder).refresh()
+    word = folder.remote.holder() if folder.remote else lock.holder(folder.path)
+    if options.json:
+        print(in_json({"folder": str(folder), **overview(folder.dataset()), "running": word}))
+        return DONE
     width = shutil.get_terminal_size().columns
     console = rich.get_console()
     with console.capture() as captured:
         console.print(show.summary(folder.dataset(), width), soft_wrap=True, highlight=False)
     print(captured.get(), end="")
-    if word := folder.remote.holder() if folder.remote else lock.holder(folder.path):
+    if word:
         print(f"\n{lock.described(word)}")
     return DONE
 
@@ -111,18 +124,23 @@ def run_verify(options: argparse.Namespace) -> int:
     from adam_vs_gd.store.folder import Folder
 
     folder = Folder(options.folder)
-    report, whole = verify.verify(folder)
-    print(report)
-    if not options.repair:
-        return DONE if whole else FAILED
+    found = verify.verify(folder)
+    if not options.json:
+        print(found)
+    told: dict[str, Any] = found.to_dict()
+    if options.repair:
+        load_jax()
+        from adam_vs_gd.engine import sweep
 
-    load_jax()
-    from adam_vs_gd.engine import sweep
-
-    if sweep.repair(folder, settings_of(options)) is not None or folder.remote:
-        report, whole = verify.verify(folder)
-        print(f"\nafter the repair:\n{report}")
-    return DONE if whole else FAILED
+        before, repaired = told, sweep.repair(folder, settings_of(options)) is not None or bool(folder.remote)
+        if repaired:
+            found = verify.verify(folder)
+            if not options.json:
+                print(f"\nafter the repair:\n{found}")
+        told = {**found.to_dict(), "repaired": repaired, "before": before}
+    if options.json:
+        print(in_json(told))
+    return DONE if found.whole else FAILED
 
 
 def run_plot(options: argparse.Namespace) -> int:
@@ -176,9 +194,11 @@ def run_theory(options: argparse.Namespace) -> int:
     else:
         sweep = load_spec(options.sweep, overrides)
 
-    from adam_vs_gd.problems.two_patch.theory import table
+    from adam_vs_gd.problems.two_patch.theory.account import account
+    from adam_vs_gd.problems.two_patch.theory.table import describe
 
-    print(table.describe(sweep, constants, options.log_power))
+    found = account(sweep, constants, options.log_power)
+    print(in_json(found.to_dict()) if options.json else describe(found))
     return DONE
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from adam_vs_gd.cli import commands
-from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of
+from adam_vs_gd.cli import commands, tables
+from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of, tolerance
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
@@ -50,17 +50,20 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     sweep.add_argument("--measure", action="store_true",
                        help="with --dry-run: run a second of each group, and estimate the time of all")  # fmt: skip
+    sweep.add_argument("--json", action="store_true", help="with --dry-run: one JSON object; see docs/scripting.md")
     sweep.add_argument("--overwrite", action="store_true", help="move a folder that is there aside, and start afresh")
     sweep.set_defaults(run=commands.run_sweep)
 
     show = known.add_parser("show", help="what a sweep is, how far it has come, and its means with intervals")
     show.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
+    json_option(show)
     show.set_defaults(run=commands.run_show)
 
     verify = known.add_parser("verify", help="check every committed chunk, and say which is damaged")
     verify.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
     verify.add_argument("--repair", action="store_true",
                         help="set damaged chunks aside, compute their lanes again, rewrite dataset.zarr")  # fmt: skip
+    json_option(verify)
     machine_options(verify)
     verify.set_defaults(run=commands.run_verify)
 
@@ -98,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
                         "(default: 1)")  # fmt: skip
     theory.add_argument("--log-power", metavar="K", type=float, default=0.0,
                         help="polylog(n) is max(1, ln n)^K (default: 0)")  # fmt: skip
+    json_option(theory)
     theory.set_defaults(run=commands.run_theory)
 
     bench = known.add_parser("bench", help="speed beside what a user would pick instead, and this machine's limit")
@@ -121,7 +125,39 @@ def parser() -> argparse.ArgumentParser:
                            "there (without this nothing is ever downloaded)")  # fmt: skip
     reproduce.add_argument("--quiet", action="store_true", help="no progress on stderr")
     reproduce.set_defaults(run=commands.run_reproduce)
+    table_commands(known)
     return top
+
+
+def table_commands(known: argparse._SubParsersAction) -> None:
+    """`export` and `compare`."""
+    export = known.add_parser("export", help="the lanes of a sweep as a table for other tools: CSV, Parquet, netCDF")
+    export.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
+    export.add_argument("--to", choices=("csv", "netcdf", "parquet"),
+                        help="csv (default): a row a computed lane, and what computed them in a .json "
+                        "beside it; parquet: the same in one file; netcdf: the whole labelled dataset")  # fmt: skip
+    export.add_argument("--out", metavar="FILE", type=here,
+                        help="where to write it (default: under DIR/export, replacing an older one)")  # fmt: skip
+    export.add_argument("--paths", action="store_true",
+                        help="write the trajectories, too, a row a lane and step, into FILE-record and "
+                        "FILE-test_record")  # fmt: skip
+    export.add_argument("--overwrite", action="store_true", help="replace what is at --out")
+    export.set_defaults(run=tables.run_export)
+
+    compare = known.add_parser("compare", help="what differs between two sweeps: spec, versions, numbers")
+    compare.add_argument("first", metavar="A", type=str, help=A_SWEEP)
+    compare.add_argument("second", metavar="B", type=str, help="another, or the same computed elsewhere")
+    compare.add_argument("--rtol", metavar="R", type=tolerance, default=0.0,
+                         help="differences up to R times the larger number count as none (default: 0)")  # fmt: skip
+    compare.add_argument("--atol", metavar="A", type=tolerance, default=0.0,
+                         help="differences up to A count as none (default: 0, so that bits are compared)")  # fmt: skip
+    json_option(compare)
+    compare.set_defaults(run=tables.run_compare)
+
+
+def json_option(command: argparse.ArgumentParser) -> None:
+    """The option of the commands that scripts read."""
+    command.add_argument("--json", action="store_true", help="one JSON object instead of text; see docs/scripting.md")
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:

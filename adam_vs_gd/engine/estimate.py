@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from adam_vs_gd.engine.rounds import plan_of
 from adam_vs_gd.engine.runner import is_out_of_memory
 from adam_vs_gd.engine.settings import DEFAULTS, Settings
 from adam_vs_gd.engine.timing import time_group
-from adam_vs_gd.errors import UnfitError
+from adam_vs_gd.errors import UnfitError, first_line
 from adam_vs_gd.refine.refinement import Refinement
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.spec.sweep_spec import SweepSpec
@@ -46,10 +47,63 @@ def plan_sweep(
     return plan_of(spec.family, refinement, lanes, limits, done), limits, refinement
 
 
-def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:
+@dataclasses.dataclass(frozen=True)
+class GroupTime:
+    """How long a group takes.
+
+    Attributes:
+        name: of the group.
+        chunks: how many it has.
+        speed: lane-steps a second; None, like the next two, where it does not fit.
+        compilation: seconds.
+        seconds: of all its chunks.
+        out_of_memory: why it does not fit; "" where it does.
+    """
+
+    name: str
+    chunks: int
+    speed: float | None = None
+    compilation: float | None = None
+    seconds: float | None = None
+    out_of_memory: str = ""
+
+    def __str__(self) -> str:
+        if self.speed is None or self.compilation is None or self.seconds is None:
+            return f"  {self.name}: out of memory ({self.out_of_memory}); a run tries half the width, and so on"
+        return (
+            f"  {self.name}: {self.speed:,.0f} lane-steps/s, compiled in {duration(self.compilation)}, all "
+            f"{self.chunks} chunks in {duration(self.seconds)}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """How long a plan takes.
+
+    Attributes:
+        seconds: of all groups that fit; where lanes are trained to rest
+        at_most: it may be less.
+        groups: of the plan.
+    """
+
+    seconds: float
+    at_most: bool
+    groups: tuple[GroupTime, ...]
+
+    def __str__(self) -> str:
+        rest = " without what is out of memory" if any(group.out_of_memory for group in self.groups) else ""
+        total = f"estimated time{rest}: {duration(self.seconds)}{' at most' if self.at_most else ''}"
+        return "\n".join([*map(str, self.groups), total])
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain Python."""
+        return dataclasses.asdict(self)
+
+
+def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> Estimate:
     """How long the plan of a sweep will take here, from about a second of each group."""
     make = spec.family.make(spec, {}).batch
-    lines, total, devices, rest = [], 0.0, use_devices(settings.devices), ""
+    devices, groups = use_devices(settings.devices), []
     memory = lambda count: settings.limits(spec.family, devices).each(count)  # noqa: E731
     for group in plan.groups:
         try:
@@ -57,13 +111,8 @@ def estimate(spec: SweepSpec, plan: Plan, settings: Settings) -> str:
         except (UnfitError, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            reason = str(error).strip().splitlines()[0][:200]
-            lines.append(f"  {group.name}: out of memory ({reason}); a run tries half the width, and so on")
-            rest = " without what is out of memory"
+            groups.append(GroupTime(group.name, len(group.chunks), out_of_memory=first_line(error)[:200]))
             continue
-        total += timing.total(group)
-        lines.append(
-            f"  {group.name}: {timing.speed:,.0f} lane-steps/s, compiled in {duration(timing.compilation)}, "
-            f"all {len(group.chunks)} chunks in {duration(timing.total(group))}"
-        )
-    return "\n".join([*lines, f"estimated time{rest}: {duration(total)}{plan.at_most}"])
+        seconds = timing.total(group)
+        groups.append(GroupTime(group.name, len(group.chunks), timing.speed, timing.compilation, seconds))
+    return Estimate(sum(group.seconds or 0.0 for group in groups), bool(plan.at_most), tuple(groups))

@@ -141,30 +141,6 @@ class Limits:
         return self.memory // devices if self.shared else self.memory
 
 
-def describe(plan: Plan, limits: Limits) -> str:
-    """The plan as `--dry-run` prints it."""
-    lines = [
-        f"{plan.lanes} lanes to train, {plan.lane_steps:.3g} lane-steps{plan.at_most}, in {len(plan.groups)} groups "
-        f"(one compilation each) of {sum(len(group.chunks) for group in plan.groups)} chunks"
-    ]
-    for group in plan.groups:
-        each = group.width // group.devices
-        devices = "1 device" if group.devices == 1 else f"{group.devices} devices"
-        lines.append(
-            f"  {group.family.describe(group.static)}: {group.lanes} lanes in "
-            f"{len(group.chunks)} chunks of {group.width}, on {devices}, method {group.way.name}"
-        )
-        lines.append(
-            f"    memory of each device: about {size(group.bytes)} = {each} lanes x "
-            f"{size(group.lane_bytes)} + {group.seed_slots} seeds x {size(group.cost.seed)} + "
-            f"{size(group.cost.look)} to measure; "
-            f"{size(limits.each(group.devices))} may be used"
-        )
-        if group.bytes > limits.each(group.devices):
-            lines.append("    does not fit: these lanes will not be computed unless the compiled program needs less")
-    return "\n".join(lines)
-
-
 def size(count: float) -> str:
     """Bytes for people."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -16,9 +16,10 @@ from adam_vs_gd.engine.crew import GivenUp, Reports
 from adam_vs_gd.engine.dispatch import dispatch
 from adam_vs_gd.engine.executors import InProcess
 from adam_vs_gd.engine.interruption import Interruption
+from adam_vs_gd.engine.outline import outline
 from adam_vs_gd.engine.packing import make_plan
 from adam_vs_gd.engine.placing import Make
-from adam_vs_gd.engine.plan import Chunk, Group, Plan, describe
+from adam_vs_gd.engine.plan import Chunk, Group, Plan
 from adam_vs_gd.engine.progress import Far, Meter, Pulse, duration, progress_on
 from adam_vs_gd.engine.rounds import Round, plan_of, rounds
 from adam_vs_gd.engine.run import Run, holding, locked, mirrored, refuse_unfit, running, wait_for, writing
@@ -201,7 +202,7 @@ def compute(folder: Folder, run: Run, *, lost: bool = False) -> xr.Dataset:
             for stage in rounds(run, rows, damaged if lost else None):
                 committed.clear()
                 plan = plan_of(run.family, run.refinement, stage.lanes, limits, done, unfinished)
-                log.add(describe(plan, limits))
+                log.add(str(outline(plan, limits)))
                 tell_what_is_there(stage, survey, plan, tell)
                 trained += plan.lanes
                 gone.add(train_all(run, plan, stage, tell, kept, ended, advanced, checkpoints.having))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,30 +38,84 @@ def most(question: Question) -> int:
     return grid if question.most is None else min(grid, question.most)
 
 
-def described(refinement: Refinement) -> str:
-    """What a refinement may cost, what it is likely to, and how far it is, as `--dry-run` prints it."""
-    lines = []
-    for search in refinement.searches:
-        question = search.question
-        seeds = question.looks.seeds
-        name = f" of {question.name}" if question.name else ""
-        level = "" if question.level is None else f" = {question.level:g}"
-        cells = " x ".join(f"{ladder.intervals} ({ladder.key})" for ladder in question.ladders)
-        halved = ", ".join(f"{ladder.key} {ladder.depth} times" for ladder in question.ladders)
-        if search.asks:
-            lanes, rounds = forecast(search, rehearsed(question))
-            likely = f"about {lanes:,} in {rounds} rounds if the boundary is as long as a straight one and {seeds[0]} "
-            likely += "seeds tell"
-        else:
-            likely = f"at its end after {search.spent:,} in {search.rounds} rounds"
-        grid = finest(question.ladders) * seeds[0] * len(question.labels)
-        lines.append(
-            f"{question.value}{level}{name}: {cells} cells, halved where it is crossed, {halved} at most; "
-            f"{seeds[0]} to {seeds[-1]} seeds a point\n"
-            f"  at most {most(question):,} lanes; {likely}, against {grid:,} of the grid with {seeds[0]} seeds"
+class Prospect(NamedTuple):
+    """What a search may cost, and what it is likely to.
+
+    Attributes:
+        value: the variable that is looked for, at
+        level: this level; None of one without.
+        of: whose it is, an optimizer or a difference; "" where there is one.
+        cells: {axis: coarse cells along it}, and
+        halved: {axis: how often each is halved at most}.
+        seeds: the least and the most of a point.
+        most: lanes that it takes at most.
+        lanes: that it is likely to take, or has at its end, in
+        rounds: so many rounds.
+        grid: lanes of a grid as fine, with the least seeds.
+        ended: whether it is at its end.
+    """
+
+    value: str
+    level: float | None
+    of: str
+    cells: Mapping[str, int]
+    halved: Mapping[str, int]
+    seeds: tuple[int, int]
+    most: int
+    lanes: int
+    rounds: int
+    grid: int
+    ended: bool
+
+    def __str__(self) -> str:
+        name = f" of {self.of}" if self.of else ""
+        level = "" if self.level is None else f" = {self.level:g}"
+        cells = " x ".join(f"{count} ({key})" for key, count in self.cells.items())
+        halved = ", ".join(f"{key} {depth} times" for key, depth in self.halved.items())
+        likely = (
+            f"at its end after {self.lanes:,} in {self.rounds} rounds" if self.ended else
+            f"about {self.lanes:,} in {self.rounds} rounds if the boundary is as long as a straight one and "
+            f"{self.seeds[0]} seeds tell"
+        )  # fmt: skip
+        return (
+            f"{self.value}{level}{name}: {cells} cells, halved where it is crossed, {halved} at most; "
+            f"{self.seeds[0]} to {self.seeds[1]} seeds a point\n"
+            f"  at most {self.most:,} lanes; {likely}, against {self.grid:,} of the grid with {self.seeds[0]} seeds"
         )
+
+
+class Outlook(NamedTuple):
+    """What a refinement may cost, and how far it is: its searches, and how many lanes of them are there."""
+
+    searches: tuple[Prospect, ...]
+    done: int
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.searches), f"{self.done:,} lanes of it are there"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain Python."""
+        return {"searches": [search._asdict() for search in self.searches], "done": self.done}
+
+
+def outlook(refinement: Refinement) -> Outlook:
+    """What a refinement may cost, what it is likely to, and how far it is."""
     done = len(refinement.lanes()) - len(refinement.wanted())
-    return "\n".join([*lines, f"{done:,} lanes of it are there"])
+    return Outlook(tuple(map(prospect, refinement.searches)), done)
+
+
+def prospect(search: Search) -> Prospect:
+    """What a search may cost, and what it is likely to."""
+    question = search.question
+    seeds = question.looks.seeds
+    likely = forecast(search, rehearsed(question) if search.asks else [])
+    return Prospect(
+        question.value, question.level, question.name,
+        {ladder.key: ladder.intervals for ladder in question.ladders},
+        {ladder.key: ladder.depth for ladder in question.ladders},
+        (seeds[0], seeds[-1]), most(question), likely.lanes, likely.rounds,
+        finest(question.ladders) * seeds[0] * len(question.labels), not search.asks,
+    )  # fmt: skip
 
 
 def rehearsed(question: Question) -> list[int]:

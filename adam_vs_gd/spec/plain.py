@@ -8,7 +8,7 @@ import json
 import math
 import numbers
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,15 @@ def about(value: Any) -> str:
     except Exception:  # of a stranger's __repr__
         return kind
     return kind if " at 0x" in line else line
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(keys from the outside in, value) of all in a table that is no table itself."""
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from leaves(inner, (*path, key))
 
 
 def hint_of(value: Any) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from adam_vs_gd.spec.plain import typed
+from adam_vs_gd.spec.plain import leaves, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 
@@ -27,21 +27,12 @@ def fixed(spec: SweepSpec, labels: Collection[str]) -> dict[str, Any]:
     It does not matter in which of its tables a problem that is no network has a number.
     """
     found: dict[str, Any] = {}
-
-    def add(path: tuple[str, ...], value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                add((*path, key), inner)
-        else:
-            key = ".".join(path[1:] if path[0] in ("axes", "fixed", "static") else path)
-            found[key] = spec.family.compared(key, value)
-
-    variants = spec.family.variants.section if spec.family.variants else None
-    for key, value in spec.to_dict().items():
-        if key == variants:
-            add((key,), {label: table for label, table in value.items() if label in labels})
-        elif key not in ("seeds", "refine"):
-            add((key,), value)
+    given = spec.to_dict()
+    if (variants := spec.family.variants.section if spec.family.variants else None) in given:
+        given[variants] = {label: table for label, table in given[variants].items() if label in labels}
+    for path, value in leaves({key: value for key, value in given.items() if key not in ("seeds", "refine")}):
+        key = ".".join(path[1:] if path[0] in ("axes", "fixed", "static") else path)
+        found[key] = spec.family.compared(key, value)
     return found
 
 

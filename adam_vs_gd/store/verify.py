@@ -2,52 +2,114 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from adam_vs_gd.spec.cells import cells
 from adam_vs_gd.store import zarr_copy
 from adam_vs_gd.store.folder import Folder
 from adam_vs_gd.store.mirror import object_of, pull
 
+COPIES = {
+    "whole": "whole",
+    "missing": "not there; it is written when the sweep ends, or by --repair",
+    "damaged": "damaged; --repair writes it again",
+    "different": "not what the journal says; --repair writes it again",
+    "older": "older than the journal; it is written again when the sweep ends, or by --repair",
+}
+"""What may be said of `dataset.zarr`."""
 
-def verify(folder: Folder) -> tuple[str, bool]:
+
+@dataclasses.dataclass(frozen=True)
+class DamagedChunk:
+    """A chunk that is not what was written.
+
+    Attributes:
+        place: where it is.
+        lanes: how many it held; None where that cannot be told.
+    """
+
+    place: str
+    lanes: int | None
+
+    def __str__(self) -> str:
+        held = "it cannot be told which lanes it held" if self.lanes is None else f"it held {self.lanes} lanes"
+        return f"{self.place}: damaged (its SHA-256 is wrong); {held}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether a sweep's folder holds what was written into it.
+
+    Attributes:
+        stored: objects of a store that are damaged there.
+        damaged: chunks that are.
+        lost: lanes that damaged chunks held, or may have, and that are missing.
+        zarr: where the copy of the Dataset is, and
+        copy: what it is, one of `COPIES`; None where it was not looked at, because chunks are damaged.
+        chunks: how many chunks were checked.
+        lanes: how many lanes are there, of
+        asked: those that the sweep has asked for.
+    """
+
+    stored: tuple[str, ...]
+    damaged: tuple[DamagedChunk, ...]
+    lost: int
+    zarr: str
+    copy: str | None
+    chunks: int
+    lanes: int
+    asked: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is damaged. Lanes that are not computed yet are no damage."""
+        return not (self.stored or self.damaged or self.lost or self.copy in ("damaged", "different"))
+
+    def __str__(self) -> str:
+        lines = [f"{place}: damaged (its SHA-256 is wrong)" for place in self.stored]
+        lines += map(str, self.damaged)
+        if self.lost and not self.damaged:
+            lines.append(
+                f"{self.lost} lanes that damaged chunks held, or may have, are missing; --repair computes them"
+            )
+        if self.copy is not None:
+            lines.append(f"{self.zarr}: {COPIES[self.copy]}")
+        there = f"{self.lanes} of {self.asked} lanes are there"
+        return "\n".join([*lines, f"{self.chunks} chunks checked, {len(self.damaged)} damaged; {there}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain Python, and `whole`."""
+        return {"whole": self.whole, **dataclasses.asdict(self)}
+
+
+def verify(folder: Folder) -> Verdict:
     """Read and check every chunk of a folder and its `dataset.zarr`.
-
-    Returns:
-        A report, naming what is damaged; and whether nothing is. Lanes that are not computed yet are no damage.
 
     Raises:
         FolderError: if the folder holds no sweep.
     """
-    lines = []
+    stored: list[str] = []
     if folder.remote:
         folder.follow(folder.remote)
-        for name in pull(folder.remote, folder.journal, everything=True)[1]:
-            lines.append(f"{folder.remote.place(object_of(name))}: damaged (its SHA-256 is wrong)")
-    sound = not lines
+        damaged = pull(folder.remote, folder.journal, everything=True)[1]
+        stored = [folder.remote.place(object_of(name)) for name in damaged]
     spec = folder.spec()
     survey = folder.journal.survey()
     everything = list(cells(spec)) if spec.refine is None else None
     wanted = folder.asked(spec, everything)
-    for damage in survey.damaged:
-        held = "it cannot be told which lanes it held" if damage.lanes is None else f"it held {len(damage.lanes)} lanes"
-        lines.append(f"{damage.place}: damaged (its SHA-256 is wrong); {held}")
-    complete = wanted <= survey.done
-    lost = folder.journal.lost(wanted, survey)
-    if lost and not survey.damaged:
-        lines.append(f"{len(lost)} lanes that damaged chunks held, or may have, are missing; --repair computes them")
-    whole = sound and not survey.damaged and not lost
+    copy = None
     if not survey.damaged:
-        found = zarr_copy.says(folder.zarr, folder.dataset(spec, everything))
-        whole &= found in ("whole", "missing") or (found == "different" and not complete)
-        says = {
-            "whole": "whole",
-            "missing": "not there; it is written when the sweep ends, or by --repair",
-            "damaged": "damaged; --repair writes it again",
-            "different": "not what the journal says; --repair writes it again"
-            if complete
-            else "older than the journal; it is written again when the sweep ends, or by --repair",
-        }
-        lines.append(f"{folder.zarr}: {says[found]}")
-    chunks = len(survey.seconds) + len(survey.damaged)
-    there = f"{len(wanted & survey.done)} of {len(wanted)} lanes are there"
-    lines.append(f"{chunks} chunks checked, {len(survey.damaged)} damaged; {there}")
-    return "\n".join(lines), whole
+        copy = zarr_copy.says(folder.zarr, folder.dataset(spec, everything))
+        if copy == "different" and not wanted <= survey.done:
+            copy = "older"
+    return Verdict(
+        tuple(stored),
+        tuple(DamagedChunk(str(one.place), None if one.lanes is None else len(one.lanes)) for one in survey.damaged),
+        len(folder.journal.lost(wanted, survey)),
+        str(folder.zarr),
+        copy,
+        len(survey.seconds) + len(survey.damaged),
+        len(wanted & survey.done),
+        len(wanted),
+    )
