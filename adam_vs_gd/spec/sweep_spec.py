@@ -12,7 +12,8 @@ from typing import Any
 from adam_vs_gd.errors import SpecError
 from adam_vs_gd.problem import Family, Number
 from adam_vs_gd.problems import family_of_spec
-from adam_vs_gd.spec.checks import DEFAULT_NAME, DEFAULT_SEEDS, check
+from adam_vs_gd.spec.checks import check
+from adam_vs_gd.spec.keys import DEFAULT_NAME, DEFAULT_SEEDS
 from adam_vs_gd.spec.plain import hint_of, plain, typed
 from adam_vs_gd.spec.values import Value
 
