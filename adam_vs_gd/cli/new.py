@@ -46,9 +46,8 @@ def write(name: str, kind: str, out: Path) -> list[Path]:
         whole = given | {"problem": given["problem"] | {"code": ""}}  # which need not be there yet
         texts[Path(f"{module_of(name)}.py")] = source
     spec = SweepSpec(**whole | {"name": name})
-    texts[out] = (
-        f"{heading(texts[out])}#\n#   adam-vs-gd sweep {shlex.quote(str(out))}\n\n{written(spec, {'name': name} | given)}"
-    )
+    command = f"#\n#   adam-vs-gd sweep {shlex.quote(str(out))}\n"
+    texts[out] = "\n".join([heading(texts[out]) + command, written(spec, {"name": name} | given)])
     check_files(texts)
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ DEFAULT_NAME = "sweep"
 DEFAULT_SEEDS = 5
 MOST_SEEDS = 1_000_000
 MOST_SEED = 2**32 - 1
+SEEDS = f"a count >= 1, or a list of different seeds, integers in 0 .. {MOST_SEED}"
 NAME = r"[\w-][\w.-]*"
 """What a sweep may be called, a regular expression."""
 
@@ -47,11 +48,7 @@ class Entry(NamedTuple):
 
 COMMON: Mapping[str, Entry] = {
     "name": Entry("name of the sweep, and of its folder", "letters, digits, - and _, fit for a folder"),
-    "seeds": Entry(
-        "how many seeds, or which",
-        f"a count >= 1, or a list of different seeds, integers in 0 .. {MOST_SEED}",
-        DEFAULT_SEEDS,
-    ),  # fmt: skip
+    "seeds": Entry("how many seeds, or which", SEEDS, DEFAULT_SEEDS),
     "record": Entry("steps at which a trajectory is kept, beside its start; 0 for none", "an integer in 0 .. steps"),
     "refine": Entry("what is looked for between the values of the axes", "a table; true for its defaults"),
 }

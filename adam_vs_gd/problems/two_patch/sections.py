@@ -79,7 +79,7 @@ DATA = Section(
         "sampler": "sampler",
         "direction": "direction of the feature",
         "position": "place of the feature",
-    },  # fmt: skip
+    },
 )
 SIGMA_0 = Number(
     float, 0, math.inf, table1.SIGMA_0, r"$\sigma_0$", "standard deviation of the initial weights", above=True
