@@ -35,30 +35,34 @@ def write(name: str, kind: str, out: Path) -> list[Path]:
     Raises:
         SpecError: if a sweep or a module cannot be called so, or a file is there; nothing is written then.
     """
-    check_name(name, out)
-    texts = {out: text_of(kind)}
-    given = tomllib.loads(texts[out])
-    whole = given
-    if code := given.get("problem"):
-        module, _, function = code["import"].partition(":")
-        source = files("adam_vs_gd.cli").joinpath("kinds", f"{module}.py.txt").read_text(encoding="utf-8")
-        given = given | {"problem": code | {"import": f"{module_of(name)}:{function}"}}
-        whole = given | {"problem": given["problem"] | {"code": ""}}  # which need not be there yet
-        texts[Path(f"{module_of(name)}.py")] = source
-    spec = SweepSpec(**whole | {"name": name})
+    check_name(name)
+    text = shipped(f"{kind}{TOML}")
+    given = {"name": name} | tomllib.loads(text)
+    modules: dict[Path, str] = {}
+    if problem := given.get("problem"):
+        source, _, function = problem["import"].partition(":")
+        module = module_of(name)
+        given["problem"] = problem | {"import": f"{module}:{function}"}
+        modules[Path(f"{module}.py")] = shipped(f"{source}.py.txt")
     command = f"#\n#   adam-vs-gd sweep {shlex.quote(str(out))}\n"
-    texts[out] = "\n".join([heading(texts[out]) + command, written(spec, {"name": name} | given)])
+    texts = {out: f"{heading(text)}{command}\n{written(checked(given), given)}"} | modules
     check_files(texts)
-    for path, text in texts.items():
+    for path, content in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            file.write(content)
     return list(texts)
 
 
-def text_of(kind: str) -> str:
-    """The file of a kind."""
-    return files("adam_vs_gd.cli").joinpath("kinds", f"{kind}{TOML}").read_text(encoding="utf-8")
+def shipped(file: str) -> str:
+    """The text of a file in kinds/."""
+    return files("adam_vs_gd.cli").joinpath("kinds", file).read_text(encoding="utf-8")
+
+
+def checked(given: Mapping[str, Any]) -> SweepSpec:
+    """The spec, whose code need not be there yet."""
+    here = {"problem": given["problem"] | {"code": ""}} if "problem" in given else {}
+    return SweepSpec(**{**given, **here})
 
 
 def heading(text: str) -> str:
@@ -81,7 +85,7 @@ def module_of(name: str) -> str:
     return module
 
 
-def check_name(name: str, out: Path) -> None:
+def check_name(name: str) -> None:
     """Whether a sweep can be called so."""
     stem = re.sub(r"[^\w.-]", "-", Path(name).name.removesuffix(TOML)).lstrip(".") or "mine"
     if not re.fullmatch(NAME, name) or name.endswith(TOML):

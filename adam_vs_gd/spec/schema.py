@@ -1,8 +1,8 @@
 """A JSON schema (draft 07) of specs, for editors, made of what the families declare.
 
 It is a first look: a key that no family has, a value out of range, a text for a number. What depends on other keys
-(what means something to which model, n·s < d) only `check` knows. Where a spec names somebody else's code, whose keys are
-not known, it lets everything pass.
+(what means something to which model, n·s < d) only `check` knows. Where a spec names somebody
+else's code, whose keys are not known, it lets everything pass.
 
 Editors look for what they show and complete in `properties` and `anyOf`, not behind `if`; so what is asked for under a
 condition is offered without one as well.

@@ -140,7 +140,8 @@ def laid_out(line: Line) -> str:
 
 def folded(items: list[Any]) -> str:
     """A long list on several lines."""
-    rows, row = [], INDENT
+    rows: list[str] = []
+    row = INDENT
     for item in map(literal, items):
         if len(row) + len(item) + 1 > WIDTH:
             rows, row = [*rows, row.rstrip()], INDENT
