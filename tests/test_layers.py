@@ -41,7 +41,7 @@ NO_JAX = (
 """Rooms that never import JAX; and modules of others that do not:"""
 NO_JAX_EITHER = (
     "engine.plan", "engine.packing", "engine.progress", "engine.interruption", "engine.terminal", "engine.loading",
-    "cli", "cli.main", "cli.commands",
+    "cli", "cli.main", "cli.commands", "cli.writing", "cli.new", "cli.completion",
     "problems.learning.table1", "problems.learning.numbers", "problems.learning.variables",
     "problems.two_patch.family", "problems.two_patch.reading", "problems.two_patch.theory.claims",
     "problems.two_patch.theory.table", "problems.images.family", "problems.images.sets", "problems.function.family",

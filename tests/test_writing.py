@@ -67,10 +67,10 @@ def test_a_spec_written_is_read_back(path):
     assert max(map(len, text.splitlines())) <= WIDTH
     comments = [line for line in text.splitlines() if "  # " in line]
     assert len(comments) > 10
-    assert all(line.index("  # ") + 2 == COLUMN - 0 or line[COLUMN : COLUMN + 2] == "# " for line in comments)
+    assert all(line[COLUMN : COLUMN + 2] == "# " for line in comments)
 
 
-LABELS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=8).filter(str.strip)
+LABELS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(str.strip)
 FLOATS = st.floats(1e-30, 1e30)
 AXES = st.one_of(FLOATS, st.lists(st.floats(1e-3, 1e3, width=32), min_size=1, max_size=30, unique=True))
 
@@ -79,7 +79,7 @@ AXES = st.one_of(FLOATS, st.lists(st.floats(1e-3, 1e3, width=32), min_size=1, ma
     optimizers=st.dictionaries(LABELS, st.sampled_from(sorted(KINDS)), min_size=1, max_size=4),
     eta=FLOATS,
     lam=AXES,
-    steps=st.one_of(st.integers(1, 2**31 - 1), st.lists(st.integers(1, 10**6), min_size=1, max_size=40, unique=True)),
+    steps=st.one_of(st.integers(1, 2**31 - 1), st.lists(st.integers(1, 10**6), min_size=1, max_size=20, unique=True)),
     seeds=st.one_of(st.integers(1, 9), st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=3, unique=True)),
     data=st.sampled_from(
         [{}, {"sampler": "features", "patches": [2, 3]}, {"sampler": "mixture"}, {"supports": "independent"}]
@@ -230,12 +230,14 @@ def test_spec_prints_it_completed_with_what_is_set(here, capsys):
     ("arguments", "said"),
     [
         (["nowhere.toml"], "nowhere.toml: 1 mistake"),
-        (["."], "is a folder"),
+        (["swept"], "swept: 1 mistake\n  is a folder; its spec is swept/spec.toml"),
         (["bad.toml"], "did you mean alpha?"),
         (["bad.toml", "--set", "seeds"], "--set"),
     ],
 )
 def test_spec_says_what_is_wrong_with_it(arguments, said, here, capsys):
+    (here / "swept").mkdir()
+    (here / "swept" / "spec.toml").write_text("")
     (here / "bad.toml").write_text("[data]\nalhpa = 0.3\n[optimizers.gd]\n")
     assert cli.main(["spec", *arguments]) == cli.BAD_INPUT
     captured = capsys.readouterr()
@@ -243,13 +245,22 @@ def test_spec_says_what_is_wrong_with_it(arguments, said, here, capsys):
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("arguments", [["new", "mine"], ["new", "walk", "--kind", "function"], ["spec", str(SWEEPS[0])], ["schema"],
-                                       ["completion", "bash"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["new", "mine"],
+        ["new", "walk", "--kind", "function"],
+        ["spec", str(SWEEPS[0])],
+        ["schema"],
+        ["completion", "bash"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
 def test_writing_loads_nothing_heavy(arguments, here):
     script = (
         "import sys; from adam_vs_gd import cli; status = cli.main(sys.argv[1:])\n"
         "heavy = {'jax', 'jaxlib', 'xarray', 'pandas', 'scipy', 'matplotlib', 'zarr', 'optax'} & set(sys.modules)\n"
-        "sys.exit(status or ', '.join(heavy))"
+        "sys.exit(status or ', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=HUNG)
     assert (done.returncode, done.stderr) == (0, "")

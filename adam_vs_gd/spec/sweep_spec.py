@@ -210,6 +210,10 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
         path = Path(path)
     except TypeError:
         raise SpecError("spec", [f"{typed(plain(path))}: must be the path of a TOML file"]) from None
+    if path.is_dir():
+        spec = path / "spec.toml"
+        what = f"its spec is {spec}" if spec.is_file() else "name a TOML file"
+        raise SpecError(str(path), [f"is a folder; {what}"])
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
