@@ -32,7 +32,7 @@ WORDS = frozenset({
 ALLOWED = {
     ("problems", "two_patch"), ("problems", "images"), ("problems", "alexnet"), ("problems", "two_layer_cnn"),
     ("plot", "alpha"),  # matplotlib's
-    ("engine", "alpha"), ("report", "alpha"),  # the letter
+    ("engine", "alpha"), ("spec", "alpha"),  # the letter
 }  # fmt: skip
 NO_JAX = (
     "errors", "types", "vocabulary", "problem", "objects", "problems", "spec", "results", "refine", "store", "plot",

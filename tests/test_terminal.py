@@ -52,8 +52,8 @@ COMMANDS = {
     "no such folder": ["show", f"{ODD}-nowhere"],
     "no such command": ["swep"],
     **{f"{name} --help": [name, "--help"]
-       for name in ("sweep", "show", "verify", "plot", "report", "theory", "bench", "reproduce", "new", "spec", "schema",
-                     "completion")},
+       for name in ("sweep", "show", "verify", "plot", "report", "theory", "bench", "reproduce",
+                    "new", "spec", "schema", "completion")},
     "--help": ["--help"],
 }  # fmt: skip
 HELP = ["plot", "--help"]
