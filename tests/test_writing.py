@@ -186,6 +186,7 @@ def test_new_writes_where_it_is_told_to(here, capsys):
 
 MISTAKES = {
     "a path": (["sweeps/mine"], ["sweeps/mine: must be letters, digits", "adam-vs-gd new mine --out sweeps/mine.toml"]),
+    "a folder that might be": (["mine/"], ["mine/: must be", "adam-vs-gd new mine\n"]),
     "a file": (["mine.toml"], ["mine.toml: must be", "adam-vs-gd new mine"]),
     "spaces": (["my sweep"], ["my sweep: must be", "adam-vs-gd new my-sweep"]),
     "nothing": ([""], ["'': must be", "adam-vs-gd new mine"]),
@@ -231,6 +232,7 @@ def test_spec_prints_it_completed_with_what_is_set(here, capsys):
     [
         (["nowhere.toml"], "nowhere.toml: 1 mistake"),
         (["swept"], "swept: 1 mistake\n  is a folder; its spec is swept/spec.toml"),
+        (["bad"], "did you mean bad.toml?"),
         (["bad.toml"], "did you mean alpha?"),
         (["bad.toml", "--set", "seeds"], "--set"),
     ],

@@ -87,11 +87,13 @@ def module_of(name: str) -> str:
 
 def check_name(name: str) -> None:
     """Whether a sweep can be called so."""
-    stem = re.sub(r"[^\w.-]", "-", Path(name).name.removesuffix(TOML)).lstrip(".") or "mine"
-    if not re.fullmatch(NAME, name) or name.endswith(TOML):
-        place = f" --out {shlex.quote(name.removesuffix(TOML) + TOML)}" if "/" in name else ""
-        raise refused(f"{name or repr(name)}: must be {COMMON['name'].allowed}, and no file's; for instance\n"
-                      f"    adam-vs-gd new {stem}{place}")  # fmt: skip
+    if re.fullmatch(NAME, name) and not name.endswith(TOML):
+        return
+    path = Path(name)
+    stem = re.sub(r"[^\w.-]", "-", path.name.removesuffix(TOML)).lstrip(".") or "mine"
+    place = f" --out {shlex.quote(str(path.parent / (stem + TOML)))}" if path.parent != Path() else ""
+    raise refused(f"{name or repr(name)}: must be {COMMON['name'].allowed}, and no file's; for instance\n"
+                  f"    adam-vs-gd new {stem}{place}")  # fmt: skip
 
 
 def check_files(paths: Mapping[Path, Any]) -> None:

@@ -217,9 +217,9 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpecError(
-            str(path), [f"cannot be read: {error.strerror or error}; name a TOML file, for instance one of sweeps/"]
-        ) from None
+        near = path.with_name(f"{path.name}.toml")
+        hint = f"did you mean {near}?" if near.is_file() else "name a TOML file, for instance one of sweeps/"
+        raise SpecError(str(path), [f"cannot be read: {error.strerror or error}; {hint}"]) from None
     except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of integers of thousands of digits
         raise SpecError(str(path), [f"is not TOML: {error}"]) from None
     changes = plain({} if overrides is None else overrides)
