@@ -69,11 +69,13 @@ class Section:
         numbers: {key: what it may be}.
         choices: {key: the names that it may be, the default first}.
         placed: those of the choices in which `name:place` says where the named thing is.
+        words: {key of the choices: what it chooses}, for people.
     """
 
     numbers: Mapping[str, Number] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     placed: frozenset[str] = frozenset()
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

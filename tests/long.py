@@ -39,6 +39,7 @@ PATTERNS = [
     r"test_rest.py::test_(a_lane_that_comes_to_rest.*plain|lanes_that_run|reproduce_rest|t_fit.*sparse)",
     r"test_switch.py::test_steps_are.*reference",
     # the paper's own sizes, and whole experiments
+    r"test_writing.py::test_a_new_sweep.*(rest|refine|optimizers|images|table1)",
     r"test_paper.py::test_(table_1|disjoint)",
     r"test_theorem42.py::test_(with_patches|the_patches_come)",
     r"test_lemmas.py::test_(signgd_does|filters_that_start_asleep.*\[(?!0.0-0.0)|watching)",

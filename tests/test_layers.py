@@ -32,7 +32,7 @@ WORDS = frozenset({
 ALLOWED = {
     ("problems", "two_patch"), ("problems", "images"), ("problems", "alexnet"), ("problems", "two_layer_cnn"),
     ("plot", "alpha"),  # matplotlib's
-    ("engine", "alpha"), ("report", "alpha"),  # the letter
+    ("engine", "alpha"), ("spec", "alpha"),  # the letter
 }  # fmt: skip
 NO_JAX = (
     "errors", "types", "vocabulary", "problem", "objects", "problems", "spec", "results", "refine", "store", "plot",
@@ -42,7 +42,7 @@ NO_JAX = (
 NO_JAX_EITHER = (
     "engine.plan", "engine.outline", "engine.packing", "engine.progress", "engine.interruption", "engine.terminal",
     "engine.loading",
-    "cli", "cli.main", "cli.commands", "cli.tables", "cli.structured",
+    "cli", "cli.main", "cli.commands", "cli.tables", "cli.structured", "cli.writing", "cli.new", "cli.completion",
     "problems.learning.table1", "problems.learning.numbers", "problems.learning.variables",
     "problems.two_patch.family", "problems.two_patch.reading", "problems.two_patch.theory.claims",
     "problems.two_patch.theory.account", "problems.two_patch.theory.table",

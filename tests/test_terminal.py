@@ -49,15 +49,20 @@ COMMANDS = {
     "theory as JSON": ["theory", "tiny.toml", "--json"],
     "export": ["export", ODD, "--paths"],
     "compare": ["compare", ODD, ODD],
+    "spec": ["spec", "tiny.toml"],
+    "schema": ["schema"],
+    "completion": ["completion", "bash"],
+    "new of a name that is none": ["new", "tiny.toml"],
     "no such folder": ["show", f"{ODD}-nowhere"],
     "no such command": ["swep"],
     **{f"{name} --help": [name, "--help"]
-       for name in ("sweep", "show", "verify", "plot", "report", "theory", "bench", "reproduce", "export", "compare")},
+       for name in ("sweep", "show", "verify", "plot", "report", "theory", "bench", "reproduce", "export", "compare",
+                    "new", "spec", "schema", "completion")},
     "--help": ["--help"],
 }  # fmt: skip
 HELP = ["plot", "--help"]
 LOST = b"adam-vs-gd: what it prints is lost (No space left on device); what it computed is kept\n"
-BAD = {"no such folder", "no such command"}
+BAD = {"no such folder", "no such command", "new of a name that is none"}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from adam_vs_gd.cli import commands, tables
+from adam_vs_gd.cli import commands, tables, writing
 from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of, tolerance
 
 EXPERIMENTS = (
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
         "started; 130 or 143 interrupted, and resumable.",
     )
     known = top.add_subparsers(required=True, metavar="command")
+    writing.declare(known)
 
     sweep = known.add_parser("sweep", help="run or resume a sweep, and draw its phase diagrams")
     sweep.add_argument("spec", metavar="SPEC.toml", type=here, help="what to sweep; see sweeps/ for examples")

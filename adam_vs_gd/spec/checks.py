@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adam_vs_gd.errors import SpecError
-from adam_vs_gd.problem import Family, Fit, Number, Section, Variants
+from adam_vs_gd.problem import Family, Fit, Section, Variants
 from adam_vs_gd.problems import family_of_spec
+from adam_vs_gd.spec.keys import (
+    COMMON,
+    DEFAULT_NAME,
+    DEFAULT_SEEDS,
+    MOST_SEED,
+    MOST_SEEDS,
+    NAME,
+    REFINE,
+    REFINE_WORDS,
+    TOLERANCE,
+)
 from adam_vs_gd.spec.plain import hint_of, plain, typed
 from adam_vs_gd.spec.values import check_number, is_axis, values
 
-DEFAULT_NAME = "sweep"
-DEFAULT_SEEDS = 5
-MOST_SEEDS = 1_000_000
 PRECISION = "precision"  # the choice that numbers are checked in
-COMMON = ("name", "seeds", "record", "refine")
-"""Keys that every spec has."""
-REFINE: Mapping[str, Number] = {
-    "level": Number(float, -math.inf, math.inf, None, "", "level that is looked for"),
-    "depth": Number(int, 1, 24, None, "", "how often a cell is halved"),
-    "max_lanes": Number(int, 1, 2**53, None, "", "lanes at most"),
-    "max_seeds": Number(int, 1, MOST_SEEDS, None, "", "seeds of a point at most"),
-}
-"""Numbers of [refine]; beside them it has:"""
-REFINE_WORDS = ("value", "of", "tolerance")
-TOLERANCE = Number(float, 0, math.inf, None, "", "width of a cell", above=True)
 
 
 def nearest(key: str, known: Sequence[str]) -> str:
@@ -136,14 +132,12 @@ def check_seeds(value: Any, mistakes: list[str]) -> tuple[int, ...] | None:
     listed = isinstance(value, list)
     items = value if listed else [value]
     right = bool(items) and all(isinstance(item, int) and not isinstance(item, bool) for item in items)
-    if right and listed and all(0 <= item < 2**32 for item in items) and len(set(items)) == len(items):
+    if right and listed and all(0 <= item <= MOST_SEED for item in items) and len(set(items)) == len(items):
         return tuple(items)
     if right and not listed and 1 <= value <= MOST_SEEDS:
         return tuple(range(value))
     most = f"; a count is at most {MOST_SEEDS}" if right and not listed and value > MOST_SEEDS else hint_of(value)
-    mistakes.append(
-        f"seeds = {typed(value)}: must be a count >= 1, or a list of different seeds, integers in 0 .. 4294967295{most}"
-    )
+    mistakes.append(f"seeds = {typed(value)}: must be {COMMON['seeds'].allowed}{most}")
     return None
 
 
@@ -174,8 +168,7 @@ def check_refine(given: Any, mistakes: list[str]) -> dict[str, Any] | None:
         elif key == "of" and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
             checked[key] = tuple(value)
         elif key in REFINE_WORDS:
-            some = {"value": 'the name of a variable, or "status"', "of": "a label, a difference, or a list of them"}
-            mistakes.append(f"{path} = {typed(value)}: must be {some[key]}{hint_of(value)}")
+            mistakes.append(f"{path} = {typed(value)}: must be {REFINE_WORDS[key].allowed}{hint_of(value)}")
         else:
             mistakes.append(f"{path} = {typed(value)}: unknown key; {nearest(key, [*REFINE, *REFINE_WORDS])}")
     return checked
@@ -186,7 +179,7 @@ def check_record(record: Any, steps: Any, most: int, mistakes: list[str]) -> Any
     if record is None:
         return min((most, *values(steps)))
     if not isinstance(record, int) or isinstance(record, bool) or record < 0:
-        mistakes.append(f"record = {typed(record)}: must be an integer in 0 .. steps{hint_of(record)}")
+        mistakes.append(f"record = {typed(record)}: must be {COMMON['record'].allowed}{hint_of(record)}")
     elif values(steps) and record > min(values(steps)):
         mistakes.append(f"record = {typed(record)}: must be in 0 .. steps = {min(values(steps))}")
     return record
@@ -238,8 +231,8 @@ def check(given: Mapping[str, Any], known: Sequence[str]) -> tuple[dict[str, Any
             where = f"it belongs under [{inside}]" if inside else nearest(key, allowed)
             mistakes.append(f"{key} = {typed(given[key])}: unknown key; {where}")
     name = given.get("name", DEFAULT_NAME)
-    if not (isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*", name)):
-        mistakes.append(f"name = {typed(name)}: must be letters, digits, - and _, fit for a folder")
+    if not (isinstance(name, str) and re.fullmatch(NAME, name)):
+        mistakes.append(f"name = {typed(name)}: must be {COMMON['name'].allowed}")
     spec: dict[str, Any] = {"name": name, "seeds": check_seeds(given.get("seeds", DEFAULT_SEEDS), mistakes)}
     spec["refine"] = check_refine(given.get("refine"), mistakes)
     if family.read is None:

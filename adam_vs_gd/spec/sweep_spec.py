@@ -12,7 +12,8 @@ from typing import Any
 from adam_vs_gd.errors import SpecError
 from adam_vs_gd.problem import Family, Number
 from adam_vs_gd.problems import family_of_spec
-from adam_vs_gd.spec.checks import DEFAULT_NAME, DEFAULT_SEEDS, check
+from adam_vs_gd.spec.checks import check
+from adam_vs_gd.spec.keys import DEFAULT_NAME, DEFAULT_SEEDS
 from adam_vs_gd.spec.plain import hint_of, plain, typed
 from adam_vs_gd.spec.values import Value
 
@@ -209,12 +210,16 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
         path = Path(path)
     except TypeError:
         raise SpecError("spec", [f"{typed(plain(path))}: must be the path of a TOML file"]) from None
+    if path.is_dir():
+        spec = path / "spec.toml"
+        what = f"its spec is {spec}" if spec.is_file() else "name a TOML file"
+        raise SpecError(str(path), [f"is a folder; {what}"])
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpecError(
-            str(path), [f"cannot be read: {error.strerror or error}; name a TOML file, for instance one of sweeps/"]
-        ) from None
+        near = path.with_name(f"{path.name}.toml")
+        hint = f"did you mean {near}?" if near.is_file() else "name a TOML file, for instance one of sweeps/"
+        raise SpecError(str(path), [f"cannot be read: {error.strerror or error}; {hint}"]) from None
     except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of integers of thousands of digits
         raise SpecError(str(path), [f"is not TOML: {error}"]) from None
     changes = plain({} if overrides is None else overrides)

@@ -11,6 +11,7 @@ import numpy as np
 from adam_vs_gd.problem import Number
 from adam_vs_gd.spec.plain import as_float, hint_of, typed
 
+MOST_VALUES = 10_000  # of a range
 RANGE_DIGITS = 12  # significant digits of a range's values, so that 0.3 is 0.3
 
 Value: TypeAlias = float | int | tuple[float, ...] | tuple[int, ...]
@@ -41,8 +42,8 @@ def expand_range(value: Mapping[str, Any]) -> list[float]:
     first, last, count = as_float(arguments[0]), as_float(arguments[1]), arguments[2]
     if not (math.isfinite(first) and math.isfinite(last)):
         raise ValueError(f"the ends of {how} must be finite")
-    if isinstance(count, float) or not 1 <= count <= 10_000:
-        raise ValueError(f"the count of {how} must be an integer in 1 .. 10000, not {typed(count)}")
+    if isinstance(count, float) or not 1 <= count <= MOST_VALUES:
+        raise ValueError(f"the count of {how} must be an integer in 1 .. {MOST_VALUES}, not {typed(count)}")
     if how == "geomspace" and not (first > 0 and last > 0):
         raise ValueError("the ends of geomspace must be > 0")
     with np.errstate(all="ignore"):

@@ -40,6 +40,7 @@ DATA = Section(
     },
     {"images": tuple(IMAGE_SETS), "split": ("test", "validation"), "augment": ("crop_flip", "none")},
     placed=frozenset({"images"}),
+    words={"images": "set of images", "split": "images that are tested on", "augment": "augmentation"},
 )
 MODEL = Section(
     {
@@ -49,6 +50,7 @@ MODEL = Section(
         ),  # in units of He's
     },
     {"name": tuple(MODELS)},
+    words={"name": "model"},
 )
 MEANINGLESS = frozenset({"d", "s", "sigma_p", "alpha", "supports", "q"})
 """Keys that are known elsewhere."""

@@ -22,6 +22,7 @@ TRAIN = Section(
         "batch_size": Number(int, 1, INT_MAX, None, "$B$", "examples of a batch"),  # left out: all n
     },
     {"precision": PRECISIONS},
+    words={"precision": "precision of the numbers"},
 )
 OPTIMIZER: Mapping[str, Number] = {
     "eta": Number(float, 0, math.inf, None, r"$\eta$", "learning rate", above=True),

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from adam_vs_gd.spec.sweep_spec import SweepSpec
 
-TO_REST = Section(TRAIN.numbers, {**TRAIN.choices, "until": (STEPS, REST)})
+TO_REST = Section(
+    TRAIN.numbers, {**TRAIN.choices, "until": (STEPS, REST)}, words={**TRAIN.words, "until": "until when it is trained"}
+)
 NUMBERS: Mapping[str, Number] = {
     **TOP.numbers, **DATA.numbers, **MODEL.numbers, **TRAIN.numbers, **SWITCHING.numbers,
 }  # fmt: skip
@@ -199,12 +201,8 @@ def attributes(spec: SweepSpec) -> dict[str, str]:
 
 def facts(results: xr.Dataset) -> list[tuple[str, str]]:
     """What the lanes were trained on."""
-    words = {
-        "supports": "Supports of the noise", "sampler": "Sampler", "direction": "Direction of the feature",
-        "position": "Place of the feature", "activation": "Activation", "bias": "Biases",
-        "second_layer": "Second layer",
-    }  # fmt: skip
-    return [(word, results.attrs[key]) for key, word in words.items() if key in results.attrs]
+    words = {**DATA.words, **{key: MODEL.words[key] for key in OPTIONAL}}
+    return [(word.capitalize(), results.attrs[key]) for key, word in words.items() if key in results.attrs]
 
 
 def brief(results: xr.Dataset) -> str:

@@ -74,6 +74,12 @@ DATA = Section(
         "direction": ("axis", "random", "rotated"),
         "position": ("first", "random"),
     },
+    words={
+        "supports": "supports of the noise",
+        "sampler": "sampler",
+        "direction": "direction of the feature",
+        "position": "place of the feature",
+    },
 )
 SIGMA_0 = Number(
     float, 0, math.inf, table1.SIGMA_0, r"$\sigma_0$", "standard deviation of the initial weights", above=True
@@ -91,6 +97,7 @@ MODEL = Section(
         "bias": ("none", "trained"),
         "second_layer": ("fixed", "trained"),
     },
+    words={"name": "model", "activation": "activation", "bias": "biases", "second_layer": "second layer"},
 )
 OF_IMAGES = frozenset({"images", "split", "augment"})
 OF_CNNS = frozenset({"width", "q", "activation", "knee", "bias", "second_layer"})
