@@ -15,6 +15,7 @@ THEORY, NAMED = PAGES["docs/theory.md"], PAGES["docs/optimizers-data-models.md"]
 MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 SPEC = re.compile(r"```toml\n(.*?)```", re.DOTALL)
+WRITTEN = re.compile(r"```\{code-cell\} ipython3\n%%writefile (\S+)\n(.*?)```", re.DOTALL)
 EXAMPLES = {(page, name): code for page, text in PAGES.items() for name, code in MARKED.findall(text)}
 
 
@@ -89,6 +90,21 @@ def test_specs_are_valid(page, names, tmp_path):
         (tmp_path / "spec.toml").write_text(text, encoding="utf-8")
         found.append(ag.load_spec(tmp_path / "spec.toml").name)
     assert found == names
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if "%%writefile" in text])
+def test_specs_that_a_notebook_writes_are_valid(page, tmp_path, monkeypatch):
+    import adam_vs_gd as ag
+
+    monkeypatch.syspath_prepend(tmp_path)
+    written = WRITTEN.findall(PAGES[page])
+    assert len(written) == PAGES[page].count("%%writefile")
+    for name, text in written:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    specs = [name for name, _ in written if name.endswith(".toml")]
+    assert specs
+    for name in specs:
+        assert ag.load_spec(tmp_path / name).name == Path(name).stem
 
 
 def test_whatever_a_spec_may_name_is_in_the_documentation():
