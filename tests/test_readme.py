@@ -1,4 +1,4 @@
-"""The README's examples run as they stand, one after the other, as a reader would."""
+"""The examples of README and docs run as they stand, page by page, as a reader would in a clone."""
 
 import re
 from pathlib import Path
@@ -6,44 +6,46 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PICTURES = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
-THEORY = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
-YOURS = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
-SCRIPTING = (ROOT / "docs" / "scripting.md").read_text(encoding="utf-8")
-NAMED = (ROOT / "docs" / "optimizers-data-models.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+README, YOURS = PAGES["README.md"], PAGES["docs/your-own.md"]
+THEORY, NAMED = PAGES["docs/theory.md"], PAGES["docs/optimizers-data-models.md"]
 MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
-EXAMPLES = dict(MARKED.findall(README))
-OF_YOURS = dict(MARKED.findall(YOURS))
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+SPEC = re.compile(r"```toml\n(.*?)```", re.DOTALL)
+WRITTEN = re.compile(r"```\{code-cell\} ipython3\n%%writefile (\S+)\n(.*?)```", re.DOTALL)
+EXAMPLES = {(page, name): code for page, text in PAGES.items() for name, code in MARKED.findall(text)}
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    return tmp_path_factory.mktemp("readme")
+def clone(tmp_path_factory):
+    """A folder as a clone is to a reader: results that are shipped, and place for runs."""
+    folder = tmp_path_factory.mktemp("clone")
+    (folder / "results").symlink_to(ROOT / "results")
+    return folder
 
 
-@pytest.mark.parametrize("name", ["launch", "plot", "boundary", "function", "reuse", "theory"])
-def test_example(name, elsewhere, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT if name in ("boundary", "theory") else elsewhere)
-    exec(compile(EXAMPLES[name], f"README.md:{name}", "exec"), {})
+@pytest.mark.parametrize(("page", "name"), EXAMPLES)
+def test_example(page, name, clone, monkeypatch, capsys):
+    monkeypatch.chdir(clone)
+    exec(compile(EXAMPLES[page, name], f"{page}:{name}", "exec"), {})
     assert capsys.readouterr().out
-    if name == "plot":
-        assert (elsewhere / "runs" / "small" / "diagram.pdf").stat().st_size > 5000
-        assert (elsewhere / "runs" / "small" / "diagram.csv").exists()
+    if name in ("plot", "boundary"):
+        picture = clone / "runs" / ("small/diagram.pdf" if name == "plot" else "sigma_p-by-s.pdf")
+        assert picture.stat().st_size > 5000
+        assert picture.with_suffix(".csv").exists()
 
 
-@pytest.mark.parametrize("name", ["tables", "compare"])
-def test_example_of_scripting(name, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
-    exec(compile(dict(MARKED.findall(SCRIPTING))[name], f"scripting.md:{name}", "exec"), {})
-    assert capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", OF_YOURS)
-def test_example_of_your_own(name, elsewhere, monkeypatch, capsys):
-    monkeypatch.chdir(elsewhere)
-    exec(compile(OF_YOURS[name], f"your-own.md:{name}", "exec"), {})
-    assert capsys.readouterr().out
+def test_no_example_is_lost():
+    assert set(EXAMPLES) == {
+        ("README.md", "boundary"), ("README.md", "function"), ("docs/how-to/gpu.md", "gpu"),
+        ("docs/launching.md", "launch"), ("docs/pictures.md", "plot"), ("docs/pieces.md", "reuse"),
+        ("docs/scripting.md", "compare"), ("docs/scripting.md", "tables"),
+        ("docs/theory.md", "theory"), ("docs/your-own.md", "function"), ("docs/your-own.md", "training"),
+        ("docs/your-own.md", "optimizer"),
+    }  # fmt: skip
 
 
 def test_specs_of_your_own_are_valid(tmp_path, monkeypatch):
@@ -51,7 +53,7 @@ def test_specs_of_your_own_are_valid(tmp_path, monkeypatch):
 
     (tmp_path / "mine.py").write_text("def walk(hyper, key): return {}")
     monkeypatch.syspath_prepend(tmp_path)
-    texts = re.findall(r"```toml\n(.*?)```", YOURS, re.DOTALL)
+    texts = SPEC.findall(YOURS)
     assert len(texts) == 2
     for text in texts:
         (tmp_path / "spec.toml").write_text(text)
@@ -63,11 +65,11 @@ def test_examples_of_the_documentation():
 
     results = ag.load_results(ROOT / "results" / "sigma_p-by-s")
     known = {"ag": ag, "results": results, "curve": ag.boundary(results, x="sigma_p", y="s")}
-    for text, count in ((PICTURES, 2), (THEORY, 2)):
-        examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for page, count in (("docs/pictures.md", 2), ("docs/theory.md", 2)):
+        examples = PYTHON.findall(MARKED.sub("", PAGES[page]))
         assert len(examples) == count
         for example in examples:
-            exec(compile(example, text[:20], "exec"), known)
+            exec(compile(example, page, "exec"), known)
 
 
 def test_every_condition_is_in_the_documentation():
@@ -77,14 +79,33 @@ def test_every_condition_is_in_the_documentation():
         assert f"`{name}`" in THEORY, name
 
 
-def test_specs_in_the_readme_are_valid(tmp_path):
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [("README.md", ["alpha-by-s"]), ("docs/launching.md", ["alpha-by-s"]), ("docs/beyond.md", ["rotated"])],
+)
+def test_specs_are_valid(page, names, tmp_path):
     import adam_vs_gd as ag
 
-    names = []
-    for text in re.findall(r"```toml\n(.*?)```", README, re.DOTALL):
+    found = []
+    for text in SPEC.findall(PAGES[page]):
         (tmp_path / "spec.toml").write_text(text, encoding="utf-8")
-        names.append(ag.load_spec(tmp_path / "spec.toml").name)
-    assert names == ["alpha-by-s", "rotated"]
+        found.append(ag.load_spec(tmp_path / "spec.toml").name)
+    assert found == names
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if "%%writefile" in text])
+def test_specs_that_a_notebook_writes_are_valid(page, tmp_path, monkeypatch):
+    import adam_vs_gd as ag
+
+    monkeypatch.syspath_prepend(tmp_path)
+    written = WRITTEN.findall(PAGES[page])
+    assert len(written) == PAGES[page].count("%%writefile")
+    for name, text in written:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    specs = [name for name, _ in written if name.endswith(".toml")]
+    assert specs
+    for name in specs:
+        assert ag.load_spec(tmp_path / name).name == Path(name).stem
 
 
 def test_whatever_a_spec_may_name_is_in_the_documentation():
@@ -111,7 +132,8 @@ def test_the_two_commands_are_there():
     ]
 
 
-def test_links_lead_somewhere():
-    for folder, text in ((ROOT, README), (ROOT / "docs", YOURS), (ROOT / "docs", NAMED)):
-        for target in re.findall(r"\]\((?!http)([^)#]+)", text):
-            assert (folder / target).exists(), target
+@pytest.mark.parametrize("page", ["README", "your-own", "optimizers-data-models", "beyond", "paper-results", "pieces"])
+def test_links_lead_somewhere(page):
+    path = Path("README.md" if page == "README" else f"docs/{page}.md")
+    for target in re.findall(r"\]\((?!http)([^)#]+)", PAGES[path.as_posix()]):
+        assert (ROOT / path.parent / target).exists(), target
