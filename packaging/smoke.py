@@ -43,8 +43,8 @@ def use(folder: Path) -> None:
     (folder / "smoke.toml").write_text(SPEC)
     out = str(folder / "out")
     command("sweep", str(folder / "smoke.toml"), "--out", out, "--quiet", "--no-compile-cache", "--devices", "1")
-    if "16 of 16" not in (said := command("show", out)):
-        raise SystemExit(f"show does not say that 16 of 16 lanes are done:\n{said}")
+    if "16 of 16 cells computed" not in (said := command("show", out)):
+        raise SystemExit(f"show does not say that 16 of 16 cells are computed:\n{said}")
     command("plot", out, "--out", str(folder / "figure.png"))
     command("report", out, "--out", str(folder / "page.html"))
     command("verify", out)
@@ -58,7 +58,7 @@ def kernel() -> str:
     from adam_vs_gd.problems.two_patch.fast import native
 
     found = native.load()
-    return found.simd or f"none: {found.missing}"
+    return found.simd or f"none: {found.why_not}"
 
 
 if __name__ == "__main__":

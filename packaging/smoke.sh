@@ -21,7 +21,7 @@ python -m twine check --strict "$dist"/*
 
 for wheel in "$dist"/*.whl; do
   echo "== ${wheel##*/}"
-  python -m venv --without-pip --system-site-packages "$work/environment" --clear
+  python -m venv --without-pip "$work/environment" --clear
   # what the calling environment has installed, and not the package that it may have too: the wheel's stands ahead of it
   python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
     >"$("$work/environment/bin/python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dependencies.pth"
