@@ -1,8 +1,8 @@
 """setuptools as build backend, which asks for jaxlib only where the native kernel can be built and has no headers yet.
 
-The kernel includes three headers of XLA's FFI, and jaxlib ships them. As a fixed build requirement it would be downloaded
-and unpacked with NumPy and SciPy (500 MB on disk) for an environment that is thrown away. An sdist needs none of it, a
-machine without compiler neither, and where jaxlib is installed already its headers are read in place.
+The kernel includes three headers of XLA's FFI, and jaxlib ships them. As a fixed build requirement it would be unpacked
+with NumPy and SciPy (500 MB on disk) into an environment that is thrown away. An sdist needs none of it, a machine
+without compiler neither, and where jaxlib is installed already its headers are read in place.
 """
 
 import importlib.metadata
