@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-GREEK: Mapping[str, str] = {
-    "alpha": "α", "beta": "β", "epsilon": "ε", "eta": "η", "lambda": "λ", "sigma": "σ",
-}  # fmt: skip
+from adam_vs_gd.markup import plain_symbol
 
 
 def symbol(results: xr.Dataset, key: str) -> str:
     r"""The paper's symbol of an axis or a number, `$\sigma_p$` as σ_p; its own name where it has none."""
-    text = str(results[key.removesuffix("_index")].attrs.get("symbol", key)).strip("$")
-    return re.sub(r"\\(\w+?)(?=_|\W|$)", lambda found: GREEK.get(found[1], found[1]), text)
+    return plain_symbol(str(results[key.removesuffix("_index")].attrs.get("symbol", key)))
 
 
 def written(values: ArrayLike) -> list[str]:
