@@ -73,7 +73,8 @@ def works() -> None:
     Raises:
         Exception: if this XLA cannot call it, or it computes something else.
     """
-    coordinate, unit, weights = np.int32([[[1]]]), np.float32([[[2]]]), np.float32([[0, 3]])
+    coordinate = np.array([[[1]]], np.int32)
+    unit, weights = np.array([[[2]]], np.float32), np.array([[0, 3]], np.float32)
     with numerics("float32"), jax.default_device(jax.devices("cpu")[0]):
         found = np.asarray(call("project", (1, 1), coordinate, unit, np.int32(0), np.int32(1), weights)).item()
     if found != 6:
