@@ -18,8 +18,8 @@ ROOMS = (
 """From the ground up: a module imports from its own room and from those below. `problems` is the table of families,
 which looks them up by name when it is asked; `problems.` are they."""
 GENERIC = (
-    "markup", "vocabulary", "problem", "problems", "objects", "spec", "results", "refine", "store", "engine", "plot", "report",
-    "show",
+    "markup", "vocabulary", "problem", "problems", "objects", "spec", "results", "refine", "store", "engine", "plot",
+    "report", "show",
 )  # fmt: skip
 """Rooms that name no problem."""
 WORDS = frozenset({
@@ -40,7 +40,8 @@ NO_JAX = (
 )  # fmt: skip
 """Rooms that never import JAX; and modules of others that do not:"""
 NO_JAX_EITHER = (
-    "engine.plan", "engine.packing", "engine.progress", "engine.notebook", "engine.interruption", "engine.terminal", "engine.loading",
+    "engine.plan", "engine.packing", "engine.progress", "engine.notebook", "engine.interruption", "engine.terminal",
+    "engine.loading",
     "cli", "cli.main", "cli.commands",
     "problems.learning.table1", "problems.learning.numbers", "problems.learning.variables",
     "problems.two_patch.family", "problems.two_patch.reading", "problems.two_patch.theory.claims",

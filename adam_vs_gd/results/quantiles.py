@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def student_quantile(probability: float, freedom: ArrayLike) -> Any:
+def student_quantile(probability: float, freedom: np.ndarray | float) -> Any:
     """The quantile of Student's t with so many degrees of freedom, which are finite."""
     from scipy.special import stdtrit
 
