@@ -1,5 +1,6 @@
 """The README's examples run as they stand, one after the other, as a reader would."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PICTURES = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
 THEORY = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
 YOURS = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
+NOTEBOOKS = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
 NAMED = (ROOT / "docs" / "optimizers-data-models.md").read_text(encoding="utf-8")
 MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
 EXAMPLES = dict(MARKED.findall(README))
@@ -36,6 +38,20 @@ def test_example_of_your_own(name, elsewhere, monkeypatch, capsys):
     monkeypatch.chdir(elsewhere)
     exec(compile(OF_YOURS[name], f"your-own.md:{name}", "exec"), {})
     assert capsys.readouterr().out
+
+
+def test_cells_of_a_notebook(elsewhere, monkeypatch):
+    monkeypatch.chdir(elsewhere)
+    known, shown = {}, []
+    for _, text in MARKED.findall(NOTEBOOKS):
+        *lines, last = ast.parse(text).body
+        is_shown = isinstance(last, ast.Expr)
+        exec(compile(ast.Module(lines if is_shown else [*lines, last], []), "notebooks.md", "exec"), known)
+        if is_shown:
+            shown.append(eval(compile(ast.Expression(last.value), "notebooks.md", "eval"), known)._repr_html_())
+    spec, page = shown
+    assert "36 lanes" in spec
+    assert page.startswith("<iframe")
 
 
 def test_specs_of_your_own_are_valid(tmp_path, monkeypatch):
