@@ -52,7 +52,7 @@ class UnfitError(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run that a signal has stopped; the same command goes on from there.
+    """A run that a signal has stopped; the same command, or call, goes on from what its folder holds.
 
     Attributes:
         signal: its number.
@@ -60,10 +60,14 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, signal: int) -> None:
         self.signal = signal
-        super().__init__(f"interrupted by signal {signal}")
+        super().__init__(f"stopped by signal {signal}; run the same again: it goes on from what its folder holds")
 
     def __reduce__(self) -> tuple[type, tuple[int]]:
         return type(self), (self.signal,)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of it: whoever stops a cell need not read where that was."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 def first_line(error: BaseException) -> str:

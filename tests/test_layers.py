@@ -12,14 +12,14 @@ from adam_vs_gd.problems import KNOWN, family_named
 
 PACKAGE = Path(__file__).parent.parent / "adam_vs_gd"
 ROOMS = (
-    "errors", "types", "vocabulary", "problem", "surroundings", "randomness", "objects", "problems", "spec", "results",
-    "refine", "store", "engine", "problems.", "plot", "report", "show", "experiments", "bench", "cli",
+    "errors", "types", "markup", "vocabulary", "problem", "surroundings", "randomness", "objects", "problems", "spec",
+    "results", "refine", "store", "engine", "problems.", "plot", "report", "show", "experiments", "bench", "cli",
 )  # fmt: skip
 """From the ground up: a module imports from its own room and from those below. `problems` is the table of families,
 which looks them up by name when it is asked; `problems.` are they."""
 GENERIC = (
-    "vocabulary", "problem", "problems", "objects", "spec", "results", "refine", "store", "engine", "plot", "report",
-    "show",
+    "markup", "vocabulary", "problem", "problems", "objects", "spec", "results", "refine", "store", "engine", "plot",
+    "report", "show",
 )  # fmt: skip
 """Rooms that name no problem."""
 WORDS = frozenset({
@@ -35,13 +35,13 @@ ALLOWED = {
     ("engine", "alpha"), ("spec", "alpha"),  # the letter
 }  # fmt: skip
 NO_JAX = (
-    "errors", "types", "vocabulary", "problem", "objects", "problems", "spec", "results", "refine", "store", "plot",
-    "report", "show",
+    "errors", "types", "markup", "vocabulary", "problem", "objects", "problems", "spec", "results", "refine", "store",
+    "plot", "report", "show",
 )  # fmt: skip
 """Rooms that never import JAX; and modules of others that do not:"""
 NO_JAX_EITHER = (
-    "engine.plan", "engine.outline", "engine.packing", "engine.progress", "engine.interruption", "engine.terminal",
-    "engine.loading",
+    "engine.plan", "engine.outline", "engine.packing", "engine.progress", "engine.notebook", "engine.interruption",
+    "engine.terminal", "engine.loading",
     "cli", "cli.main", "cli.commands", "cli.tables", "cli.structured", "cli.writing", "cli.new", "cli.completion",
     "problems.learning.table1", "problems.learning.numbers", "problems.learning.variables",
     "problems.two_patch.family", "problems.two_patch.reading", "problems.two_patch.theory.claims",

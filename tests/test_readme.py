@@ -1,5 +1,6 @@
 """The examples of README and docs run as they stand, page by page, as a reader would in a clone."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,13 +11,15 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
-README, YOURS = PAGES["README.md"], PAGES["docs/your-own.md"]
+README, YOURS, NOTEBOOKS = PAGES["README.md"], PAGES["docs/your-own.md"], PAGES["docs/notebooks.md"]
 THEORY, NAMED = PAGES["docs/theory.md"], PAGES["docs/optimizers-data-models.md"]
 MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 SPEC = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 WRITTEN = re.compile(r"```\{code-cell\} ipython3\n%%writefile (\S+)\n(.*?)```", re.DOTALL)
-EXAMPLES = {(page, name): code for page, text in PAGES.items() for name, code in MARKED.findall(text)}
+EXAMPLES = {
+    (page, name): code for page, text in PAGES.items() if text is not NOTEBOOKS for name, code in MARKED.findall(text)
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,20 @@ def test_no_example_is_lost():
         ("docs/theory.md", "theory"), ("docs/your-own.md", "function"), ("docs/your-own.md", "training"),
         ("docs/your-own.md", "optimizer"),
     }  # fmt: skip
+
+
+def test_cells_of_a_notebook(clone, monkeypatch):
+    monkeypatch.chdir(clone)
+    known, shown = {}, []
+    for _, text in MARKED.findall(NOTEBOOKS):
+        *lines, last = ast.parse(text).body
+        is_shown = isinstance(last, ast.Expr)
+        exec(compile(ast.Module(lines if is_shown else [*lines, last], []), "notebooks.md", "exec"), known)
+        if is_shown:
+            shown.append(eval(compile(ast.Expression(last.value), "notebooks.md", "eval"), known)._repr_html_())
+    spec, page = shown
+    assert "36 lanes" in spec
+    assert page.startswith("<iframe")
 
 
 def test_specs_of_your_own_are_valid(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from small import STATUSES
 
-from adam_vs_gd.report import write
+from adam_vs_gd.report import show, write
 from adam_vs_gd.results.axis import axis_of
 from adam_vs_gd.results.statistics import difference, over_seeds
 
@@ -553,3 +553,20 @@ def test_ten_thousand_cells_over_five_axes_without_lag(visit, files):
     drawn = lines(page, ("feature_learning", "noise_memorization"))["gd", "feature_learning", "1"]
     path = results.feature_learning_path.isel(seed=1, **at).sel(optimizer="gd")
     np.testing.assert_allclose(drawn[1], path.sel(record=np.isin(results.step, np.rint(drawn[0]))), atol=0.01)
+
+
+def test_in_a_notebook_the_page_works_in_its_frame(visit, tmp_path):
+    """What a notebook's front end, or a page that nbconvert has made of it, puts around the output of a cell."""
+    results, file = made.three(), tmp_path / "notebook.html"
+    output = show(results, height=700)._repr_html_()
+    file.write_text(f"<!doctype html><body data-ready><div class=output>{output}</div>", encoding="utf-8")
+    page = visit(file)
+    frame = page.frame_locator("iframe")
+    frame.locator("body[data-ready]").wait_for()
+    assert page.locator("iframe").bounding_box()["height"] == 700
+    assert frame.locator("h1").inner_text() == results.attrs["title"]
+    assert frame.locator("#diagram canvas").is_visible()
+    before = frame.locator("#caption").inner_text()
+    frame.locator("#diagram").click(position={"x": 150, "y": 150})
+    frame.locator("#controls select").first.select_option(index=1)
+    assert frame.locator("#caption").inner_text() != before, "its script answers"

@@ -9,6 +9,7 @@ from scipy import stats
 from small import STATUSES
 
 import adam_vs_gd as ag
+from adam_vs_gd.results.quantiles import normal_quantile, normal_tail, student_quantile
 from adam_vs_gd.results.statistics import (
     census,
     difference,
@@ -26,6 +27,15 @@ def test_student_is_scipy_s():
     low, high = stats.t.interval(0.95, 6, values.mean(1), stats.sem(values, axis=1))
     np.testing.assert_allclose(found.low, low)
     np.testing.assert_allclose(found.high, high)
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.75, 0.95, 0.975, 0.995, 1 - 0.05 / 14])
+def test_quantiles_are_scipy_stats_to_the_bit(probability):
+    freedom = np.arange(1, 2000)
+    np.testing.assert_array_equal(student_quantile(probability, freedom), stats.t.ppf(probability, freedom))
+    assert normal_quantile(probability) == stats.norm.ppf(probability)
+    x = np.linspace(-8, 8, 1001)
+    np.testing.assert_array_equal(normal_tail(x), stats.norm.sf(x))
 
 
 def test_missing_seeds_are_left_out():

@@ -286,15 +286,18 @@ def part(drawn: Draws, k: int) -> Draws:
 @functools.cache
 def compiler_options(platform: str) -> dict[str, str | int | bool]:
     """The flags of XLA that every program for a platform is compiled with, as far as this XLA knows them."""
-    options = CPU_OPTIONS if platform == "cpu" else {}
-    return {name: value for name, value in options.items() if is_known({name: value})}
+    if platform != "cpu":
+        return {}
+    if is_known(CPU_OPTIONS):  # one program, where each would take one
+        return dict(CPU_OPTIONS)
+    return {name: value for name, value in CPU_OPTIONS.items() if is_known({name: value})}
 
 
-def is_known(options: dict[str, str | int | bool]) -> bool:
+def is_known(options: Mapping[str, str | int | bool]) -> bool:
     """Whether XLA takes these flags."""
     try:
         with numerics("float32"):
-            jax.jit(lambda x: x, compiler_options=options).trace(np.float32(0)).lower().compile()
+            jax.jit(lambda x: x, compiler_options=dict(options)).trace(np.float32(0)).lower().compile()
     except jax.errors.JaxRuntimeError:
         return False
     return True

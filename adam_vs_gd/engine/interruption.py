@@ -18,11 +18,17 @@ SHOW_CURSOR = "\x1b[?25h"
 STOPPED = "stopped at once; what was committed is kept, and the same command goes on from there"
 
 
+def is_interactive() -> bool:
+    """Whether this process holds somebody's session: a notebook's kernel, or a prompt of Python's or IPython's."""
+    return hasattr(sys, "ps1")
+
+
 class Interruption:
     """While entered, SIGINT, SIGTERM and SIGHUP only leave a mark, and a second one ends the process.
 
-    Only the main thread of a process can do so; elsewhere signals do what they did before. SIGHUP stays ignored where
-    it is (under nohup); SIGINT does not, which a shell's script ignores in what it runs in the background.
+    In an interactive session the second raises at once instead, for the sake of what else the session holds. Only the
+    main thread of a process can do so; elsewhere signals do what they did before. SIGHUP stays ignored where it is
+    (under nohup); SIGINT does not, which a shell's script ignores in what it runs in the background.
 
     Args:
         say: called with a line when the first signal comes.
@@ -45,12 +51,18 @@ class Interruption:
             signal.signal(number, handler)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Note the first signal; end the process at the second."""
+        """Note the first signal; end the process, or in a session what it runs, at the second.
+
+        Raises:
+            Interrupted: at the second one of a session.
+        """
         if self.signal is None:
             self.signal = number
             with contextlib.suppress(RuntimeError):  # the signal came in the middle of another line
                 self.say(f"{signal.Signals(number).name}: stopping after this segment; once more stops at once")
             return
+        if is_interactive():
+            raise Interrupted(number)
         if sys.stderr is not None:  # or 2 may be the number of another file
             with contextlib.suppress(OSError):
                 cursor = SHOW_CURSOR if sys.stderr.isatty() else ""

@@ -87,7 +87,7 @@ class Meter:
         self.chunks = sum(len(group.chunks) for group in plan.groups)
         self.lanes_ended = self.chunks_done = 0
         self.work_ended = 0.0
-        self.statuses: Counter[str] = Counter()
+        self.statuses: dict[str, Counter[str]] = {}
         self.values: dict[str, tuple[float, int]] = {}
         self.running: dict[str, Far] = {}
         self.last = Far()
@@ -110,7 +110,7 @@ class Meter:
 
     def count(self, status: str, label: str, value: float | None) -> None:
         """A lane's status, its variant's label, and its main variable; None where that counts in no mean."""
-        self.statuses[status] += 1
+        self.statuses.setdefault(label, Counter())[status] += 1
         if value is not None:
             total, count = self.values.get(label, (0.0, 0))
             self.values[label] = (total + value, count + 1)
@@ -149,10 +149,16 @@ class Meter:
         parts.append("? left" if self.left is None else f"{about}{duration(self.left)} left{self.at_most}")
         return ", ".join(parts)
 
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean of the main variable of each variant so far."""
+        return {label: total / count for label, (total, count) in self.values.items()}
+
     def outcome(self) -> str:
         """Lanes of each status, and the mean of the main variable of each variant so far."""
-        found = ", ".join(f"{count} {status}" for status, count in self.statuses.most_common())
-        means = ", ".join(f"{label} {total / count:.3g}" for label, (total, count) in self.values.items())
+        counts = sum(self.statuses.values(), Counter[str]())
+        found = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+        means = ", ".join(f"{label} {mean:.3g}" for label, mean in self.means.items())
         return found + (f"; mean {self.main} {means}" if means else "")
 
 
@@ -238,11 +244,21 @@ class Bar:
 
 
 def progress_on(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:
-    """What suits a stream; stderr unless another is given."""
+    """What suits a stream; stderr unless another is given, or a notebook's cell where this process is its kernel."""
     if quiet:
         return Silent()
+    if stream is None and in_kernel():
+        from adam_vs_gd.engine.notebook import Notebook
+
+        return Notebook()
     stream = cast(TextIO, Lasting(sys.stderr if stream is None else stream))
     return Bar(stream) if stream.isatty() else Lines(stream)
+
+
+def in_kernel() -> bool:
+    """Whether this process is the kernel of a notebook: then IPython has been imported."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
 
 
 def duration(seconds: float) -> str:

@@ -7,10 +7,9 @@ import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from adam_vs_gd.engine.crew import GivenUp, Reports
 from adam_vs_gd.engine.dispatch import dispatch
@@ -39,6 +38,9 @@ from adam_vs_gd.store.log import Log
 from adam_vs_gd.store.mixture import refuse_mixture
 from adam_vs_gd.store.words import Words
 from adam_vs_gd.types import Rows
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def run_sweep(

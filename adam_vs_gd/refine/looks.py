@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from adam_vs_gd.problem import Outcome
 from adam_vs_gd.results.statistics import LEVEL, Interval, Spread, difference_interval, error_interval, student
@@ -102,6 +101,8 @@ def kinds(statuses: np.ndarray, look: int, looks: Looks) -> np.ndarray:
         look: which one it is.
         looks: all of them.
     """
+    from scipy import stats
+
     first = statuses[:, 0]
     alike = (statuses == first[:, None]).all(1)
     codes = np.arange(statuses.max(initial=0) + 1)

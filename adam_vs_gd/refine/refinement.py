@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
-from scipy import stats
 
 from adam_vs_gd.errors import FolderError
 from adam_vs_gd.refine.looks import ABOVE, BELOW, UNDECIDED, UNRESOLVED
@@ -24,6 +22,9 @@ from adam_vs_gd.results.words import SIDE, STATUS
 from adam_vs_gd.spec.cells import Cell, Lane
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import Rows
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Refinement:
@@ -133,6 +134,8 @@ class Refinement:
 
     def sides(self, results: xr.Dataset) -> xr.DataArray | None:
         """[optimizer, axes] on which side of the level points are, as the searches have found; None of statuses."""
+        import xarray as xr
+
         alone = [one for one in self.searches if len(one.question.labels) == 1 and one.question.level is not None]
         if not alone:
             return None
@@ -184,6 +187,8 @@ def told(search: Search) -> dict[str, Any]:
 
 def held_out(search: Search) -> dict[str, Any]:
     """What looking where nothing is expected has shown."""
+    from scipy import stats
+
     looked = [vertex for vertex in search.held if vertex in search.found]
     wrong, count = sum(search.found[vertex] != search.held[vertex] for vertex in looked), len(looked)
     most = float(stats.beta.ppf(LEVEL, wrong + 1, count - wrong)) if wrong < count else 1.0  # Clopper and Pearson's

@@ -1,5 +1,5 @@
 """A sweep as one HTML page: diagrams to ask, trajectories, and what made them. It needs no network and no server."""
 
-from adam_vs_gd.report.report import page, write
+from adam_vs_gd.report.report import page, show, write
 
-__all__ = ["page", "write"]
+__all__ = ["page", "show", "write"]

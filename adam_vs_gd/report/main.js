@@ -94,9 +94,10 @@ function changed() {
   remember();
 }
 
-// The view stands in the address, so that it can be linked to.
+// The view stands in the address, so that it can be linked to; in a notebook's frame the page has none.
 let writing = 0;
 function remember() {
+  if (location.protocol === "about:") return;
   clearTimeout(writing);
   writing = setTimeout(() => history.replaceState(null, "", `#${addressOf()}`), 150);
 }

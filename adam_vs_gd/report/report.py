@@ -14,6 +14,7 @@ from typing import Any
 import xarray as xr
 
 from adam_vs_gd.errors import DiskError, PlotError
+from adam_vs_gd.markup import Shown
 from adam_vs_gd.report import facts
 from adam_vs_gd.report.payload import payload
 from adam_vs_gd.results.selection import complete
@@ -71,6 +72,24 @@ def write(results: xr.Dataset, path: Path, survey: Survey | None = None) -> Path
     except OSError as error:
         raise DiskError(f"{path}: this page cannot be written: {error.strerror or error}") from None
     return path
+
+
+def show(results: xr.Dataset, height: int = 800, survey: Survey | None = None) -> Shown:
+    """A sweep's page, for a notebook: what a cell shows whose last line this is.
+
+    The page stands in the output itself, in a frame that can reach neither the notebook nor a network.
+
+    Args:
+        results: the Dataset of a sweep, or another with variables of the same names.
+        height: of the frame, in pixels.
+        survey: what the sweep's journal holds, for the timings; None where there is no journal.
+    """
+    source, title = html.escape(page(results, survey)), html.escape(facts.title(results))
+    frame = (
+        f'<iframe srcdoc="{source}" title="{title}" sandbox="allow-scripts" '
+        f'style="width:100%;height:{height:d}px;border:0"></iframe>'
+    )
+    return Shown(frame, f"the page of {facts.title(results)}, which a notebook shows; `write` makes a file of it")
 
 
 def part(name: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LINEAR, LOG, SYMLOG, LOGIT = "linear", "log", "symlog", "logit"
 NEAR_ONE = 0.99  # a largest value from here on, below 1, may be one of a logit axis

@@ -1,8 +1,12 @@
 """Numbers and rows of text, aligned."""
 
-import math
+from __future__ import annotations
 
-import xarray as xr
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def number(interval: xr.Dataset) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tomli_w
-import xarray as xr
 
 from adam_vs_gd.errors import FolderError
 from adam_vs_gd.problem import RECORD, TEST_RECORD, Outcome, Variable, until_of
@@ -17,6 +16,9 @@ from adam_vs_gd.problems import DEFAULT, MODELS, family_key
 from adam_vs_gd.spec.cells import Cell, axes, cells, digest_of, index_length
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import REST, Rows, record_steps, test_steps
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 STATUS = "status"
 GRIDS = {RECORD: record_steps, TEST_RECORD: test_steps}
@@ -46,6 +48,8 @@ def to_dataset(
     Raises:
         FolderError: if a chunk lacks a variable.
     """
+    import xarray as xr
+
     everything = list(cells(spec)) if everything is None else everything
     grid = spec if grid is None else grid
     sizes = shape_of(grid)

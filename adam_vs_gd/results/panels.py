@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.problem import Outcome
@@ -16,6 +15,9 @@ from adam_vs_gd.results.statistics import codes, difference, over_seeds
 from adam_vs_gd.results.time import at_end, moving, to_rest
 from adam_vs_gd.results.uneven import owners, searches, sides
 from adam_vs_gd.results.words import outcomes
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Labels = tuple[str, ...]
 """The optimizer that a panel is of, or the two whose difference it shows."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from adam_vs_gd.errors import PlotError
+from adam_vs_gd.results.quantiles import student_quantile
 from adam_vs_gd.results.statistics import LEVEL
 from adam_vs_gd.results.transition import interval
 
@@ -79,6 +79,8 @@ def power_law(log_y: np.ndarray, x: np.ndarray, resampled: np.ndarray, widths: n
         widths: [points] how far apart, in logarithms, the values are that enclose each x.
         seeds: behind them.
     """
+    from scipy import stats
+
     use = np.isfinite(x) & (x > 0)
     points = int(use.sum())
     if points < MIN_POINTS or np.ptp(log_y[use]) == 0:
@@ -103,7 +105,7 @@ def moved(places: np.ndarray, widths: np.ndarray) -> np.ndarray:
 def ends(estimate: float, resampled: np.ndarray, seeds: int, stderr: float, freedom: int) -> tuple[float, float]:
     """An interval of resamples, never narrower than Student's of a fit's own residuals."""
     low, high = interval(estimate, resampled, seeds)
-    half = stats.t.ppf(0.5 + LEVEL / 2, freedom) * stderr
+    half = student_quantile(0.5 + LEVEL / 2, freedom) * stderr
     return min(low, estimate - half), max(high, estimate + half)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.problems import family_of_results
 from adam_vs_gd.results.words import is_rate, outcomes, variable_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 OWN = {"class": "class", "record": "step", "test_record": "test_step"}
 """Dimensions that only some variables have, and the coordinate by which a place along each is named."""
@@ -31,6 +33,8 @@ def complete(results: xr.Dataset) -> xr.Dataset:
     Args:
         results: a Dataset with variables of names that the package knows (or others), along any axes.
     """
+    import xarray as xr
+
     words = [name for name, variable in results.data_vars.items() if not np.issubdtype(variable.dtype, np.number)]
     results = results.drop_vars(words)
     for dim, value in (("optimizer", results.attrs.get("title", "result")), ("seed", 0)):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from adam_vs_gd.problems import family_of_results
+from adam_vs_gd.results.quantiles import normal_quantile, student_quantile
 from adam_vs_gd.results.words import is_rate, outcomes, variable_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LEVEL = 0.95
 
@@ -48,7 +50,7 @@ def student(values: ArrayLike, axis: int = -1, level: float = LEVEL, spread: Spr
     mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
     spread = spread or spread_of(values, axis)
     freedom = np.maximum(spread.freedom, 1)
-    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(spread.squares / freedom / np.maximum(count, 1))
+    half = student_quantile(0.5 + level / 2, freedom) * np.sqrt(spread.squares / freedom / np.maximum(count, 1))
     half = np.where(spread.freedom > 0, half, np.inf)
     low, high = (np.where(count > 0, mean + sign * half, np.nan) for sign in (-1, 1))
     return Interval(mean, low, high, count)
@@ -73,7 +75,7 @@ def wilson(rate: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> tuple[np
         level: how likely the interval holds what it is of.
     """
     rate, trials = np.asarray(rate, float), np.asarray(trials, float)
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = normal_quantile(0.5 + level / 2)
     centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
     return centre - half, centre + half
@@ -204,6 +206,8 @@ def counted(results: xr.Dataset, name: str) -> xr.DataArray:
 
 def examples(results: xr.Dataset, name: str, values: xr.DataArray) -> np.ndarray:
     """How many examples are behind the error rates of one seed; infinitely many where the results do not say."""
+    import xarray as xr
+
     one = values.isel(seed=0, drop=True)
     size = results.coords.get(variable_of(results, name).rate, xr.DataArray(np.inf))
     if not family_of_results(results).pooled:  # all seeds have the same examples, which are no more than one set
@@ -213,6 +217,8 @@ def examples(results: xr.Dataset, name: str, values: xr.DataArray) -> np.ndarray
 
 def labelled(interval: Interval, values: xr.DataArray) -> xr.Dataset:
     """An interval with the dimensions and coordinates of the [..., seed] values it was made of."""
+    import xarray as xr
+
     dims = values.dims[:-1]
     coords = {key: coord for key, coord in values.coords.items() if "seed" not in coord.dims}
     return xr.Dataset({field: (dims, getattr(interval, field)) for field in Interval._fields}, coords)

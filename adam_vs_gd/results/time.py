@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from adam_vs_gd.problem import Outcome
 from adam_vs_gd.results.selection import FIXED
 from adam_vs_gd.results.words import PATH, STATUS, good_word, outcomes, pending
 from adam_vs_gd.types import AT_FIT, AT_REST, REST_STEP
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 LENGTH = "steps"  # the number that says how long lanes are trained

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import contourpy
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.results.axis import Axis, axis_of
+from adam_vs_gd.results.quantiles import normal_tail, student_quantile
 from adam_vs_gd.results.selection import check_value, choose_axes, complete, swept
 from adam_vs_gd.results.statistics import LEVEL, counted, over_seeds
 from adam_vs_gd.results.uneven import searches, sides, there
@@ -260,8 +260,8 @@ def interval(estimate: float, resampled: np.ndarray, seeds: int) -> tuple[float,
     known = resampled[~np.isnan(resampled)]
     if seeds < 2 or not known.size:
         return -np.inf, np.inf
-    reach = stats.t.ppf(0.5 + LEVEL / 2, seeds - 1) * np.sqrt(seeds / (seeds - 1))
-    tail = stats.norm.sf(reach)
+    reach = student_quantile(0.5 + LEVEL / 2, seeds - 1) * np.sqrt(seeds / (seeds - 1))
+    tail = normal_tail(reach)
     low, high = np.quantile(known, [tail, 1 - tail], method="inverted_cdf")
     finite = known[np.isfinite(known)]
     spread = reach * finite.std() if finite.size else np.inf

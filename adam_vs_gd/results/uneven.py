@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
-from scipy.spatial import cKDTree
 
 from adam_vs_gd.results.axis import COARSE, Axis
 from adam_vs_gd.results.words import SIDE, STATUS, pending
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ATTRIBUTE = "refinement"  # of results: what was looked for, as JSON
 
@@ -121,6 +122,8 @@ def owners(axes: Sequence[Axis], coarse: Sequence[Sequence[float]], known: np.nd
     Returns:
         [cells of each axis] flat indices.
     """
+    from scipy.spatial import cKDTree
+
     stands = []
     for axis, values in zip(axes, coarse, strict=True):
         ends = axis.forward(np.sort(np.array(values, float)))

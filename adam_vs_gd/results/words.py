@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.problem import Followed, Outcome, Variable
 from adam_vs_gd.problems import family_of_results
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PATH = "_path"  # ends the name of a trajectory
 STATUS = "status"

@@ -104,6 +104,12 @@ class SweepSpec:
 
         return {key: lists(value) for key, value in given.items() if value is not None}
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: axes, optimizers, what is fixed, and how many lanes that makes."""
+        from adam_vs_gd.spec.page import described
+
+        return described(self)
+
     @property
     def family(self) -> Family:
         """The kind of problem that is swept."""

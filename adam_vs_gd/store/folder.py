@@ -9,9 +9,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tomli_w
-import xarray as xr
 
 from adam_vs_gd.errors import DamageError, DiskError, FolderError, SpecError
 from adam_vs_gd.refine.refinement import Refinement
@@ -27,6 +27,9 @@ from adam_vs_gd.store.mirror import SPEC, Mirror, object_of, pull
 from adam_vs_gd.store.origins import Origins, combined
 from adam_vs_gd.store.remote import PROBE, PROTOCOLS, Remote, is_address
 from adam_vs_gd.types import Rows
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 WORKERS = ".workers"
 """Where workers leave word while they train."""

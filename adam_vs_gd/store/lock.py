@@ -65,9 +65,11 @@ def held(
         tell(folder, "starting")
         yield lock.is_locked
     finally:
-        with contextlib.suppress(OSError):
-            (folder / HOLDER).unlink(missing_ok=True)
-        lock.release()
+        try:
+            with contextlib.suppress(OSError):
+                (folder / HOLDER).unlink(missing_ok=True)
+        finally:  # whatever a signal's handler raises
+            lock.release()
 
 
 def taken(lock: filelock.BaseFileLock) -> bool:

@@ -7,11 +7,14 @@ import errno
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from adam_vs_gd.store.files import staging
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 COMPRESSION = 3
 ZARR_CHUNK_BYTES = 2**24
@@ -45,6 +48,9 @@ def says(path: Path, dataset: xr.Dataset) -> str:
     """What the file is beside a Dataset: "whole", "missing", "damaged" (unreadable), or "different"."""
     if not path.exists():
         return "missing"
+
+    import xarray as xr
+
     try:
         with xr.open_zarr(path, consolidated=False, mask_and_scale=False) as stored:
             same = stored.coords.keys() == dataset.coords.keys() and stored.keys() == dataset.keys()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from adam_vs_gd.engine.settings import Settings
 from adam_vs_gd.engine.sweep import sweep
 from adam_vs_gd.objects import name_of, named_code
 from adam_vs_gd.spec.sweep_spec import SweepSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def sweep_function(

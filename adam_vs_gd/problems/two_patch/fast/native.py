@@ -73,13 +73,12 @@ def works() -> None:
     Raises:
         Exception: if this XLA cannot call it, or it computes something else.
     """
+    coordinate = np.array([[[1]]], np.int32)
+    unit, weights = np.array([[[2]]], np.float32), np.array([[0, 3]], np.float32)
     with numerics("float32"), jax.default_device(jax.devices("cpu")[0]):
-        coordinate = jnp.array([[[1]]], jnp.int32)
-        found = call(
-            "project", (1, 1), coordinate, 2 * jnp.ones((1, 1, 1)), np.int32(0), np.int32(1), jnp.array([[0, 3.0]])
-        )
-        if float(found[0, 0]) != 6:
-            raise RuntimeError(f"2·3 is not {float(found[0, 0])}")
+        found = np.asarray(call("project", (1, 1), coordinate, unit, np.int32(0), np.int32(1), weights)).item()
+    if found != 6:
+        raise RuntimeError(f"2·3 is not {found}")
 
 
 def call(name: str, shape: tuple[int, ...], *operands: Any) -> Array:
