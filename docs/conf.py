@@ -38,17 +38,24 @@ repository_url = _ext.elsewhere.repository_url(ABOUT.get("urls", {}))
 
 html_theme = "sphinx_book_theme"
 html_title = project
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
     "show_toc_level": 2,
+    "navbar_start": [],
+    "navbar_center": [],
+    "navbar_end": [],
+    "navbar_persistent": [],
     "use_download_button": False,
     "use_fullscreen_button": False,
     **({"repository_url": repository_url, "use_repository_button": True} if repository_url else {}),
 }
 html_math_renderer = "mathml"  # of the browser: neither scripts nor fonts
+
+smartquotes = False  # "--set" has two hyphens
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4

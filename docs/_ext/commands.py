@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 
-from _ext.markdown import named, table
-
+from _ext.markdown import linked, named, table
 from adam_vs_gd.cli.grammar import parser
 
 
@@ -52,7 +51,7 @@ def arguments(name: str, command: argparse.ArgumentParser) -> Iterator[tuple[str
 
 def text(help_: str) -> str:
     """A help text in Markdown: its characters are what they are."""
-    return "".join(f"\\{c}" if c in "<>*_[]`|" else c for c in help_.replace("%%", "%"))
+    return linked("".join(f"\\{c}" if c in "<>*_[]`|" else c for c in help_.replace("%%", "%")))
 
 
 def wrapped(usage: str, width: int = 88) -> str:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-TOKEN = re.compile(r"`([^`]+)`|([|*\\])|(?<=\w)_(?=\W|$)")
+TOKEN = re.compile(r"`(?P<code>[^`]+)`|\bdocs/(?P<page>[\w-]+)\.md|[|*\\]|(?<=\w)_(?=\W|$)")
 
 
 def escaped(line: str) -> str:
-    """A line in reStructuredText: names in backticks are links if they can be, other code and text are as they are."""
+    """A line in reStructuredText: names in backticks are links if they can be, pages of docs/ are, the rest is as it is."""
 
     def replaced(match: re.Match[str]) -> str:
-        if code := match[1]:
+        if code := match["code"]:
             return match[0] if re.fullmatch(r"[\w.]+", code) else f"``{code}``"
+        if page := match["page"]:
+            return f":doc:`/{page}`"
         return f"\\{match[0]}"
 
     return TOKEN.sub(replaced, line)

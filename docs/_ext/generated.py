@@ -7,6 +7,8 @@ import importlib
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from _ext import elsewhere
+
 
 class Generated(SphinxDirective):
     """What `markdown()` of the module gives, in place of the directive."""
@@ -17,4 +19,6 @@ class Generated(SphinxDirective):
         """The nodes of the text."""
         module = importlib.import_module(f"_ext.{self.arguments[0]}")
         self.env.note_reread()  # code may have changed where the page has not
-        return self.parse_text_to_nodes(module.markdown(), allow_section_headings=True)
+        page = f"{self.env.current_document.docname}.md"
+        text = elsewhere.rewritten(module.markdown(), page, self.config.repository_url)
+        return self.parse_text_to_nodes(text, allow_section_headings=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from _ext.markdown import attributes_of, code, codes, math, named, table
-
 from adam_vs_gd.problem import Family, Number, Section, Variants
 from adam_vs_gd.problems import MODELS, family_named
 from adam_vs_gd.problems.function import family as function
@@ -17,7 +16,7 @@ from adam_vs_gd.spec.checks import COMMON, DEFAULT_NAME, DEFAULT_SEEDS, MOST_SEE
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 
 FAMILIES: Mapping[str, str] = {"two_patch": "Two patches", "images": "Images"}
-HEAD = ("key", "", "meaning", "may be", "default")
+HEAD = ("key", "symbol", "meaning", "may be", "default")
 
 
 def markdown() -> str:
@@ -177,7 +176,7 @@ def own_parts() -> str:
 def of_function() -> str:
     """[problem] and the tables of numbers of somebody's function."""
     words = attributes_of(sweep_function, "Args") | {
-        "import": 'where the function is, `"package.module:name"`; or a `Family`, which then says what else there may be',
+        "import": 'where the function is, `"package.module:name"`; or a `Family`, which says what else there may be',
         "code": "its name and its version or digest; filled in",
         "outputs": "dimensions, shape and type of what it returns; filled in",
     }

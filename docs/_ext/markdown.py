@@ -28,7 +28,12 @@ def codes(values: Iterable[Any]) -> str:
 
 def named(name: str, anchor: str = "") -> str:
     """A name that can be linked to."""
-    return f"[`{name}`]{{#{anchor or name}}}"
+    return f"[`{name}`]{{#{re.sub(r'[^A-Za-z0-9_-]', '-', anchor or name)}}}"
+
+
+def linked(words: str) -> str:
+    """Words of the package with the pages that they name as links, from a page of reference/."""
+    return re.sub(r"\bdocs/([\w-]+)\.md", r"[\1](../\1.md)", words)
 
 
 def math(symbol: str) -> str:
@@ -43,4 +48,4 @@ def attributes_of(documented: Any, section: str = "Attributes") -> dict[str, str
     text = inspect.getdoc(documented) or ""
     (part,) = re.findall(rf"^{section}:\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", part, re.DOTALL | re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in entries}
+    return {name: linked(" ".join(words.split())) for name, words in entries}

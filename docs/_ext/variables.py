@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import xarray as xr
-from _ext.markdown import math, named, table
 
+from _ext.markdown import math, named, table
 from adam_vs_gd.problem import Family, Outcome, Variable
 from adam_vs_gd.problems import KNOWN, MODELS, family_named
 from adam_vs_gd.results.dataset import PATH, to_dataset
@@ -14,7 +14,7 @@ from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import AT_FIT, AT_REST
 
 FAMILIES: Mapping[str, str] = {"two_patch": "Two patches", "images": "Images"}
-HEAD = ("variable", "", "meaning", "dimensions", "units", "trajectory")
+HEAD = ("variable", "symbol", "meaning", "dimensions", "units", "trajectory")
 MOMENTS = {AT_FIT: "at t_fit", AT_REST: "at rest"}
 
 
@@ -63,9 +63,9 @@ def coordinates(families: Mapping[Family, str]) -> str:
     body = [(*map(str, (named(name, f"coordinate.{name}-{k}"), *what)), ", ".join(of))
             for k, ((name, *what), of) in enumerate(rows.items())]  # fmt: skip
     return (
-        "## Dimensions and coordinates\n\nOf a sweep of one optimizer over `eta`. Every number is a coordinate: along its "
-        "own dimension where it is swept, along `optimizer` where optimizers differ in it, else a scalar.\n\n"
-        + table(("coordinate", "", "meaning", "along", "of"), body)
+        "## Dimensions and coordinates\n\nOf a sweep of one optimizer over `eta`. Every number is a coordinate: along "
+        "its own dimension where it is swept, along `optimizer` where optimizers differ in it, else a scalar.\n\n"
+        + table(("coordinate", "symbol", "meaning", "along", "of"), body)
     )
 
 
