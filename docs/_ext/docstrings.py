@@ -12,7 +12,7 @@ TOKEN = re.compile(r"`(?P<code>[^`]+)`|\bdocs/(?P<page>[\w-]+)\.md|[|*\\]|(?<=\w
 
 
 def escaped(line: str) -> str:
-    """A line in reStructuredText: names in backticks are links if they can be, pages of docs/ are, the rest is as it is."""
+    """A line in reStructuredText: names in backticks are links if they can be, the rest is as it is."""
 
     def replaced(match: re.Match[str]) -> str:
         if code := match["code"]:

@@ -24,7 +24,7 @@ PATTERNS = ("CHANGELOG.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "results/*.
 START = {"README.md": "index.md"}
 """What the site says in words of its own, and where."""
 LINK = re.compile(
-    r"(?P<code>^ *(?P<fence>```+|~~~+|:::+\{).*?^ *(?P=fence)|`[^`\n]+`)"
+    r"(?P<code>^ *(?P<fence>```+|~~~+).*?^ *(?P=fence)|`[^`\n]+`)"
     r"|(?P<text>!?\[(?:[^\[\]]|\[[^\[\]]*\])*\])\((?P<target>[^()\s]+)\)",
     re.DOTALL | re.MULTILINE,
 )

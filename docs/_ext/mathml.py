@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def mathml(tex: str, as_block: bool = False) -> str:
-    """A formula, its brackets of the height of the line, unless `\\left` and `\\right` say otherwise."""
+    """A formula, its brackets of the line's height, whatever font there is."""
     return tex2mathml(tex, as_block=as_block).replace("<mo>", '<mo stretchy="false">')
 
 
