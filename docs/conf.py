@@ -55,7 +55,7 @@ html_theme_options = {
 }
 html_math_renderer = "mathml"  # of the browser: neither scripts nor fonts
 
-smartquotes = False  # "--set" has two hyphens
+smartquotes_action = "D"  # dashes; quotes are code more often than speech
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4

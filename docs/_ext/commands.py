@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping
 
 from _ext.markdown import linked, named, table
@@ -50,8 +51,9 @@ def arguments(name: str, command: argparse.ArgumentParser) -> Iterator[tuple[str
 
 
 def text(help_: str) -> str:
-    """A help text in Markdown: its characters are what they are."""
-    return linked("".join(f"\\{c}" if c in "<>*_[]`|" else c for c in help_.replace("%%", "%")))
+    """A help text in Markdown: options are code, other characters what they are."""
+    plain = "".join(f"\\{c}" if c in "<>*_[]`|" else c for c in help_.replace("%%", "%"))
+    return linked(re.sub(r"(?<!\S)--[a-z-]+", r"`\g<0>`", plain))
 
 
 def wrapped(usage: str, width: int = 88) -> str:

@@ -9,7 +9,7 @@ import xarray as xr
 from _ext.markdown import math, named, table
 from adam_vs_gd.problem import Family, Outcome, Variable
 from adam_vs_gd.problems import KNOWN, MODELS, family_named
-from adam_vs_gd.results.dataset import PATH, to_dataset
+from adam_vs_gd.results.dataset import to_dataset
 from adam_vs_gd.spec.sweep_spec import SweepSpec
 from adam_vs_gd.types import AT_FIT, AT_REST
 
@@ -47,7 +47,7 @@ def of_family(family: Family, title: str) -> str:
 def row(family: Family, name: str, variable: Variable) -> tuple[str, ...]:
     """What is said of a variable."""
     dims = ", ".join(f"`{dim}`" for dim in variable.dims)
-    path = f"{named(f'{name}{PATH}', f'{family.name}.{name}{PATH}')} on `{variable.grid}`" if variable.grid else ""
+    path = f"`{variable.grid}`" if variable.grid else ""
     meaning = variable.long_name + (f"; of `{variable.rate}` examples" if variable.rate else "")
     return named(name, f"{family.name}.{name}"), math(variable.symbol), meaning, dims, variable.units, path
 
