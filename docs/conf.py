@@ -68,6 +68,7 @@ nb_ipywidgets_js = {}  # would be fetched from a content delivery network
 default_role = "py:obj"  # `name` in a docstring: a link where there is such a name, code where there is none
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "npt.ArrayLike": "ArrayLike"}
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from _ext import docstrings, elsewhere, generated, mathml, names
-
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Sphinx's entry."""
+    """Sphinx's entry; what makes text for it can be had without it."""
+    from _ext import docstrings, elsewhere, generated, mathml, names
+
     app.add_config_value("repository_url", "", "env")
     app.connect("builder-inited", elsewhere.copy_pages)
     app.connect("source-read", elsewhere.rewrite_page)
     app.connect("autodoc-process-docstring", docstrings.escape, priority=400)
+    app.connect("autodoc-skip-member", docstrings.skip)
     app.connect("missing-reference", names.resolve)
     app.add_directive("generated", generated.Generated)
     app.add_html_math_renderer("mathml", (mathml.visit_inline, None), (mathml.visit_block, None))

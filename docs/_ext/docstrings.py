@@ -28,3 +28,8 @@ def escape(app: Sphinx, what: str, name: str, of: Any, options: Any, lines: list
     """Sphinx's `autodoc-process-docstring`, ahead of napoleon."""
     if "adam_vs_gd" in (getattr(of, "__module__", None) or getattr(of, "__name__", None) or ""):
         lines[:] = [escaped(line) for line in lines]
+
+
+def skip(app: Sphinx, what: str, name: str, of: Any, skipped: bool, options: Any) -> bool | None:
+    """Sphinx's `autodoc-skip-member`: fields of a NamedTuple, of which Python only says that they are fields."""
+    return True if type(of).__name__ == "_tuplegetter" else None

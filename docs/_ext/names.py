@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 SHORT = {"ag": "adam_vs_gd", "np": "numpy", "jnp": "jax.numpy", "xr": "xarray"}
 """Names that modules are imported under."""
+ELSEWHERE = ("jax", "optax", "xarray")
+"""Packages whose classes are documented as the package's own, wherever they are defined."""
 
 
 def whole_name(name: str) -> str:
     """A name as it is documented: `xr.Dataset` is xarray.Dataset, and what is public is adam_vs_gd's."""
     head, dot, rest = name.partition(".")
     name = SHORT.get(head, head) + dot + rest
-    last = name.rpartition(".")[2]
-    return f"adam_vs_gd.{last}" if name.startswith("adam_vs_gd.") and last in ag.__all__ else name
+    head, last = name.partition(".")[0], name.rpartition(".")[2]
+    public = last in ag.__all__ if head == "adam_vs_gd" else head in ELSEWHERE and last[:1].isupper()
+    return f"{head}.{last}" if public else name
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement) -> Any:
