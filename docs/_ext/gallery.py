@@ -29,5 +29,5 @@ def card(picture: dict[str, Any]) -> str:
     file, caption, commands = picture["file"], picture["caption"], "\n".join(picture["commands"])
     return (
         f"::::{{grid-item-card}}\n\n```{{image}} ../{file}\n:alt: {caption}\n:width: 100%\n:loading: lazy\n```\n\n"
-        f"{caption} ([more](../{picture['see']})).\n\n```sh\n{commands}\n```\n\n::::\n\n"
+        f"{caption} ([more](../{picture['see']})).\n\n```text\n{commands}\n```\n\n::::\n\n"
     )

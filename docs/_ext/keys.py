@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 from _ext.markdown import attributes_of, code, codes, math, named, table
@@ -10,6 +12,7 @@ from adam_vs_gd.problem import Family, Number, Section, Variants
 from adam_vs_gd.problems import MODELS, family_named
 from adam_vs_gd.problems.function import family as function
 from adam_vs_gd.problems.function.sweep_function import sweep_function
+from adam_vs_gd.problems.learning.numbers import INT_MAX
 from adam_vs_gd.problems.two_patch import reading
 from adam_vs_gd.refine.question import CHANCE, DEPTH, MORE_SEEDS
 from adam_vs_gd.spec.checks import COMMON, DEFAULT_NAME, DEFAULT_SEEDS, MOST_SEEDS, REFINE, REFINE_WORDS, TOLERANCE
@@ -57,8 +60,7 @@ def choices(family: Family, name: str, section: Section) -> Iterator[tuple[str, 
         known = [one for one in options if key != "name" or MODELS.get(one) == family.name]
         place = ", each of which `:PLACE` may follow" if key in section.placed else ""
         where = applies(family, name, key)
-        given = "none" if key in family.fit({}).absent and not where else code(known[0])
-        yield named(key, anchor(family, name, key)), "", "a name", codes(known) + place, given, where
+        yield named(key, anchor(family, name, key)), "", "a name", codes(known) + place, code(known[0]), where
 
 
 def numbers(family: Family, name: str, section: Section) -> Iterator[tuple[str, ...]]:
@@ -70,8 +72,9 @@ def numbers(family: Family, name: str, section: Section) -> Iterator[tuple[str, 
 
 
 def about(number: Number) -> tuple[str, str, str]:
-    """A number's symbol, its meaning, and what it may be."""
-    return math(number.symbol), number.long_name, number.allowed
+    """A number's symbol, its meaning, and what it may be; a limit that only the machine's integers set is none."""
+    limited = number.kind is float or number.high < INT_MAX
+    return math(number.symbol), number.long_name, (number if limited else replace(number, high=inf)).allowed
 
 
 def anchor(family: Family, table_: str, key: str) -> str:
@@ -145,10 +148,7 @@ def refinement() -> str:
         "max_lanes": "none",
         "max_seeds": f"{MORE_SEEDS} times those of the spec",
     }
-    rows = [
-        (named(key, f"refine.{key}"), "", number.long_name, number.allowed, words[key])
-        for key, number in REFINE.items()
-    ]
+    rows = [(named(key, f"refine.{key}"), "", *about(number)[1:], words[key]) for key, number in REFINE.items()]
     others = {
         "value": ("variable whose boundary is looked for", 'the name of one, or `"status"`', "the first that is drawn"),
         "of": ("whose boundaries", 'a label, a difference such as `"adam - gd"`, or a list of them', "every label's"),
@@ -182,5 +182,5 @@ def of_function() -> str:
     }
     rows = [(named(key, f"problem.{key}"), words[key]) for key in function.KEYS]
     tables = [(named(f"[{name}]", f"function.{name}"), words[name]) for name in function.TABLES]
-    top = [(named("steps", "function.steps"), f"{words['steps']} {function.STEPS.allowed}")]
+    top = [(named("steps", "function.steps"), f"{words['steps']} {about(function.STEPS)[2].capitalize()}.")]
     return "## `[problem]`\n\nSomebody's function.\n\n" + table(("key", "meaning"), [*rows, *tables, *top])
