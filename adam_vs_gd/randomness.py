@@ -22,6 +22,9 @@ def seed_key(seed: ArrayLike) -> Key:
     Args:
         seed: an integer, 0 <= seed < 2³²; may be traced.
 
+    Returns:
+        A typed key, a scalar.
+
     Raises:
         TypeError: if it is not one integer.
     """

@@ -269,6 +269,9 @@ def make_optimizer(
         numbers: others of the optimizer's and of a schedule, `table1.KINDS` and `table1.SCHEDULE`; those left out
             are at their defaults.
 
+    Returns:
+        A `GradientTransformation` of pytrees of weights; its state has their shapes.
+
     Raises:
         ValueError: if there is no optimizer of that name, or it has no such number.
     """

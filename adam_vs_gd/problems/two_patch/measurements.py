@@ -62,7 +62,7 @@ def measure(model: Model, params: Params, data: Dataset, lam: ArrayLike = 0.0) -
         model: a flax module of this package.
         params: its parameters.
         data: n training examples.
-        lam: λ.
+        lam: λ >= 0, a scalar; may be traced.
 
     Returns:
         Scalars `train_error`, `loss` (with λ), `data_loss` (without), `feature_learning` max_r ⟨w_{1,r}, v⟩,

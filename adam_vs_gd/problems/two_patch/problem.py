@@ -275,7 +275,7 @@ def train(
         q: power of the activation, >= 2.
         n: training examples, even.
         d: dimension of a patch.
-        steps: T.
+        steps: T, the length of the training, at least 1.
         test_size: fresh examples behind the test error, even.
         record: keep the trajectories at `record` + 1 steps; 0 for none.
         ranks: a static upper bound of a traced s; speed only.

@@ -52,6 +52,9 @@ def make_train_step(
     Args:
         model: a flax module of this package.
         optimizer: an optax transformation of the data loss's gradient; `make_optimizer(..., lam=λ)` adds the λ term.
+
+    Returns:
+        The step. Its `info` has what was found before it: loss, gradients, and the outputs of the n examples.
     """
 
     @arithmetic()
