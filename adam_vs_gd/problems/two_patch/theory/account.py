@@ -84,8 +84,11 @@ class Account(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain Python."""
-        rows = {"conditions": self.conditions, "points": self.points}
-        return {**self._asdict(), **{key: [row._asdict() for row in found] for key, found in rows.items()}}
+        return {
+            **self._asdict(),
+            "conditions": [row._asdict() for row in self.conditions],
+            "points": [row._asdict() for row in self.points],
+        }
 
 
 def account(
