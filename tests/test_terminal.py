@@ -4,6 +4,7 @@ import ast
 import contextlib
 import errno
 import io
+import json
 import os
 import signal
 import subprocess
@@ -131,7 +132,10 @@ def test_every_command_prints_in_every_encoding(here, monkeypatch, name, encodin
         assert cli.main(COMMANDS[name]) == (cli.BAD_INPUT if name in BAD else cli.DONE)
     said = (out.taken + err.taken).decode(encoding, "surrogateescape")
     assert len(said) > 20
-    assert "\\u" not in said, "an escape where there is a word"
+    if "--json" in COMMANDS[name]:
+        assert json.loads(out.taken.decode(encoding)), "JSON has escapes of its own, which no encoding lacks"
+    else:
+        assert "\\u" not in said, "an escape where there is a word"
 
 
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EPIPE])
