@@ -29,8 +29,11 @@ CODE_AS_DIRECTIVE = ("{code}", "{code-block}", "{sourcecode}")
 """Directives that show code which nobody runs."""
 PROGRAMS = frozenset({
     "adam-vs-gd", "python", "pip", "git", "cd", "bash", "docker", "pre-commit", "pytest", "ruff", "mypy", "twine",
-    "source", "sbatch", "qsub", "kubectl", "conda", "conda-build", "cibuildwheel",
+    "source", "sleep", "tmux", "jq", "sbatch", "qsub", "kubectl", "conda", "conda-build", "cibuildwheel",
 })  # fmt: skip
+KEYWORDS = frozenset({"if", "then", "while", "until", "do", "done", "fi"})
+"""What a shell has between commands."""
+REDIRECTED = re.compile(r"\d?>>?$")
 SHIPPED = re.compile(r"(sweeps|examples|benchmarks|tests|docs|results|packaging)/[\w./-]+$")
 MINE = """
 import flax.linen as nn
@@ -73,7 +76,7 @@ TYPED = [block for block in BLOCKS if block.info in COMMANDS]
 
 
 def simple_commands(text):
-    """The commands of a block as lists of words, those that are joined by && or | apart."""
+    """The commands of a block as lists of words, those that are joined by && or | apart, without redirections."""
     for line in re.sub(r"\\\n", " ", text).splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
         lexer.whitespace_split = True
@@ -84,15 +87,16 @@ def simple_commands(text):
             else:
                 words[-1].append(word)
         for command in words:
-            while command and (command[0] == "$" or re.match(r"\w+=", command[0])):
+            while command and (command[0] in {"$"} | KEYWORDS or re.match(r"\w+=", command[0])):
                 command = command[1:]
-            if command:
-                yield command
+            into = next((at for at, word in enumerate(command) if REDIRECTED.match(word)), len(command))
+            if command[:into]:
+                yield command[:into]
 
 
 def paths_in(command):
     """What of a command is to be there before it: paths of the repository, but for what it writes."""
-    written = {at + 1 for at, word in enumerate(command) if word in ("--out", "-o", ">", ">>")}
+    written = {at + 1 for at, word in enumerate(command) if word in ("--out", "-o")}
     return [word for at, word in enumerate(command) if SHIPPED.match(word) and at not in written]
 
 
