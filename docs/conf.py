@@ -1,4 +1,4 @@
-"""The site: `python -m sphinx -W --keep-going -b html docs OUT`. Every warning is an error; it needs no network."""
+"""The site: `python -m sphinx -W --keep-going -b html docs build/site`. It needs no network."""
 
 import sys
 import tomllib
