@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from small import lane, make_plan, rows
 
 import adam_vs_gd as ag
-from adam_vs_gd.engine.plan import Limits, describe
+from adam_vs_gd.engine.outline import outline
+from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.errors import FolderError, TheoryError
 from adam_vs_gd.problems.learning.batches import Batches, batch_at, no_order, order_at, order_of, raw
 from adam_vs_gd.problems.two_patch import theory
@@ -193,10 +194,10 @@ def test_train_on_batches_is_the_lane_of_a_sweep(swept):
 def test_a_plan_says_the_batch_size_and_counts_its_work():
     limits = Limits(1, 2**40, 2**40, 16)
     plan = make_plan([found for _, found in cells(small.spec(train={"batch_size": [4]}))], limits)
-    assert "batch_size=4" in describe(plan, limits)
+    assert "batch_size=4" in str(outline(plan, limits))
     assert "batch_size=4" in plan.groups[0].name
     full, batch = Static(optimizer="gd"), Static(optimizer="gd", batch_size=20)
-    assert "batch_size" not in describe(make_plan([lane()], limits), limits)
+    assert "batch_size" not in str(outline(make_plan([lane()], limits), limits))
     ratio = step_work(full, "plain", 100) / step_work(batch, "plain", 100)
     assert 3 < ratio < 200 / (20 + 200 / 10), "a tenth of the examples, all of them every tenth step, and the update"
     assert lane_bytes(batch, "plain") - lane_bytes(full, "plain") == 4 * 20 * 1000

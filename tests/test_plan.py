@@ -13,8 +13,9 @@ from small import FAMILY, make_plan
 
 import adam_vs_gd as ag
 from adam_vs_gd.cli.grammar import parser
+from adam_vs_gd.engine.outline import outline
 from adam_vs_gd.engine.packing import BLOCK, halved, laid_out
-from adam_vs_gd.engine.plan import Limits, describe
+from adam_vs_gd.engine.plan import Limits
 from adam_vs_gd.engine.settings import PATHS, PRODUCTS
 from adam_vs_gd.problem import MIN_WIDTH, Machine
 from adam_vs_gd.problems.two_patch.fast import make_batch
@@ -211,8 +212,8 @@ def test_devices_that_share_a_memory_are_fewer_where_that_lets_a_chunk_fit():
 
 def test_a_plan_is_described_with_its_memory():
     small = make_plan(LANES, Limits(1, 1000, 2**40, 4))
-    assert describe(small, Limits(1, 1000, 2**40, 4)).count("1e+03 B may be used\n    does not fit") == 4
-    text = describe(make_plan(LANES, AMPLE), AMPLE)
+    assert str(outline(small, Limits(1, 1000, 2**40, 4))).count("1e+03 B may be used\n    does not fit") == 4
+    text = str(outline(make_plan(LANES, AMPLE), AMPLE))
     assert "does not fit" not in text
     assert text.startswith("84 lanes to train, 5.04e+03 lane-steps, in 4 groups (one compilation each) of 8 chunks")
     assert text.count("memory of each device: about") == 4

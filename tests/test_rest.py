@@ -16,8 +16,9 @@ import adam_vs_gd as ag
 from adam_vs_gd import types
 from adam_vs_gd.engine import rest as engine
 from adam_vs_gd.engine import runner
+from adam_vs_gd.engine.outline import outline
 from adam_vs_gd.engine.packing import widths
-from adam_vs_gd.engine.plan import Limits, Plan, describe
+from adam_vs_gd.engine.plan import Limits, Plan
 from adam_vs_gd.engine.progress import Far, Meter
 from adam_vs_gd.experiments import rest as experiment
 from adam_vs_gd.problems.learning import rest
@@ -354,7 +355,7 @@ def test_the_plan_of_a_sweep_to_rest_is_the_most():
     lanes = [lane for _, lane in cells(small.spec(train={"until": "rest"}))]
     plan = small.make_plan(lanes, Limits(1, 2**40, 2**40, 16))
     assert plan.lane_steps == sum(lane.static.steps for lane in lanes)
-    assert "lane-steps at most" in describe(plan, Limits(1, 2**40, 2**40, 16))
+    assert "lane-steps at most" in str(outline(plan, Limits(1, 2**40, 2**40, 16)))
     meter = Meter(plan)
     meter.hear("one", Far(0, 10, 10, 1.0, 20.0, 1.0))
     assert meter.position().endswith("left at most")
