@@ -25,11 +25,14 @@ def _on_cpu():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _compiled_programs_are_kept_for_this_run_only(tmp_path_factory):
-    """Tests neither use nor fill the user's cache of compiled programs; all their processes share one of their own."""
+def _compiled_programs_are_not_the_user_s(tmp_path_factory):
+    """Tests neither use nor fill the user's cache of compiled programs; all their processes share one of their own.
+
+    It lasts for one run, or for more where `TESTS_CACHE` names a folder: JAX names a program by all that it is made of.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
+    os.environ["XDG_CACHE_HOME"] = os.environ.get("TESTS_CACHE") or str(shared / "cache")
     from adam_vs_gd.engine.machine import keep_compiled
 
     keep_compiled()  # as a sweep does, for what is compiled before the first, or without one
