@@ -3,9 +3,10 @@
     python benchmarks/startup.py [--runs 5] [--imports] [--out startup.json]
 
 Each is a process of its own, measured from its start, the least of so many runs: in seconds of the clock, and of the
-processor (user and system, which says more where other processes run beside). A sweep's first step is when its first
-line with a speed comes, and it is ended then; "cold" compiles every program, in a cache folder of its own, and "warm"
-finds them there. With --imports, whose modules a warm sweep imports until then, and how long each package takes.
+processor (user and system, which says more where other processes run beside). Modules are compiled, as pip leaves
+them, whatever PYTHONDONTWRITEBYTECODE says here. A sweep's first step is when its first line with a speed comes, and it
+is ended then; "cold" compiles every program, in a cache folder of its own, and "warm" finds them there. With --imports,
+whose modules a warm sweep imports until then, and how long each package takes.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ class Took(NamedTuple):
 
 def measured(command: Sequence[str], cache: Path, until: str = "") -> tuple[Took, list[str]]:
     """A process until it ends, or says something on stderr; and what it said there."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     began, said = time.perf_counter(), []
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"},
+        env=kept | {"XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert process.stderr is not None
     stopped = False

@@ -76,3 +76,13 @@ def test_what_looks_at_results_imports_neither_jax_nor_what_others_need(folder, 
 def test_until_its_first_step_a_sweep_imports_what_it_trains_with(folder):
     """Of which rich comes with flax."""
     assert loaded(TO_FIRST_STEP, folder) == {"jax", "jaxlib", "flax", "optax", "numpy", "rich"}
+
+
+def test_garbage_is_collected_less_often_in_the_command_lines_own_process_only(folder):
+    script = (
+        "import gc, sys; from adam_vs_gd.cli import main; before = gc.get_threshold()\n"
+        "assert main(['--help']) == 0 and gc.get_threshold() == before\n"
+        "sys.argv[1:] = ['--help']\n"
+        "assert main() == 0 and gc.get_threshold() > before"
+    )
+    loaded(script, folder)

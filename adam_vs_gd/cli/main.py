@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -28,12 +29,15 @@ BAD_INPUT = 2
 SIGNALLED = 128  # and the number of the signal
 FILES_ONLY = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 """What matplotlib is told: the command line draws files, whatever a notebook or a user's style asks for on a screen."""
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""Python looks for garbage after so many new objects, not 700: importing and tracing make many, and hardly garbage."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status. Without `arguments` it is the process's own, and so is the process."""
     if arguments is None:
         os.environ.update(FILES_ONLY)
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     with terminal.lasting() as stdout:
         status = carry_out(one_value_each(sys.argv[1:] if arguments is None else arguments))
         stdout.flush()

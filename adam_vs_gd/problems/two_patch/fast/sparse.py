@@ -92,7 +92,7 @@ def products(static: Static, ranks: int, own: Own = BUILT_IN) -> Batch:
 
 def sparse(static: Static, ranks: int) -> Batch:
     """Lanes that the native kernel trains from first to last: optimizers that it knows, float32, on a CPU."""
-    plain = batched(two_patch(static, ranks))
+    plain = batched(two_patch(static, ranks), lane_draws)  # starts from the weights alone
 
     def advance(
         hyper: Hyper, slot: Array, draws: TwoPatchDraws, state: TrainState, start: Array, stop: Array
