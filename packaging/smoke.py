@@ -23,9 +23,9 @@ alpha = [0.0, 0.4]
 test_size = 100
 [model]
 width = 3
-[optimizers.adam]
 [optimizers.gd]
 """
+"""One optimizer: nearly all of the time goes into a program for each, which is compiled anew."""
 
 
 def command(*words: str) -> str:
@@ -43,8 +43,8 @@ def use(folder: Path) -> None:
     (folder / "smoke.toml").write_text(SPEC)
     out = str(folder / "out")
     command("sweep", str(folder / "smoke.toml"), "--out", out, "--quiet", "--no-compile-cache", "--devices", "1")
-    if "16 of 16 cells computed" not in (said := command("show", out)):
-        raise SystemExit(f"show does not say that 16 of 16 cells are computed:\n{said}")
+    if "8 of 8 cells computed" not in (said := command("show", out)):
+        raise SystemExit(f"show does not say that 8 of 8 cells are computed:\n{said}")
     command("plot", out, "--out", str(folder / "figure.png"))
     command("report", out, "--out", str(folder / "page.html"))
     command("verify", out)

@@ -1,5 +1,6 @@
 """The command line as its user meets it: real processes."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 from patience import HUNG
 
 import adam_vs_gd as ag
-from adam_vs_gd.cli import arguments
+from adam_vs_gd import experiments
+from adam_vs_gd.cli import arguments, grammar
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 SPEC = """
@@ -156,8 +158,13 @@ BAD = {
     "a folder of something else": (["sweep", "tiny.toml", "--out", "notes"], ["notes", "not a sweep", "--out"]),
     "another sweep's folder": (["sweep", "tiny.toml", "--out", "runs/tiny", "--set", "data.n=6"],
                                ["data.n: 4 there, 6 here", "--out", "--overwrite"]),
-    "unknown command": (["swep"], ["invalid choice: 'swep'"]),
-    "unknown option": (["sweep", "tiny.toml", "--dryrun"], ["unrecognized arguments: --dryrun"]),
+    "nothing at all": ([], ["write a commented spec to begin with", "run or resume a sweep"]),
+    "unknown command": (["swep"], ["invalid choice: 'swep'", "did you mean sweep?"]),
+    "a command like none": (["frobnicate"], ["invalid choice: 'frobnicate'", "'sweep'"]),
+    "unknown option": (["sweep", "tiny.toml", "--dryrun"],
+                       ["usage: adam-vs-gd sweep", "unrecognized arguments: --dryrun; did you mean --dry-run?"]),
+    "unknown kind": (["new", "mine", "--kind", "diagramm"], ["invalid choice: 'diagramm'", "did you mean diagram?"]),
+    "unknown shell": (["completion", "fish"], ["invalid choice: 'fish'", "'zsh'"]),
     "no such path": (["sweep", "tiny.toml", "--path", "slow"], ["--path", "reference"]),
     "no devices": (["sweep", "tiny.toml", "--devices", "0"], ["--devices", "an integer >= 1"]),
     "no size": (["sweep", "tiny.toml", "--memory", "3 parsecs"], ["--memory", "4GiB"]),
@@ -166,12 +173,14 @@ BAD = {
     "a kind that is no name": (["sweep", "tiny.toml", "--set", "optimizers.adam.kind=[1]"], ["optimizers.adam.kind"]),
     "an integer with an exponent": (["sweep", "tiny.toml", "--set", "steps=1e3"], ["steps = 1000.0", "exponent"]),
     "a name too long": (["sweep", "tiny.toml", "--out", "a" * 300], ["aaa: File name too long"]),
-    "a file to show": (["show", "tiny.toml"], ["tiny.toml: is a file"]),
+    "a file to show": (["show", "tiny.toml"], ["tiny.toml: is a file", "did you mean runs/tiny?"]),
     "--sel without a value": (["plot", "runs/tiny", "--sel", "alpha"], ["--sel", "alpha: must be key=value"]),
     "no time": (["sweep", "tiny.toml", "--checkpoint-every", "soon"], ["--checkpoint-every", "90s, 2m or 1h"]),
     "--measure alone": (["sweep", "tiny.toml", "--measure"], ["--measure", "--dry-run"]),
     "verify of nothing": (["verify", "nowhere"], ["nowhere", "holds no sweep"]),
     "show of nothing": (["show", "nowhere"], ["nowhere", "holds no sweep"]),
+    "report of all": (["report", "runs"], ["runs: holds no sweep", "did you mean runs/tiny?"]),
+    "show of a name": (["show", "tiny"], ["tiny: holds no sweep", "did you mean runs/tiny?"]),
     "plot of an unknown axis": (["plot", "runs/tiny", "--x", "beta2"], ["beta2", "s, alpha"]),
     "plot of an unknown value": (["plot", "runs/tiny", "--value", "tset_error"], ["tset_error", "test_error"]),
     "plot at an unknown value": (["plot", "runs/tiny", "--sel", "alpha=0.31"], ["alpha = 0.31", "0.0, 0.3, 0.6"]),
@@ -208,6 +217,14 @@ def test_help_and_command_line_errors_are_instant_and_need_no_jax(arguments, tmp
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=HUNG)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 5  # about 0.05 s on an idle machine
+
+
+def test_version_is_that_of_the_distribution(tmp_path):
+    assert run("--version", cwd=tmp_path).stdout == f"adam-vs-gd {importlib.metadata.version('adam-vs-gd')}\n"
+
+
+def test_every_result_that_may_be_named_can_be_reproduced():
+    assert tuple(experiments.EXPERIMENTS) == grammar.EXPERIMENTS
 
 
 def test_values_may_stand_before_the_file(swept):

@@ -363,8 +363,11 @@ def test_doing_without_it_is_said_with_the_reason(monkeypatch, want):
         monkeypatch.setattr(jax.ffi, "register_ffi_target", lambda *_, **__: None)
     reason, how = {
         "switched off": ("ADAM_VS_GD_NATIVE is off", "unset it"),
-        "not built": ("it was not built (", "C++17 compiler"),
-        "refused": ("this jaxlib refuses it: version 7 is too old", "reinstall"),
+        "not built": (
+            "it was not built (",
+            f"C++17 compiler (on Debian: apt install g++), and build it: {native.BUILD}",
+        ),
+        "refused": ("this jaxlib refuses it: version 7 is too old", native.BUILD),
     }[want]
     assert reason in load().why_not
     assert load().simd == ""

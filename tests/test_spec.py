@@ -71,7 +71,10 @@ MISTAKES = {
                                + "[model]\nwidth = { linspace = [1, 2, 3] }\n", ["model.width", "list the integers"]),
     "name that is no folder": ('name = "a/b"\n' + ADAM, ['name = "a/b"', "fit for a folder"]),
     "a table that is none": ("data = 3\n" + ADAM, ["data = 3", "must be a table"]),
-    "not TOML": ("steps = = 3\n", ["is not TOML", "line 1"]),
+    "not TOML": ("seeds = 3\nsteps = = 3\n", ["is not TOML", "at line 2", ": steps = = 3"]),
+    "text without quotes": ("name = mine\n" + ADAM, ["is not TOML", "at line 1", ": name = mine"]),
+    "a list without an end": ("[data]\ns = [1, 2\n", ["is not TOML"]),
+    "an optimizer by its name alone": ('optimizers = "adam"\n', ['optimizers = "adam"', "must be a table", "adam"]),
 }  # fmt: skip
 
 
@@ -90,6 +93,17 @@ def test_mistakes_are_named(tmp_path, mistake):
     assert "1 mistake\n" in message, message
     for part in said:
         assert part in message, message
+
+
+def test_a_file_may_begin_with_the_mark_of_utf_8(tmp_path):
+    (tmp_path / "spec.toml").write_text(ADAM, encoding="utf-8-sig")
+    assert ag.load_spec(tmp_path / "spec.toml").labels == ("adam",)
+
+
+def test_a_file_in_another_encoding_is_told_how_to_save_it(tmp_path):
+    (tmp_path / "spec.toml").write_text(ADAM, encoding="utf-16")
+    with pytest.raises(ag.SpecError, match="save it as text in UTF-8"):
+        ag.load_spec(tmp_path / "spec.toml")
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path):

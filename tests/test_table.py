@@ -147,6 +147,14 @@ def test_an_array_a_lane_is_no_column_and_is_said():
     assert not [name for name in table if name.startswith("filters")]
 
 
+@pytest.mark.parametrize("use", [ag.lanes, ag.paths, lambda it: ag.compare(it, it),
+                                 lambda it: ag.boundary(it, x="alpha", y="s", level=0.5)])  # fmt: skip
+@pytest.mark.parametrize(("it", "called"), [("runs/mine", '"runs/mine"'), (xr.DataArray(np.ones((2, 2))), "an array")])
+def test_what_is_no_dataset_is_told_how_to_get_one(use, it, called):
+    with pytest.raises(TypeError, match=f"{called}.*: must be an xarray.Dataset; load_results"):
+        use(it)
+
+
 def test_a_dataset_of_somebody_else_has_a_table_too():
     foreign = xr.Dataset({"test_error": (("lr", "seed"), [[0.1, 0.2], [np.nan, 0.4]])}, {"lr": [1e-3, 1e-2]})
     table = lanes(foreign)

@@ -198,6 +198,7 @@ MISTAKES = {
     "no module": (["3d", "--kind", "function"], ["3d: with --kind function", "begins with a letter"]),
     "an unknown kind": (["mine", "--kind", "diagramm"], ["invalid choice: 'diagramm'", "diagram"]),
     "no name": ([], ["the following arguments are required: NAME"]),
+    "a folder that is not there": (["mine", "--out", "sweeps"], ["sweeps: must end in .toml", "sweeps/mine.toml"]),
     "an object store": (["mine", "--out", "s3://bucket/mine.toml"], ["not in an object store"]),
 }
 

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adam_vs_gd.cli.structured import in_json
@@ -26,6 +25,7 @@ DONE, FAILED = 0, 1
 def run_sweep(options: argparse.Namespace) -> int:
     """`adam-vs-gd sweep`."""
     from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec, parse_override
+    from adam_vs_gd.store.files import RUNS
 
     if options.measure and not options.dry_run:
         raise SpecError("command line", ["--measure: means something only with --dry-run; add that"])
@@ -36,7 +36,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     if options.refine is not None:
         given = spec.to_dict()
         spec = SweepSpec(**given | {"refine": given.get("refine", {}) if options.refine else None})
-    out = Path("runs") / spec.name if options.out is None else options.out
+    out = RUNS / spec.name if options.out is None else options.out
     if not options.quiet:
         print(f"{spec.name}: loading JAX", file=sys.stderr, flush=True)
 
@@ -215,6 +215,7 @@ def run_reproduce(options: argparse.Namespace) -> int:
     """`adam-vs-gd reproduce`."""
     load_jax()
     from adam_vs_gd import experiments
+    from adam_vs_gd.store.files import RUNS
 
     own = {"data": options.data, "download": options.download} if options.what == "figure1" else {}
     for name in ("data", "download") if not own else ():
@@ -223,7 +224,7 @@ def run_reproduce(options: argparse.Namespace) -> int:
     given = {name: value for name, value in own.items() if value}
     seeds = options.seeds or (2 if options.quick else 5)
     of = "" if given.get("data", "textures") == "textures" else f"-{options.data.partition(':')[0]}"
-    out = options.out or Path("runs") / f"{options.what}{of}"
+    out = options.out or RUNS / f"{options.what}{of}"
     if not own:  # figure1 looks at its images first
         out.mkdir(parents=True, exist_ok=True)
     print(experiments.EXPERIMENTS[options.what](out, seeds, options.quick, options.quiet, **given))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from adam_vs_gd.cli import commands, tables, writing
-from adam_vs_gd.cli.arguments import bytes_of, here, positive, seconds_of, tolerance
+from adam_vs_gd.cli.arguments import Parser, bytes_of, here, positive, seconds_of, tolerance
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
@@ -17,12 +17,13 @@ A_SWEEP = "folder of a sweep, running or finished, or its s3://bucket/prefix"
 
 def parser() -> argparse.ArgumentParser:
     """The grammar of the command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="adam-vs-gd",
         description="Sweeps of Adam against gradient descent, and the phase diagrams of their test error.",
         epilog="Exit status: 0 done; 1 something could not be computed or printed, or is damaged; 2 bad input, nothing "
         "started; 130 or 143 interrupted, and resumable.",
     )
+    top.add_argument("--version", action=Version, nargs=0, help="print the version of the package")
     known = top.add_subparsers(required=True, metavar="command")
     writing.declare(known)
 
@@ -128,6 +129,17 @@ def parser() -> argparse.ArgumentParser:
     reproduce.set_defaults(run=commands.run_reproduce)
     table_commands(known)
     return top
+
+
+class Version(argparse.Action):
+    """`--version`, which is looked up only if it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and end."""
+        from importlib.metadata import version
+
+        print(parser.prog, version("adam-vs-gd"))
+        parser.exit()
 
 
 def table_commands(known: argparse._SubParsersAction) -> None:

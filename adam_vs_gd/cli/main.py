@@ -54,8 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def carry_out(arguments: Sequence[str]) -> int:
     """Parse and run a command, and say what went wrong; returns the exit status."""
+    parser = grammar.parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return BAD_INPUT
     try:
-        options = grammar.parser().parse_args(arguments)
+        options = parser.parse_args(arguments)
     except SystemExit as said:  # help, or what is wrong with the arguments
         return int(said.code or DONE)
     signal.signal(signal.SIGTERM, terminated)

@@ -36,6 +36,8 @@ def write(name: str, kind: str, out: Path) -> list[Path]:
         SpecError: if a sweep or a module cannot be called so, or a file is there; nothing is written then.
     """
     check_name(name)
+    if out.suffix != TOML and not out.is_dir():
+        raise refused(f"{out}: must end in {TOML}, for instance --out {out / f'{name}{TOML}'}")
     text = shipped(f"{kind}{TOML}")
     given = {"name": name} | tomllib.loads(text)
     modules: dict[Path, str] = {}

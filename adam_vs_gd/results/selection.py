@@ -12,6 +12,7 @@ import numpy as np
 from adam_vs_gd.errors import PlotError
 from adam_vs_gd.problems import family_of_results
 from adam_vs_gd.results.words import is_rate, outcomes, variable_of
+from adam_vs_gd.spec.plain import plain, typed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,9 +33,14 @@ def complete(results: xr.Dataset) -> xr.Dataset:
 
     Args:
         results: a Dataset with variables of names that the package knows (or others), along any axes.
+
+    Raises:
+        TypeError: if it is none, such as the path of one.
     """
     import xarray as xr
 
+    if not isinstance(results, xr.Dataset):
+        raise TypeError(f"{typed(plain(results))}: must be an xarray.Dataset; load_results(folder) gives a sweep's")
     words = [name for name, variable in results.data_vars.items() if not np.issubdtype(variable.dtype, np.number)]
     results = results.drop_vars(words)
     for dim, value in (("optimizer", results.attrs.get("title", "result")), ("seed", 0)):

@@ -85,7 +85,7 @@ def stacked(results: xr.Dataset) -> xr.Dataset:
     A number that a lane's optimizer lacks is NaN, also where it is an axis. Without the spec, or without the code that
     it names, it is not known which optimizers lack which, and lanes are repeated as they are in the cells.
     """
-    if STATUS not in results:
+    if not isinstance(results, xr.Dataset) or STATUS not in results:
         results = complete(results)
     dims = results[STATUS].dims
     results = results.assign_coords({dim: np.arange(results.sizes[dim]) for dim in dims if dim not in results.coords})

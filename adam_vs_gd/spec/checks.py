@@ -106,8 +106,8 @@ def check_variants(given: Any, variants: Variants, precision: str, mistakes: lis
     """[section], each table of it with its defaults filled in; lists of one key of equal lengths."""
     name = variants.section
     if not isinstance(given, Mapping) or not given:
-        some = f"at least one is needed, for instance [{name}.{variants.example}]"
-        mistakes.append(f"{name} = {typed(given)}: {some}{hint_of(given)}")
+        some = "at least one is needed" if given in (None, {}) else "must be a table of tables"
+        mistakes.append(f"{name} = {typed(given)}: {some}, for instance [{name}.{variants.example}]{hint_of(given)}")
         return {}
     for label in given:
         if not label.strip():

@@ -202,6 +202,13 @@ def parse_override(text: str, option: str = "--set", example: str = "steps=100")
         raise SpecError(option, [f"{text}: {value} is not a TOML value"]) from None
 
 
+def line_of(text: str, error: str) -> str:
+    """The line that a TOML parser complains about, to stand behind its complaint; nothing if it names none."""
+    found = re.search(r"at line (\d+)", error)
+    line = text.splitlines()[int(found[1]) - 1].strip() if found else ""
+    return f": {line}" if line else ""
+
+
 def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> SweepSpec:
     """Read and check a spec.
 
@@ -221,13 +228,15 @@ def load_spec(path: str | Path, overrides: Mapping[str, Any] | None = None) -> S
         what = f"its spec is {spec}" if spec.is_file() else "name a TOML file"
         raise SpecError(str(path), [f"is a folder; {what}"])
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(text := path.read_text(encoding="utf-8-sig"))  # some editors begin it with a mark
     except OSError as error:
         near = path.with_name(f"{path.name}.toml")
         hint = f"did you mean {near}?" if near.is_file() else "name a TOML file, for instance one of sweeps/"
         raise SpecError(str(path), [f"cannot be read: {error.strerror or error}; {hint}"]) from None
-    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of integers of thousands of digits
-        raise SpecError(str(path), [f"is not TOML: {error}"]) from None
+    except UnicodeDecodeError as error:
+        raise SpecError(str(path), [f"is not TOML: {error}; save it as text in UTF-8"]) from None
+    except (ValueError, RecursionError) as error:  # of TOML, of integers of thousands of digits
+        raise SpecError(str(path), [f"is not TOML: {error}{line_of(text, str(error))}"]) from None
     changes = plain({} if overrides is None else overrides)
     if not isinstance(changes, dict):
         raise SpecError(

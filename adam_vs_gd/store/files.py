@@ -17,6 +17,8 @@ import numpy as np
 
 from adam_vs_gd.store.npz import members
 
+RUNS = Path("runs")
+"""Where the command line makes a sweep's folder if it is not told where, under the sweep's name."""
 STAGING = ".tmp-"
 """How the name of a file that is not complete begins; a process that is alone removes those that others left."""
 DIGEST_BYTES = 32

@@ -20,7 +20,7 @@ from adam_vs_gd.spec.cells import Cell, cells
 from adam_vs_gd.spec.plain import plain, typed
 from adam_vs_gd.spec.sweep_spec import SweepSpec, load_spec
 from adam_vs_gd.store.agreement import disagreements
-from adam_vs_gd.store.files import STAGING, move, publish, suffixes
+from adam_vs_gd.store.files import RUNS, STAGING, move, publish, suffixes
 from adam_vs_gd.store.journal import Journal
 from adam_vs_gd.store.lock import HOLDER, LOCK, held
 from adam_vs_gd.store.mirror import SPEC, Mirror, object_of, pull
@@ -180,9 +180,11 @@ class Folder:
             FolderError: if there is none.
         """
         if self.path.is_file():
-            raise FolderError(f"{self.path}: is a file, not the folder of a sweep")
+            raise FolderError(f"{self.path}: is a file, not the folder of a sweep{meant(self.path)}")
         if not self.spec_file.exists():
-            raise FolderError(f"{self.path}: holds no sweep (there is no {self.spec_file.name} in it)")
+            raise FolderError(
+                f"{self.path}: holds no sweep (there is no {self.spec_file.name} in it){meant(self.path)}"
+            )
         try:
             return load_spec(self.spec_file)
         except SpecError as error:
@@ -276,6 +278,12 @@ class Folder:
         if spec.refine is not None:
             return {lane.digest for lane in self.refinement(spec).lanes()}
         return {lane.digest for _, lane in (cells(spec) if everything is None else everything)}
+
+
+def meant(path: Path) -> str:
+    """What to say where no sweep is: that it may be where a spec of this name is swept into, or in the folder."""
+    found = [*(RUNS / path.stem).glob(SPEC), *sorted(path.glob(f"*/{SPEC}"))]
+    return f"; did you mean {found[0].parent}?" if found else ""
 
 
 def read_spec(content: bytes, place: str) -> SweepSpec:

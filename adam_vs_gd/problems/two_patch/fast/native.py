@@ -32,6 +32,11 @@ OWN = {"power": 0.0, "gamma": 0.0, "eta_final": 0.0, **SCHEDULE}
 
 SWITCH = "ADAM_VS_GD_NATIVE"
 """An environment variable: off does without the kernel."""
+BUILD = (
+    "`pip install --force-reinstall --no-deps .` in a clone, elsewhere "
+    "`pip install --force-reinstall --no-deps --no-binary adam-vs-gd adam-vs-gd`"
+)
+"""How it is compiled on this machine: a wheel, which pip would take again, may have come without it."""
 
 
 def extension() -> Any:
@@ -45,7 +50,7 @@ def extension() -> Any:
     try:
         from adam_vs_gd import _native
     except ImportError as error:
-        how = "install a C++17 compiler (on Debian: apt install g++) and reinstall adam-vs-gd"
+        how = f"install a C++17 compiler (on Debian: apt install g++), and build it: {BUILD}"
         raise ImportError(f"it was not built ({error}); {how}") from None
     return _native
 
@@ -62,7 +67,7 @@ def load() -> Kernel:
     try:
         works()
     except Exception as error:  # whatever XLA raises for a kernel that was built for another version of it
-        how = "reinstall adam-vs-gd beside the jaxlib in use"
+        how = f"build it with the jaxlib in use: {BUILD}"
         return Kernel("", f"this jaxlib refuses it: {str(error).splitlines()[0]}; {how}")
     return Kernel(_native.simd())
 
