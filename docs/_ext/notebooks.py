@@ -1,8 +1,8 @@
 """What notebooks are executed in: a reader's surroundings, but for what would not be the same on every machine.
 
 `adam-vs-gd` is that of the Python that builds the site, and commands run as off a terminal (`startup.py`). Where cells
-write, a temporary folder of each page, is `nb_execution_in_temp`; programs that one page has compiled the others find in
-the package's own cache.
+write, a temporary folder of each page, is `nb_execution_in_temp`; programs that one page has compiled, the others find
+in the package's own cache.
 """
 
 from __future__ import annotations

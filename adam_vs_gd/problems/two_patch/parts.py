@@ -201,7 +201,7 @@ class OwnModel:
     made: Any = field(compare=False)
 
     def init(self, key: Key, x: Array) -> dict[str, Params]:
-        """{"params": …} from an example [P, d], which the model is given as a batch of one: it never sees another shape."""
+        """{"params": …} from an example [P, d], given as a batch of one, as all that the model sees is a batch."""
         if isinstance(self.made, tuple):
             return {"params": self.made[0](key, x[None])}
         variables = dict(self.made.init(key, x[None]))
