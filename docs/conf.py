@@ -62,7 +62,8 @@ myst_heading_anchors = 4
 nb_execution_mode = "auto"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 300
+nb_merge_streams = True
 nb_ipywidgets_js = {}  # would be fetched from a content delivery network
 
 default_role = "py:obj"  # `name` in a docstring: a link where there is such a name, code where there is none

@@ -20,23 +20,6 @@ NO_TESTS = {"test_error", "test_size", "test_record", "test_step"}  # variables,
 PLACEHOLDER = re.compile(r"NAME|URL|PATH")
 
 
-def anchors(text):
-    """What headings of a page are linked by."""
-    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page):
-    text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
-        path, _, anchor = target.partition("#")
-        there = (page.parent / path).resolve() if path else page
-        assert there.exists(), target
-        if anchor:
-            assert anchor in anchors(there.read_text(encoding="utf-8")), target
-
-
 def test_every_file_that_the_guide_names_is_there():
     named = {word for word in re.findall(r"`([\w./-]+)`", GUIDE) if "/" in word and not PLACEHOLDER.search(word)}
     assert len(named) > 50

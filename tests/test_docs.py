@@ -12,7 +12,7 @@ from _ext.elsewhere import rewritten
 from adam_vs_gd.problems import KNOWN, family_named
 from adam_vs_gd.problems.function import family as function
 from adam_vs_gd.problems.two_patch.reading import ABOUT
-from adam_vs_gd.spec.checks import COMMON, REFINE, REFINE_WORDS
+from adam_vs_gd.spec.keys import COMMON, of_refine
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\]\((?![a-z]+:)([^()\s]+)\)")
@@ -60,7 +60,7 @@ def test_every_key_of_a_spec_is_in_the_reference():
         for key in (*family.variants.kinds, *family.variants.numbers):
             assert found[f"{family.variants.section}-{key}"] == key
     assert {*COMMON} <= {*found.values()}
-    assert {*REFINE, *REFINE_WORDS} == {name for anchor, name in found.items() if anchor.startswith("refine-")}
+    assert {*of_refine()} == {name for anchor, name in found.items() if anchor.startswith("refine-")}
     assert {*ABOUT} == {name for anchor, name in found.items() if anchor.startswith("own-")}
     assert {*function.KEYS} == {name for anchor, name in found.items() if anchor.startswith("problem-")}
     tables = {f"[{name}]" for name in function.TABLES}

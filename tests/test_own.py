@@ -131,14 +131,14 @@ class Tanh(nn.Module):
 
 
 class Dense(nn.Module):
-    """A model without filters, of two outputs."""
+    """A model without filters, of two outputs, that takes examples in batches only."""
 
     width: int = 8
     depth: int = 1
 
     @nn.compact
     def __call__(self, x):
-        x = x.reshape(len(x), -1) if x.ndim == 3 else x.reshape(-1)
+        x = x.reshape(len(x), -1)
         for _ in range(self.depth):
             x = nn.tanh(nn.Dense(self.width)(x))
         return nn.Dense(2)(x)
@@ -159,7 +159,7 @@ def test_a_model_with_filters_is_measured_patch_by_patch_and_never_trained_as_th
 
 
 def linear_init(key, x):
-    return {"w": jax.random.normal(key, (x.size,))}
+    return {"w": jax.random.normal(key, x.reshape(len(x), -1).shape[1:])}
 
 
 def linear_apply(params, x):

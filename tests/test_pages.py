@@ -15,7 +15,9 @@ from adam_vs_gd.cli.grammar import parser
 from adam_vs_gd.cli.main import main
 
 ROOT = Path(__file__).parent.parent
-TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
+TOP = (
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "results/README.md",
+)  # fmt: skip
 BUILT = ("docs/repository/", "docs/_build/")
 FENCE = re.compile(
     r"(?P<mark><!-- example: \w+ -->\n)?"

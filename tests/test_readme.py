@@ -11,11 +11,9 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
-README, YOURS, NOTEBOOKS = PAGES["README.md"], PAGES["docs/your-own.md"], PAGES["docs/notebooks.md"]
+README, NOTEBOOKS = PAGES["README.md"], PAGES["docs/notebooks.md"]
 THEORY, NAMED = PAGES["docs/theory.md"], PAGES["docs/optimizers-data-models.md"]
 MARKED = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
-PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
-SPEC = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 WRITTEN = re.compile(r"```\{code-cell\} ipython3\n%%writefile (\S+)\n(.*?)```", re.DOTALL)
 EXAMPLES = {
     (page, name): code for page, text in PAGES.items() if text is not NOTEBOOKS for name, code in MARKED.findall(text)
@@ -65,49 +63,11 @@ def test_cells_of_a_notebook(clone, monkeypatch):
     assert page.startswith("<iframe")
 
 
-def test_specs_of_your_own_are_valid(tmp_path, monkeypatch):
-    import adam_vs_gd as ag
-
-    (tmp_path / "mine.py").write_text("def walk(hyper, key): return {}")
-    monkeypatch.syspath_prepend(tmp_path)
-    texts = SPEC.findall(YOURS)
-    assert len(texts) == 2
-    for text in texts:
-        (tmp_path / "spec.toml").write_text(text)
-        assert ag.load_spec(tmp_path / "spec.toml").seeds
-
-
-def test_examples_of_the_documentation():
-    import adam_vs_gd as ag
-
-    results = ag.load_results(ROOT / "results" / "sigma_p-by-s")
-    known = {"ag": ag, "results": results, "curve": ag.boundary(results, x="sigma_p", y="s")}
-    for page, count in (("docs/pictures.md", 2), ("docs/theory.md", 2)):
-        examples = PYTHON.findall(MARKED.sub("", PAGES[page]))
-        assert len(examples) == count
-        for example in examples:
-            exec(compile(example, page, "exec"), known)
-
-
 def test_every_condition_is_in_the_documentation():
     from adam_vs_gd.problems.two_patch.theory import CONDITIONS, CURVES
 
     for name in [*CONDITIONS, *CURVES]:
         assert f"`{name}`" in THEORY, name
-
-
-@pytest.mark.parametrize(
-    ("page", "names"),
-    [("README.md", ["alpha-by-s"]), ("docs/launching.md", ["alpha-by-s"]), ("docs/beyond.md", ["rotated"])],
-)
-def test_specs_are_valid(page, names, tmp_path):
-    import adam_vs_gd as ag
-
-    found = []
-    for text in SPEC.findall(PAGES[page]):
-        (tmp_path / "spec.toml").write_text(text, encoding="utf-8")
-        found.append(ag.load_spec(tmp_path / "spec.toml").name)
-    assert found == names
 
 
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if "%%writefile" in text])
@@ -147,10 +107,3 @@ def test_the_two_commands_are_there():
         "python -m pip install . && adam-vs-gd sweep sweeps/quickstart.toml",
         "python -m pip install '.[test]' && python -m pytest",
     ]
-
-
-@pytest.mark.parametrize("page", ["README", "your-own", "optimizers-data-models", "beyond", "paper-results", "pieces"])
-def test_links_lead_somewhere(page):
-    path = Path("README.md" if page == "README" else f"docs/{page}.md")
-    for target in re.findall(r"\]\((?!http)([^)#]+)", PAGES[path.as_posix()]):
-        assert (ROOT / path.parent / target).exists(), target

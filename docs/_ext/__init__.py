@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry; what makes text for it can be had without it."""
-    from _ext import docstrings, elsewhere, generated, mathml, names
+    from _ext import docstrings, elsewhere, generated, mathml, names, notebooks
 
     app.add_config_value("repository_url", "", "env")
     app.connect("builder-inited", elsewhere.copy_pages)
+    app.connect("builder-inited", notebooks.prepare)
     app.connect("source-read", elsewhere.rewrite_page)
     app.connect("autodoc-process-docstring", docstrings.escape, priority=400)
     app.connect("autodoc-skip-member", docstrings.skip)

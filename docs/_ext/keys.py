@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from math import inf
 from typing import Any
 
-from _ext.markdown import attributes_of, code, codes, math, named, table
+from _ext.markdown import arguments_of, code, codes, math, named, table
 from adam_vs_gd.problem import Family, Number, Section, Variants
 from adam_vs_gd.problems import MODELS, family_named
 from adam_vs_gd.problems.function import family as function
 from adam_vs_gd.problems.function.sweep_function import sweep_function
-from adam_vs_gd.problems.learning.numbers import INT_MAX
 from adam_vs_gd.problems.two_patch import reading
 from adam_vs_gd.refine.question import CHANCE, DEPTH, MORE_SEEDS
-from adam_vs_gd.spec.checks import COMMON, DEFAULT_NAME, DEFAULT_SEEDS, MOST_SEEDS, REFINE, REFINE_WORDS, TOLERANCE
-from adam_vs_gd.spec.sweep_spec import SweepSpec
+from adam_vs_gd.spec.keys import COMMON, DEFAULT_NAME, REFINE, Entry, of_choice, of_number, of_refine
 
 FAMILIES: Mapping[str, str] = {"two_patch": "Two patches", "images": "Images"}
 HEAD = ("key", "symbol", "meaning", "may be", "default")
@@ -25,23 +21,28 @@ HEAD = ("key", "symbol", "meaning", "may be", "default")
 def markdown() -> str:
     """The page below its introduction."""
     families = {family_named(name): title for name, title in FAMILIES.items()}
-    parts = [every_spec()]
+    parts = [every_spec(families)]
     parts += [section for family, title in families.items() for section in of_family(family, title)]
     parts += [optimizers(next(iter(families)).variants), refinement(), own_parts(), of_function()]
     return "\n".join(filter(None, parts))
 
 
-def every_spec() -> str:
+def row(anchor: str, key: str, entry: Entry, default: str | None = None, number: Number | None = None) -> list[str]:
+    """What the one table says of a key; `default` is in words where the key's default is no constant."""
+    symbol = math(number.symbol) if number else ""
+    if default is None:
+        default = "none" if entry.default is None else code(entry.default)
+    return [named(key, anchor), symbol, entry.long_name, entry.allowed, default]
+
+
+def every_spec(families: Mapping[Family, str]) -> str:
     """What stands at the top of every spec."""
-    words = attributes_of(SweepSpec)
-    allowed = {
-        "name": ("letters, digits, `-`, `_` and `.`", f"the file's name; {code(DEFAULT_NAME)} in Python"),
-        "seeds": (f"a count, 1 to {MOST_SEEDS:,}, or a list of integers >= 0 and < 2^32", code(DEFAULT_SEEDS)),
-        "record": ("an integer >= 0 and <= `steps`", "`100`, of images `10`; `steps` where that is less"),
-        "refine": ("a table, see below", "none"),
+    records = ", ".join(f"{code(family.fit({}).record)} of {title.lower()}" for family, title in families.items())
+    defaults = {
+        "name": f"the file's name; {code(DEFAULT_NAME)} in Python",
+        "record": f"{records}; `steps` where that is less",
     }
-    rows = [(named(key), "", words[key], *allowed[key]) for key in COMMON]
-    return "## Every spec\n\n" + table(HEAD, rows)
+    return "## Every spec\n\n" + table(HEAD, [row(key, key, entry, defaults.get(key)) for key, entry in COMMON.items()])
 
 
 def of_family(family: Family, title: str) -> Iterator[str]:
@@ -54,27 +55,23 @@ def of_family(family: Family, title: str) -> Iterator[str]:
         yield f"### {heading} of {title.lower()}\n\n" + table((*HEAD, "where"), rows)
 
 
-def choices(family: Family, name: str, section: Section) -> Iterator[tuple[str, ...]]:
+def choices(family: Family, name: str, section: Section) -> Iterator[list[str]]:
     """The rows of names that are chosen among."""
     for key, options in section.choices.items():
         known = [one for one in options if key != "name" or MODELS.get(one) == family.name]
         place = ", each of which `:PLACE` may follow" if key in section.placed else ""
-        where = applies(family, name, key)
-        yield named(key, anchor(family, name, key)), "", "a name", codes(known) + place, code(known[0]), where
+        entry = of_choice(section, key)._replace(allowed=codes(known) + place, default=known[0])
+        yield [*row(anchor(family, name, key), key, entry), applies(family, name, key)]
 
 
-def numbers(family: Family, name: str, section: Section) -> Iterator[tuple[str, ...]]:
+def numbers(family: Family, name: str, section: Section) -> Iterator[list[str]]:
     """The rows of numbers."""
     defaults = family.fit({}).defaults
     for key, number in section.numbers.items():
-        default = default_of(defaults.get(key, number.default), section)
-        yield (named(key, anchor(family, name, key)), *about(number), default, applies(family, name, key))
-
-
-def about(number: Number) -> tuple[str, str, str]:
-    """A number's symbol, its meaning, and what it may be; a limit that only the machine's integers set is none."""
-    limited = number.kind is float or number.high < INT_MAX
-    return math(number.symbol), number.long_name, (number if limited else replace(number, high=inf)).allowed
+        default = defaults.get(key, number.default)
+        words = of_first_choices(default, section) if callable(default) else None
+        entry = of_number(number, default)
+        yield [*row(anchor(family, name, key), key, entry, words, number), applies(family, name, key)]
 
 
 def anchor(family: Family, table_: str, key: str) -> str:
@@ -82,12 +79,8 @@ def anchor(family: Family, table_: str, key: str) -> str:
     return ".".join(filter(None, (family.name, table_, key)))
 
 
-def default_of(default: Any, section: Section) -> str:
-    """A default in words; one that follows from the section's other keys, for each of its first choice."""
-    if default is None:
-        return "none"
-    if not callable(default):
-        return code(default)
+def of_first_choices(default: Any, section: Section) -> str:
+    """A default that follows from the section's other keys, for each of its first choice."""
     key, options = next(iter(section.choices.items()))
     return "all: " + ", ".join(f"{default({key: one}):,} of {code(one)}" for one in options)
 
@@ -122,16 +115,9 @@ def optimizers(variants: Variants | None) -> str:
     rows = []
     for key, number in variants.numbers.items():
         having = [kind for kind, its in variants.kinds.items() if key in its]
-        of = (
-            "any"
-            if key in optional
-            else "all"
-            if len(having) == len(variants.kinds)
-            else ", ".join(map("`{}`".format, having))
-        )
-        rows.append(
-            (named(key, f"{name}.{key}"), *about(number), code(optional[key]) if key in optional else "by kind", of)
-        )
+        everywhere = "all" if len(having) == len(variants.kinds) else ", ".join(map("`{}`".format, having))
+        entry, by_kind = of_number(number, optional.get(key)), None if key in optional else "by kind"
+        rows.append([*row(f"{name}.{key}", key, entry, by_kind, number), "any" if key in optional else everywhere])
     return (
         f"## `[{name}.LABEL]`\n\nA table for each that is compared; its label is its kind unless `kind` names one. "
         "Networks on images have those that do not switch.\n\n"
@@ -142,19 +128,15 @@ def optimizers(variants: Variants | None) -> str:
 
 def refinement() -> str:
     """[refine]."""
-    words = {
-        "level": f"`{CHANCE:g}` of an error rate",
-        "depth": f"`{DEPTH}`",
-        "max_lanes": "none",
+    defaults = {
+        "level": f"{code(CHANCE)} of an error rate",
+        "depth": code(DEPTH),
         "max_seeds": f"{MORE_SEEDS} times those of the spec",
+        "value": "the variable that is drawn first",
+        "of": "every label's",
+        "tolerance": "as `depth` gives",
     }
-    rows = [(named(key, f"refine.{key}"), "", *about(number)[1:], words[key]) for key, number in REFINE.items()]
-    others = {
-        "value": ("variable whose boundary is looked for", 'the name of one, or `"status"`', "the first that is drawn"),
-        "of": ("whose boundaries", 'a label, a difference such as `"adam - gd"`, or a list of them', "every label's"),
-        "tolerance": (TOLERANCE.long_name, f"{TOLERANCE.allowed}; or a table of one for each axis", "as `depth` gives"),
-    }
-    rows += [(named(key, f"refine.{key}"), "", *others[key]) for key in REFINE_WORDS]
+    rows = [row(f"refine.{key}", key, entry, defaults.get(key), REFINE.get(key)) for key, entry in of_refine().items()]
     return "## `[refine]`\n\nSee [refining](../refining.md).\n\n" + table(HEAD, rows)
 
 
@@ -175,12 +157,13 @@ def own_parts() -> str:
 
 def of_function() -> str:
     """[problem] and the tables of numbers of somebody's function."""
-    words = attributes_of(sweep_function, "Args") | {
+    words = arguments_of(sweep_function) | {
         "import": 'where the function is, `"package.module:name"`; or a `Family`, which says what else there may be',
         "code": "its name and its version or digest; filled in",
         "outputs": "dimensions, shape and type of what it returns; filled in",
     }
     rows = [(named(key, f"problem.{key}"), words[key]) for key in function.KEYS]
     tables = [(named(f"[{name}]", f"function.{name}"), words[name]) for name in function.TABLES]
-    top = [(named("steps", "function.steps"), f"{words['steps']} {about(function.STEPS)[2].capitalize()}.")]
+    allowed = of_number(function.STEPS, None).allowed.capitalize()
+    top = [(named("steps", "function.steps"), f"{words['steps']} {allowed}.")]
     return "## `[problem]`\n\nSomebody's function.\n\n" + table(("key", "meaning"), [*rows, *tables, *top])

@@ -43,9 +43,9 @@ def math(symbol: str) -> str:
     return symbol.replace(r"\|", r"\Vert ").replace("|", r"\vert ").replace("#", r"\#").replace(r"\\#", r"\#")
 
 
-def attributes_of(documented: Any, section: str = "Attributes") -> dict[str, str]:
-    """{name: what its Google-style docstring says} of a section of it."""
+def arguments_of(documented: Any) -> dict[str, str]:
+    """{name: what its Google-style docstring says} of each argument."""
     text = inspect.getdoc(documented) or ""
-    (part,) = re.findall(rf"^{section}:\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
+    (part,) = re.findall(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", part, re.DOTALL | re.MULTILINE)
     return {name: linked(" ".join(words.split())) for name, words in entries}

@@ -201,10 +201,10 @@ class OwnModel:
     made: Any = field(compare=False)
 
     def init(self, key: Key, x: Array) -> dict[str, Params]:
-        """{"params": …} from an example [P, d]."""
+        """{"params": …} from an example [P, d], given as a batch of one, as all that the model sees is a batch."""
         if isinstance(self.made, tuple):
-            return {"params": self.made[0](key, x)}
-        variables = dict(self.made.init(key, x))
+            return {"params": self.made[0](key, x[None])}
+        variables = dict(self.made.init(key, x[None]))
         if variables.keys() - {"params"}:
             others = ", ".join(sorted(variables.keys() - {"params"}))
             raise wrong(
