@@ -52,11 +52,13 @@ def run_sweep(options: argparse.Namespace) -> int:
             folder.check(spec)
 
     load_jax(idle=options.executor is not None and not options.dry_run)
-    from adam_vs_gd.engine import estimate, outline, sweep
-    from adam_vs_gd.refine.forecast import outlook
+    from adam_vs_gd.engine import sweep
 
     settings = settings_of(options)
     if options.dry_run:
+        from adam_vs_gd.engine import estimate, outline
+        from adam_vs_gd.refine.forecast import outlook
+
         todo, limits, refinement = estimate.plan_sweep(spec, None if options.overwrite else folder, settings)
         planned = outline.outline(todo, limits)
         time = estimate.estimate(spec, todo, settings) if options.measure else None
