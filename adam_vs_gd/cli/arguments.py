@@ -1,4 +1,4 @@
-"""Values of the command line, for argparse."""
+"""Values of the command line, for argparse, and what several commands have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+A_SWEEP = "folder of a sweep, running or finished, or its s3://bucket/prefix"
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,3 +82,8 @@ def here(text: str) -> Path:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|s3a?:/", text):
         raise argparse.ArgumentTypeError(f"{text}: must be a file or folder of this machine, not in an object store")
     return Path(text)
+
+
+def json_option(command: argparse.ArgumentParser) -> None:
+    """The option of the commands that scripts read."""
+    command.add_argument("--json", action="store_true", help="one JSON object instead of text; see docs/scripting.md")

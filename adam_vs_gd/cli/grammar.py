@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 
 from adam_vs_gd.cli import commands, tables, writing
-from adam_vs_gd.cli.arguments import Parser, bytes_of, here, positive, seconds_of, tolerance
+from adam_vs_gd.cli.arguments import A_SWEEP, Parser, bytes_of, here, json_option, positive, seconds_of
 
 EXPERIMENTS = (
     "table1", "figure1", "figure2", "theorem41", "theorem42", "closeness", "lemmas", "exponents", "rest",
     "metastable", "cao2022", "kou2023", "chen2023", "tang2025", "vasudeva2025", "baek2025",
 )  # fmt: skip
-
-A_SWEEP = "folder of a sweep, running or finished, or its s3://bucket/prefix"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -127,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
                            "there (without this nothing is ever downloaded)")  # fmt: skip
     reproduce.add_argument("--quiet", action="store_true", help="no progress on stderr")
     reproduce.set_defaults(run=commands.run_reproduce)
-    table_commands(known)
+    tables.declare(known)
     return top
 
 
@@ -140,37 +138,6 @@ class Version(argparse.Action):
 
         print(parser.prog, version("adam-vs-gd"))
         parser.exit()
-
-
-def table_commands(known: argparse._SubParsersAction) -> None:
-    """`export` and `compare`."""
-    export = known.add_parser("export", help="the lanes of a sweep as a table for other tools: CSV, Parquet, netCDF")
-    export.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
-    export.add_argument("--to", choices=("csv", "netcdf", "parquet"),
-                        help="csv (default): a row a computed lane, and what computed them in a .json "
-                        "beside it; parquet: the same in one file; netcdf: the whole labelled dataset")  # fmt: skip
-    export.add_argument("--out", metavar="FILE", type=here,
-                        help="where to write it (default: under DIR/export, replacing an older one)")  # fmt: skip
-    export.add_argument("--paths", action="store_true",
-                        help="write the trajectories, too, a row a lane and step, into FILE-record and "
-                        "FILE-test_record")  # fmt: skip
-    export.add_argument("--overwrite", action="store_true", help="replace what is at --out")
-    export.set_defaults(run=tables.run_export)
-
-    compare = known.add_parser("compare", help="what differs between two sweeps: spec, versions, numbers")
-    compare.add_argument("first", metavar="A", type=str, help=A_SWEEP)
-    compare.add_argument("second", metavar="B", type=str, help="another, or the same computed elsewhere")
-    compare.add_argument("--rtol", metavar="R", type=tolerance, default=0.0,
-                         help="differences up to R times the larger number count as none (default: 0)")  # fmt: skip
-    compare.add_argument("--atol", metavar="A", type=tolerance, default=0.0,
-                         help="differences up to A count as none (default: 0, so that bits are compared)")  # fmt: skip
-    json_option(compare)
-    compare.set_defaults(run=tables.run_compare)
-
-
-def json_option(command: argparse.ArgumentParser) -> None:
-    """The option of the commands that scripts read."""
-    command.add_argument("--json", action="store_true", help="one JSON object instead of text; see docs/scripting.md")
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:

@@ -6,9 +6,36 @@ import argparse
 import sys
 from pathlib import Path
 
+from adam_vs_gd.cli.arguments import A_SWEEP, here, json_option, tolerance
 from adam_vs_gd.cli.commands import DONE, FAILED
 from adam_vs_gd.cli.structured import in_json
 from adam_vs_gd.errors import PlotError, SpecError
+
+
+def declare(known: argparse._SubParsersAction) -> None:
+    """Add these commands to the grammar."""
+    export = known.add_parser("export", help="the lanes of a sweep as a table for other tools: CSV, Parquet, netCDF")
+    export.add_argument("folder", metavar="DIR", type=str, help=A_SWEEP)
+    export.add_argument("--to", choices=("csv", "netcdf", "parquet"),
+                        help="csv (default): a row a computed lane, and what computed them in a .json "
+                        "beside it; parquet: the same in one file; netcdf: the whole labelled dataset")  # fmt: skip
+    export.add_argument("--out", metavar="FILE", type=here,
+                        help="where to write it (default: under DIR/export, replacing an older one)")  # fmt: skip
+    export.add_argument("--paths", action="store_true",
+                        help="write the trajectories, too, a row a lane and step, into FILE-record and "
+                        "FILE-test_record")  # fmt: skip
+    export.add_argument("--overwrite", action="store_true", help="replace what is at --out")
+    export.set_defaults(run=run_export)
+
+    compare = known.add_parser("compare", help="what differs between two sweeps: spec, versions, numbers")
+    compare.add_argument("first", metavar="A", type=str, help=A_SWEEP)
+    compare.add_argument("second", metavar="B", type=str, help="another, or the same computed elsewhere")
+    compare.add_argument("--rtol", metavar="R", type=tolerance, default=0.0,
+                         help="differences up to R times the larger number count as none (default: 0)")  # fmt: skip
+    compare.add_argument("--atol", metavar="A", type=tolerance, default=0.0,
+                         help="differences up to A count as none (default: 0, so that bits are compared)")  # fmt: skip
+    json_option(compare)
+    compare.set_defaults(run=run_compare)
 
 
 def run_export(options: argparse.Namespace) -> int:
