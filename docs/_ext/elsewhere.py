@@ -7,10 +7,9 @@ where no address is known. A folder has its README, or its address, or is named 
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -28,9 +27,6 @@ LINK = re.compile(
     r"|(?P<text>!?\[(?:[^\[\]]|\[[^\[\]]*\])*\])\((?P<target>[^()\s]+)\)",
     re.DOTALL | re.MULTILINE,
 )
-
-PATTERN = re.compile(r"[\w/-]+\*$")
-"""A line of a table of contents that stands for several pages."""
 
 
 def repository_url(urls: Mapping[str, str]) -> str:
@@ -66,14 +62,6 @@ def rewrite_page(app: Sphinx, docname: str, source: list[str]) -> None:
     """Lead the links of a page somewhere within the site."""
     if app.env.doc2path(docname).suffix == ".md":
         source[0] = rewritten(source[0], f"{docname}.md", app.config.repository_url)
-    if docname == app.config.root_doc:
-        source[0] = without_empty_patterns(source[0], app.env.found_docs)
-
-
-def without_empty_patterns(text: str, pages: Iterable[str]) -> str:
-    """The start page without lines of its contents, such as `how-to/*`, that no page matches: Sphinx would warn."""
-    lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if not PATTERN.match(line) or fnmatch.filter(pages, line.strip()))
 
 
 def rewritten(text: str, page: str, url: str) -> str:
